@@ -1,0 +1,126 @@
+# ngx_http_aop_module: build, test, install. `make` alone lists the targets.
+
+NGINX      ?= $(or $(shell command -v nginx 2>/dev/null),/usr/sbin/nginx)
+NGINX_SRC  ?= /usr/share/nginx/src
+AOP_CFLAGS ?=
+BUILD       = build
+TESTS       = $(sort $(wildcard t/unit/*.c) $(wildcard t/*.t))
+
+WARNINGS = -Wall -Wextra -Wno-unused-parameter -Wshadow -Wstrict-prototypes \
+           -Wmissing-prototypes -Wvla -Werror
+
+module  = $(abspath $(BUILD))/ngx_http_aop_module.so
+facts   = $(BUILD)/nginx.facts
+tree    = $(BUILD)/nginx
+unit    = $(BUILD)/unit
+nginx   = $(abspath $(NGINX))
+source  = $(abspath $(NGINX_SRC))
+addons  = $(CURDIR) $(patsubst %/config,%,$(wildcard $(CURDIR)/t/module/config))
+core    = $(sort $(wildcard src/ngx_aop_*.c))
+run     = NGINX=$(nginx) AOP_MODULE=$(module) CMOCKA_MESSAGE_OUTPUT=TAP
+jobs    = $(if $(findstring --jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+
+# No variable of our command line is meant for nginx's own Makefile.
+
+MAKEOVERRIDES =
+.DELETE_ON_ERROR:
+
+
+.PHONY: help deps build install unit test demo check-mutants check-long clean \
+        FORCE
+
+help: ## List the targets (the default)
+	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile \
+	    | while read -r name what; do printf '%-15s%s\n' "$$name" "$$what"; done
+	@echo
+	@echo 'NGINX=path     the nginx to build for and test with'
+	@echo 'NGINX_SRC=dir  its headers or sources, if not those of nginx-dev'
+	@echo 'TESTS=files    what "make test" runs, such as "t/modes.t t/unit/pem.c"'
+	@echo 'BUILD=dir      where all output goes, if not to build/'
+	@echo 'AOP_CFLAGS=... further compiler flags'
+	@echo 'DESTDIR=dir    root of "make install"'
+
+
+deps: ## Install the packages that building and testing needs (Debian)
+	@t/tools/install-packages $(nginx) $(source)
+
+
+# A plain build installs no packages: it says what it lacks.
+
+ifneq ($(filter test demo check-%,$(MAKECMDGOALS)),)
+$(facts): deps
+endif
+
+# The facts are rewritten only when they have changed, and all else is built
+# anew then: another nginx, OpenSSL, compiler, flag, or list of files.
+
+$(facts): FORCE
+	@mkdir -p $(BUILD)
+	@t/tools/nginx-facts $(nginx) $(source) > $@.new
+	@echo 'flags: $(WARNINGS) $(AOP_CFLAGS)' >> $@.new
+	@echo 'files: $(sort $(wildcard src/*.[ch] t/module/*))' >> $@.new
+	@cmp -s $@.new $@ || mv $@.new $@
+	@rm -f $@.new
+
+$(tree)/objs/Makefile: $(facts) $(addsuffix /config,$(addons))
+	@head -n 3 $(facts)
+	@AOP_CFLAGS='$(WARNINGS) $(AOP_CFLAGS)' \
+	    t/tools/nginx-configure $(nginx) $(source) $(tree) $(addons)
+
+# install makes a new file where cp would write into the old one, which a
+# running nginx may have mapped.
+
+build: $(tree)/objs/Makefile ## Build ngx_http_aop_module.so
+	+@$(MAKE) -s --no-print-directory $(jobs) -C $(tree) -f objs/Makefile modules
+	@for so in $(tree)/objs/*.so; do \
+	    t/tools/nginx-signature $(nginx) $$so || exit 1; \
+	    cmp -s $$so $(BUILD)/$${so##*/} && continue; \
+	    install -m 644 $$so $(BUILD) && echo "built $(BUILD)/$${so##*/}"; \
+	done
+
+
+install: build ## Copy it to nginx's folder of modules
+	@dir=$$(sed -n 's/^modules: //p' $(facts)) && \
+	install -D -m 644 $(module) "$(DESTDIR)$$dir/$(notdir $(module))" && \
+	echo "installed; nginx.conf needs, at its top:" && \
+	echo "    load_module $$dir/$(notdir $(module));"
+
+
+# The unit tests see the core only, which needs OpenSSL and C and no nginx. In a
+# library, a file of the core can also be included by its test.
+
+unit_cflags = -g -O2 -std=gnu99 $(WARNINGS) $(AOP_CFLAGS) -Isrc -MMD -MP -MF $@.d -MT $@
+
+unit: $(patsubst t/unit/%.c,$(unit)/%.t,$(wildcard t/unit/*.c))
+
+$(unit)/%.o: src/%.c $(facts)
+	@mkdir -p $(unit)
+	@$(CC) $(unit_cflags) -c -o $@ $<
+
+$(unit)/core.a: $(core:src/%.c=$(unit)/%.o)
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(unit)/%.t: t/unit/%.c $(unit)/core.a $(facts)
+	@$(CC) $(unit_cflags) -o $@ $< $(unit)/core.a -lcmocka -lssl -lcrypto
+
+-include $(wildcard $(unit)/*.d)
+
+
+test: build unit ## Run the unit tests and those with a real nginx
+	@$(run) prove -j2 --failures --comments -It/lib \
+	    $(patsubst t/unit/%.c,$(unit)/%.t,$(TESTS))
+
+
+demo: build ## Show the rollout with a real nginx on loopback
+	@$(run) perl -It/lib t/demo.pl
+
+
+check-mutants: build ## Prove that the tests fail when the module is broken
+	@t/tools/mutate
+
+check-long: check-mutants ## Run what takes too long for "make test"
+
+
+clean: ## Remove all that was built
+	rm -rf $(BUILD)

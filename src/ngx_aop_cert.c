@@ -1,0 +1,181 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/*
+ * Facts of a certificate, printed.  A certificate is text that a stranger
+ * wrote: whatever leaves here is printable ASCII.
+ */
+
+
+#include <openssl/asn1.h>
+#include <openssl/evp.h>
+
+#include "ngx_aop_cert.h"
+
+
+static int ngx_aop_cert_print_name(const X509_NAME *name, BIO *bio);
+static int ngx_aop_cert_print_digest(const X509 *x509,
+    int (*digest)(const X509 *x509, unsigned char *digest), BIO *bio);
+static int ngx_aop_cert_print_time(const ASN1_TIME *asn1, BIO *bio);
+static int ngx_aop_cert_is_hex(char ch);
+
+
+int
+ngx_aop_cert_print(X509 *x509, ngx_aop_cert_fact_e fact, BIO *bio)
+{
+    switch (fact) {
+
+    case NGX_AOP_CERT_SUBJECT:
+        return ngx_aop_cert_print_name(X509_get_subject_name(x509), bio);
+
+    case NGX_AOP_CERT_ISSUER:
+        return ngx_aop_cert_print_name(X509_get_issuer_name(x509), bio);
+
+    case NGX_AOP_CERT_SERIAL:
+        return i2a_ASN1_INTEGER(bio, X509_get0_serialNumber(x509)) > 0;
+
+    case NGX_AOP_CERT_FINGERPRINT:
+        return ngx_aop_cert_print_digest(x509, ngx_aop_cert_digest, bio);
+
+    case NGX_AOP_CERT_SPKI:
+        return ngx_aop_cert_print_digest(x509, ngx_aop_cert_spki, bio);
+
+    case NGX_AOP_CERT_NOT_AFTER:
+        return ngx_aop_cert_print_time(X509_get0_notAfter(x509), bio);
+
+    default:
+        return 0;
+    }
+}
+
+
+static int
+ngx_aop_cert_print_name(const X509_NAME *name, BIO *bio)
+{
+    /* XN_FLAG_RFC2253 escapes control characters and bytes above 0x7f */
+
+    return X509_NAME_print_ex(bio, (X509_NAME *) name, 0, XN_FLAG_RFC2253)
+           >= 0;
+}
+
+
+static int
+ngx_aop_cert_print_digest(const X509 *x509,
+    int (*digest)(const X509 *x509, unsigned char *digest), BIO *bio)
+{
+    size_t         i;
+    unsigned char  sha256[NGX_AOP_DIGEST];
+
+    if (!digest(x509, sha256)) {
+        return 0;
+    }
+
+    for (i = 0; i < NGX_AOP_DIGEST; i++) {
+        if (BIO_printf(bio, "%02x", sha256[i]) <= 0) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+static int
+ngx_aop_cert_print_time(const ASN1_TIME *asn1, BIO *bio)
+{
+    struct tm  tm;
+
+    if (!ASN1_TIME_to_tm(asn1, &tm)) {
+        return 0;
+    }
+
+    return BIO_printf(bio, "%04d-%02d-%02dT%02d:%02d:%02dZ",
+                      tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+                      tm.tm_hour, tm.tm_min, tm.tm_sec)
+           > 0;
+}
+
+
+int
+ngx_aop_cert_digest(const X509 *x509, unsigned char *digest)
+{
+    unsigned int  len;
+
+    return X509_digest(x509, EVP_sha256(), digest, &len);
+}
+
+
+int
+ngx_aop_cert_spki(const X509 *x509, unsigned char *digest)
+{
+    int            len, rc;
+    unsigned char  *der;
+
+    der = NULL;
+
+    len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x509), &der);
+    if (len <= 0) {
+        return 0;
+    }
+
+    rc = EVP_Digest(der, len, digest, NULL, EVP_sha256(), NULL);
+
+    OPENSSL_free(der);
+
+    return rc;
+}
+
+
+int
+ngx_aop_cert_time(const ASN1_TIME *asn1, time_t *t)
+{
+    struct tm  tm;
+
+    *t = 0;
+
+    /* ASN1_TIME_to_tm() takes NULL as "now" */
+
+    if (asn1 == NULL || !ASN1_TIME_to_tm(asn1, &tm)) {
+        return 0;
+    }
+
+    *t = timegm(&tm);
+
+    return 1;
+}
+
+
+size_t
+ngx_aop_cert_cut(const char *text, size_t len, size_t max)
+{
+    size_t  i, step;
+
+    if (len <= max) {
+        return len;
+    }
+
+    for (i = 0; i < max; i += step) {
+        step = 1;
+
+        if (text[i] == '\\') {
+            step = (i + 2 < len && ngx_aop_cert_is_hex(text[i + 1])
+                    && ngx_aop_cert_is_hex(text[i + 2])) ? 3 : 2;
+        }
+
+        if (i + step > max) {
+            break;
+        }
+    }
+
+    return i;
+}
+
+
+static int
+ngx_aop_cert_is_hex(char ch)
+{
+    return (ch >= '0' && ch <= '9') || (ch >= 'A' && ch <= 'F');
+}

@@ -1,0 +1,67 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+#ifndef _NGX_AOP_CERT_H_INCLUDED_
+#define _NGX_AOP_CERT_H_INCLUDED_
+
+
+#include <stddef.h>
+#include <time.h>
+#include <openssl/bio.h>
+#include <openssl/x509.h>
+
+
+#define NGX_AOP_DIGEST  32      /* SHA-256 */
+
+
+/* What can be told of a certificate in one line of printable ASCII. */
+
+typedef enum {
+    NGX_AOP_CERT_SUBJECT = 0,   /* RFC 2253 */
+    NGX_AOP_CERT_ISSUER,        /* RFC 2253 */
+    NGX_AOP_CERT_SERIAL,        /* hexadecimal, as $ssl_client_serial */
+    NGX_AOP_CERT_FINGERPRINT,   /* SHA-256, hexadecimal, lower case */
+    NGX_AOP_CERT_SPKI,          /* SHA-256, hexadecimal, lower case */
+    NGX_AOP_CERT_NOT_AFTER,     /* ISO 8601, UTC */
+    NGX_AOP_CERT_FACTS
+} ngx_aop_cert_fact_e;
+
+
+/*
+ * ngx_aop_cert_print() writes a fact to bio.  Returns 1; or 0 if memory is
+ * short or the certificate's field is not what X.509 says it is.
+ */
+
+int ngx_aop_cert_print(X509 *x509, ngx_aop_cert_fact_e fact, BIO *bio);
+
+
+/*
+ * ngx_aop_cert_digest() is the SHA-256 of the certificate's DER,
+ * ngx_aop_cert_spki() that of its SubjectPublicKeyInfo (RFC 7469, 2.4).
+ * Both write NGX_AOP_DIGEST bytes and return 1, or return 0 on failure.
+ */
+
+int ngx_aop_cert_digest(const X509 *x509, unsigned char *digest);
+int ngx_aop_cert_spki(const X509 *x509, unsigned char *digest);
+
+
+/*
+ * ngx_aop_cert_time() turns an ASN.1 time into seconds since the epoch.
+ * Returns 1, or 0 if it is no valid time; *t is then 0.
+ */
+
+int ngx_aop_cert_time(const ASN1_TIME *asn1, time_t *t);
+
+
+/*
+ * ngx_aop_cert_cut() returns how many of the first bytes of a printed name
+ * make at most max bytes without splitting a backslash escape.
+ */
+
+size_t ngx_aop_cert_cut(const char *text, size_t len, size_t max);
+
+
+#endif /* _NGX_AOP_CERT_H_INCLUDED_ */

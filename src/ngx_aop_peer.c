@@ -1,0 +1,198 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/*
+ * Which class a peer's address is in.  All comparing is done on IPv6
+ * addresses, IPv4 being mapped, so that there is one kind of range only.
+ */
+
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "ngx_aop_peer.h"
+
+
+#define NGX_AOP_MAPPED_BITS  96
+
+
+static int ngx_aop_peer_in6(const struct sockaddr *sa, unsigned char *addr);
+static int ngx_aop_range_match(const ngx_aop_range_t *range,
+    const unsigned char *addr);
+static void ngx_aop_range_clear(ngx_aop_range_t *range);
+
+
+static const unsigned char  ngx_aop_mapped_prefix[12] = {
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff
+};
+
+
+#define ngx_aop_mapped(a, b, c, d)                                            \
+    { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d }
+
+static const ngx_aop_range_t  ngx_aop_private_ranges[] = {
+    { ngx_aop_mapped(127, 0, 0, 0), NGX_AOP_MAPPED_BITS + 8 },
+    { ngx_aop_mapped(10, 0, 0, 0), NGX_AOP_MAPPED_BITS + 8 },
+    { ngx_aop_mapped(172, 16, 0, 0), NGX_AOP_MAPPED_BITS + 12 },
+    { ngx_aop_mapped(192, 168, 0, 0), NGX_AOP_MAPPED_BITS + 16 },
+    { ngx_aop_mapped(169, 254, 0, 0), NGX_AOP_MAPPED_BITS + 16 },
+    { { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1 }, 128 },  /* ::1 */
+    { { 0xfc }, 7 },                                     /* ULA, RFC 4193 */
+    { { 0xfe, 0x80 }, 10 },                              /* link-local */
+};
+
+#define NGX_AOP_PRIVATE_RANGES                                                \
+    (sizeof(ngx_aop_private_ranges) / sizeof(ngx_aop_private_ranges[0]))
+
+
+static const char *const  ngx_aop_peer_words[NGX_AOP_PEERS] = {
+    "edge", "private", "direct"
+};
+
+
+ngx_aop_peer_e
+ngx_aop_peer_class(const struct sockaddr *sa, const ngx_aop_range_t *ranges,
+    size_t n)
+{
+    size_t         i;
+    unsigned char  addr[16];
+
+    if (sa->sa_family == AF_UNIX) {
+        return NGX_AOP_PRIVATE;
+    }
+
+    if (!ngx_aop_peer_in6(sa, addr)) {
+        return NGX_AOP_DIRECT;
+    }
+
+    for (i = 0; i < n; i++) {
+        if (ngx_aop_range_match(&ranges[i], addr)) {
+            return NGX_AOP_EDGE;
+        }
+    }
+
+    for (i = 0; i < NGX_AOP_PRIVATE_RANGES; i++) {
+        if (ngx_aop_range_match(&ngx_aop_private_ranges[i], addr)) {
+            return NGX_AOP_PRIVATE;
+        }
+    }
+
+    return NGX_AOP_DIRECT;
+}
+
+
+const char *
+ngx_aop_peer_word(ngx_aop_peer_e peer)
+{
+    return ngx_aop_peer_words[peer];
+}
+
+
+static int
+ngx_aop_peer_in6(const struct sockaddr *sa, unsigned char *addr)
+{
+    const struct sockaddr_in   *sin;
+    const struct sockaddr_in6  *sin6;
+
+    switch (sa->sa_family) {
+
+    case AF_INET:
+        sin = (const struct sockaddr_in *) sa;
+        memcpy(addr, ngx_aop_mapped_prefix, 12);
+        memcpy(addr + 12, &sin->sin_addr, 4);
+        return 1;
+
+    case AF_INET6:
+        sin6 = (const struct sockaddr_in6 *) sa;
+        memcpy(addr, &sin6->sin6_addr, 16);
+        return 1;
+
+    default:
+        return 0;
+    }
+}
+
+
+static int
+ngx_aop_range_match(const ngx_aop_range_t *range, const unsigned char *addr)
+{
+    unsigned  bytes, bits;
+
+    bytes = range->bits / 8;
+    bits = range->bits % 8;
+
+    if (memcmp(range->addr, addr, bytes) != 0) {
+        return 0;
+    }
+
+    return bits == 0
+           || ((range->addr[bytes] ^ addr[bytes]) >> (8 - bits)) == 0;
+}
+
+
+int
+ngx_aop_range_parse(ngx_aop_range_t *range, const char *text, size_t len)
+{
+    char   buf[INET6_ADDRSTRLEN + sizeof("/128") - 1], *slash, *end;
+    long   bits, offset;
+
+    if (len >= sizeof(buf)) {
+        return 0;
+    }
+
+    memcpy(buf, text, len);
+    buf[len] = '\0';
+
+    slash = strchr(buf, '/');
+    if (slash) {
+        *slash = '\0';
+    }
+
+    if (inet_pton(AF_INET, buf, range->addr + 12) == 1) {
+        memcpy(range->addr, ngx_aop_mapped_prefix, 12);
+        offset = NGX_AOP_MAPPED_BITS;
+
+    } else if (inet_pton(AF_INET6, buf, range->addr) == 1) {
+        offset = 0;
+
+    } else {
+        return 0;
+    }
+
+    bits = 128 - offset;
+
+    if (slash) {
+        if (slash[1] < '0' || slash[1] > '9') {
+            return 0;
+        }
+
+        bits = strtol(slash + 1, &end, 10);
+
+        if (*end != '\0' || bits > 128 - offset) {
+            return 0;
+        }
+    }
+
+    range->bits = (unsigned char) (offset + bits);
+
+    ngx_aop_range_clear(range);
+
+    return 1;
+}
+
+
+static void
+ngx_aop_range_clear(ngx_aop_range_t *range)
+{
+    unsigned  i;
+
+    for (i = range->bits; i < 128; i++) {
+        range->addr[i / 8] &= (unsigned char) ~(0x80u >> (i % 8));
+    }
+}

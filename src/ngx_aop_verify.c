@@ -1,0 +1,294 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/*
+ * Does this certificate chain to an anchor of the policy?  The answer is a
+ * verdict, never an action: the mode is not known here.  A certificate that
+ * could not be judged is not a certificate that passed.
+ */
+
+
+#include <string.h>
+#include <openssl/err.h>
+#include <openssl/x509_vfy.h>
+
+#include "ngx_aop_cloudflare.h"
+#include "ngx_aop_verify.h"
+
+
+static int ngx_aop_verify_chain(X509_STORE_CTX *ctx,
+    const ngx_aop_policy_t *policy, int auth_level, X509 *leaf,
+    STACK_OF(X509) *chain, time_t now);
+static int ngx_aop_verify_callback(int ok, X509_STORE_CTX *ctx);
+static void ngx_aop_verify_failed(ngx_aop_result_t *result, X509 *leaf,
+    int error);
+static void ngx_aop_verify_passed(ngx_aop_result_t *result,
+    const ngx_aop_policy_t *policy, X509_STORE_CTX *ctx, time_t now);
+static int ngx_aop_verify_pin(const ngx_aop_policy_t *policy, X509 *leaf);
+static time_t ngx_aop_verify_until(const ngx_aop_policy_t *policy,
+    STACK_OF(X509) *chain, time_t now);
+static void ngx_aop_verify_earlier(time_t *until, const ASN1_TIME *asn1,
+    time_t now);
+static void ngx_aop_verify_set(ngx_aop_result_t *result,
+    ngx_aop_verdict_e verdict, int error);
+
+
+void
+ngx_aop_judge(const ngx_aop_policy_t *policy, int auth_level, X509 *leaf,
+    STACK_OF(X509) *chain, time_t now, ngx_aop_result_t *result)
+{
+    int              error;
+    X509_STORE_CTX  *ctx;
+
+    memset(result, 0, sizeof(ngx_aop_result_t));
+    ngx_aop_verify_set(result, NGX_AOP_ERROR, X509_V_ERR_UNSPECIFIED);
+
+    ERR_set_mark();
+
+    ctx = X509_STORE_CTX_new();
+
+    if (ctx != NULL) {
+        error = ngx_aop_verify_chain(ctx, policy, auth_level, leaf, chain,
+                                     now);
+
+        if (error == X509_V_OK) {
+            ngx_aop_verify_passed(result, policy, ctx, now);
+
+        } else {
+            ngx_aop_verify_failed(result, leaf, error);
+        }
+    }
+
+    X509_STORE_CTX_free(ctx);
+
+    ERR_pop_to_mark();
+}
+
+
+/*
+ * Returns X509_V_OK or the X509_V_ERR_* that stands for the failure.  The
+ * parameters are those of ssl_verify_cert_chain() in OpenSSL's ssl_cert.c.
+ */
+
+static int
+ngx_aop_verify_chain(X509_STORE_CTX *ctx, const ngx_aop_policy_t *policy,
+    int auth_level, X509 *leaf, STACK_OF(X509) *chain, time_t now)
+{
+    int                 rc, error;
+    X509_VERIFY_PARAM  *param;
+
+    if (!X509_STORE_CTX_init(ctx, policy->store, leaf, chain)
+        || !X509_STORE_CTX_set_default(ctx, "ssl_client"))
+    {
+        return X509_V_ERR_OUT_OF_MEM;
+    }
+
+    param = X509_STORE_CTX_get0_param(ctx);
+
+    X509_VERIFY_PARAM_set_depth(param, policy->depth);
+    X509_VERIFY_PARAM_set_auth_level(param, auth_level);
+    X509_VERIFY_PARAM_set_time(param, now);
+
+    X509_STORE_CTX_set_verify_cb(ctx, ngx_aop_verify_callback);
+
+    rc = X509_verify_cert(ctx);
+    error = X509_STORE_CTX_get_error(ctx);
+
+    if (rc > 0) {
+        return error;
+    }
+
+    if (rc < 0 || error == X509_V_OK) {
+        return X509_V_ERR_UNSPECIFIED;
+    }
+
+    return error;
+}
+
+
+/*
+ * With X509_V_FLAG_CRL_CHECK_ALL OpenSSL wants a CRL for the last certificate
+ * of the chain too if that is no root; but an anchor is trusted because it
+ * was named, and its issuer may be nowhere in the policy.
+ */
+
+static int
+ngx_aop_verify_callback(int ok, X509_STORE_CTX *ctx)
+{
+    int  depth;
+
+    if (ok || X509_STORE_CTX_get_error(ctx) != X509_V_ERR_UNABLE_TO_GET_CRL) {
+        return ok;
+    }
+
+    depth = X509_STORE_CTX_get_error_depth(ctx);
+
+    if (depth != sk_X509_num(X509_STORE_CTX_get0_chain(ctx)) - 1) {
+        return 0;
+    }
+
+    X509_STORE_CTX_set_error(ctx, X509_V_OK);
+
+    return 1;
+}
+
+
+static void
+ngx_aop_verify_failed(ngx_aop_result_t *result, X509 *leaf, int error)
+{
+    ngx_aop_verdict_e  verdict;
+
+    verdict = ngx_aop_verdict_from_x509(error);
+
+    if (verdict == NGX_AOP_UNTRUSTED
+        && ngx_aop_cloudflare_origin_ca_name(X509_get_issuer_name(leaf)))
+    {
+        verdict = NGX_AOP_ORIGIN_CA;
+    }
+
+    ngx_aop_verify_set(result, verdict, error);
+}
+
+
+static void
+ngx_aop_verify_passed(ngx_aop_result_t *result,
+    const ngx_aop_policy_t *policy, X509_STORE_CTX *ctx, time_t now)
+{
+    int               pin;
+    STACK_OF(X509)   *chain;
+
+    chain = X509_STORE_CTX_get0_chain(ctx);
+
+    result->anchor = ngx_aop_policy_anchor(policy,
+                              sk_X509_value(chain, sk_X509_num(chain) - 1));
+
+    if (result->anchor == NULL) {
+        return;
+    }
+
+    pin = ngx_aop_verify_pin(policy, sk_X509_value(chain, 0));
+
+    if (pin < 0) {
+        return;
+    }
+
+    if (pin == 0) {
+        ngx_aop_verify_set(result, NGX_AOP_PIN,
+                           X509_V_ERR_APPLICATION_VERIFICATION);
+        return;
+    }
+
+    result->valid_until = ngx_aop_verify_until(policy, chain, now);
+
+    ngx_aop_verify_set(result, NGX_AOP_OK, X509_V_OK);
+}
+
+
+/* Returns 1 on a match or if there is no pin, 0 if none matches, -1. */
+
+static int
+ngx_aop_verify_pin(const ngx_aop_policy_t *policy, X509 *leaf)
+{
+    size_t                i;
+    unsigned char         cert[NGX_AOP_DIGEST], spki[NGX_AOP_DIGEST];
+    const ngx_aop_pin_t  *pin;
+
+    if (policy->npins == 0) {
+        return 1;
+    }
+
+    if (!ngx_aop_cert_digest(leaf, cert) || !ngx_aop_cert_spki(leaf, spki)) {
+        return -1;
+    }
+
+    for (i = 0; i < policy->npins; i++) {
+        pin = &policy->pins[i];
+
+        if (memcmp(pin->digest, pin->spki ? spki : cert, NGX_AOP_DIGEST)
+            == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static time_t
+ngx_aop_verify_until(const ngx_aop_policy_t *policy, STACK_OF(X509) *chain,
+    time_t now)
+{
+    int           i, n;
+    time_t        until;
+    X509         *x509;
+    X509_CRL     *crl;
+
+    until = 0;
+
+    for (i = 0; i < sk_X509_num(chain); i++) {
+        x509 = sk_X509_value(chain, i);
+
+        ngx_aop_verify_earlier(&until, X509_get0_notAfter(x509), now);
+
+        for (n = 0; policy->crls && n < sk_X509_CRL_num(policy->crls); n++) {
+            crl = sk_X509_CRL_value(policy->crls, n);
+
+            if (X509_CRL_get0_nextUpdate(crl) != NULL
+                && X509_NAME_cmp(X509_CRL_get_issuer(crl),
+                                 X509_get_issuer_name(x509))
+                   == 0)
+            {
+                ngx_aop_verify_earlier(&until, X509_CRL_get0_nextUpdate(crl),
+                                       now);
+            }
+        }
+    }
+
+    return until;
+}
+
+
+/*
+ * A date that is past did not count for the verdict (an older CRL of the same
+ * issuer), so it cannot end it.
+ */
+
+static void
+ngx_aop_verify_earlier(time_t *until, const ASN1_TIME *asn1, time_t now)
+{
+    time_t  t;
+
+    if (ngx_aop_cert_time(asn1, &t) && t >= now && (*until == 0 || t < *until))
+    {
+        *until = t;
+    }
+}
+
+
+static void
+ngx_aop_verify_set(ngx_aop_result_t *result, ngx_aop_verdict_e verdict,
+    int error)
+{
+    result->verdict = verdict;
+    result->error = error;
+
+    switch (verdict) {
+
+    case NGX_AOP_OK:
+        result->reason = "";
+        break;
+
+    case NGX_AOP_ERROR:
+    case NGX_AOP_PIN:
+        result->reason = ngx_aop_verdict(verdict)->meaning;
+        break;
+
+    default:
+        result->reason = X509_verify_cert_error_string(error);
+        break;
+    }
+}

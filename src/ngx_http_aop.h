@@ -1,0 +1,226 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+#ifndef _NGX_HTTP_AOP_H_INCLUDED_
+#define _NGX_HTTP_AOP_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_aop_policy.h"
+#include "ngx_aop_verify.h"
+
+
+/* The one place that knows which nginx this is. */
+
+#if (NGX_HTTP_V3)
+#define ngx_http_aop_listens_tls(addr)  ((addr)->opt.ssl || (addr)->opt.quic)
+#else
+#define ngx_http_aop_listens_tls(addr)  ((addr)->opt.ssl)
+#endif
+
+
+/* "ssl on" was removed in nginx 1.25.1 */
+
+#if (nginx_version < 1025001)
+#define ngx_http_aop_ssl_enabled(sscf)  ((sscf)->enable)
+#else
+#define ngx_http_aop_ssl_enabled(sscf)  0
+#endif
+
+
+#define NGX_HTTP_AOP_LOG_INTERVAL  10       /* seconds */
+
+
+typedef enum {
+    NGX_HTTP_AOP_OFF = 0,
+    NGX_HTTP_AOP_OPTIONAL,
+    NGX_HTTP_AOP_ON,
+    NGX_HTTP_AOP_MODES,
+    NGX_HTTP_AOP_VARIABLE = NGX_HTTP_AOP_MODES
+} ngx_http_aop_mode_e;
+
+
+/* An "aop" directive. */
+
+typedef struct {
+    ngx_http_aop_mode_e         mode;
+    ngx_http_complex_value_t   *value;      /* of NGX_HTTP_AOP_VARIABLE */
+    u_char                     *file;
+    ngx_uint_t                  line;
+} ngx_http_aop_mode_t;
+
+
+/* A certificate of "aop_ca". */
+
+typedef struct {
+    X509                       *x509;       /* owned by the cycle's pool */
+    const char                 *name;       /* NULL: the subject */
+} ngx_http_aop_ca_t;
+
+
+typedef struct {
+    ngx_array_t                 policies;   /* of ngx_aop_policy_t * */
+} ngx_http_aop_main_conf_t;
+
+
+typedef struct {
+    ngx_array_t                *ca;         /* of ngx_http_aop_ca_t */
+    ngx_int_t                   verify_depth;
+
+    /* "aop" directives of the server's locations */
+    ngx_array_t                *locations;  /* of ngx_http_aop_mode_t * */
+
+    /* set after the configuration was read; NULL: the server is all "off" */
+    const ngx_aop_policy_t     *policy;
+
+    /* some location is less strict than the server */
+    unsigned                    relaxed:1;
+} ngx_http_aop_srv_conf_t;
+
+
+typedef struct {
+    ngx_http_aop_mode_t        *mode;
+    ngx_uint_t                  log_level;
+} ngx_http_aop_loc_conf_t;
+
+
+/* The mode that was applied to a request, and what it was applied to. */
+
+typedef struct {
+    const ngx_aop_result_t     *result;     /* NULL: mode "off" */
+    ngx_http_aop_mode_e         mode;
+
+    /* the directive whose variable gave the mode; NULL: a constant mode */
+    const ngx_http_aop_mode_t  *source;
+
+    /* this is the page that error_page names for a refusal */
+    unsigned                    page:1;
+} ngx_http_aop_state_t;
+
+
+/*
+ * One judgement of a connection's certificate.  It carries the states that
+ * requests with a constant mode need, so that they allocate nothing.
+ */
+
+typedef struct ngx_http_aop_judgement_s  ngx_http_aop_judgement_t;
+
+struct ngx_http_aop_judgement_s {
+    const ngx_aop_policy_t     *policy;
+    ngx_aop_result_t            result;
+    ngx_http_aop_state_t        state[NGX_HTTP_AOP_MODES];
+    ngx_http_aop_judgement_t   *next;
+};
+
+
+/* Where a connection came from, by its own address. */
+
+typedef struct {
+    ngx_aop_peer_e              class;
+    ngx_str_t                   addr;
+} ngx_http_aop_peer_t;
+
+
+/*
+ * What is known of a TLS connection; lives in its pool, hangs on its SSL.
+ * There is no free function: after a reload without the module there would
+ * be no code to call.
+ */
+
+typedef struct {
+    ngx_pool_t                 *pool;       /* the connection's */
+    ngx_http_aop_judgement_t   *judgements; /* one for each policy asked */
+    ngx_http_aop_peer_t         peer;       /* addr.data NULL: not yet */
+    ngx_str_t                   facts[NGX_AOP_CERT_FACTS];
+} ngx_http_aop_record_t;
+
+
+/*
+ * ngx_http_aop_record_init() is to be called for each configuration.
+ *
+ * ngx_http_aop_record() returns the record of an SSL connection, made if
+ * there is none; NULL if memory is short.
+ *
+ * ngx_http_aop_record_judge() judges the connection's certificate by a
+ * policy, or returns the judgement that was made before and still holds.
+ * "handshake" tells that the policy is the one the handshake asked for.
+ * Never NULL: what cannot be judged is NGX_AOP_ERROR.
+ *
+ * ngx_http_aop_judge() does so for a request, by the policy of the server
+ * that it selected, which must have one.
+ *
+ * ngx_http_aop_record_fact() returns a fact of the client certificate, an
+ * empty string if there is no certificate, NULL if memory is short.
+ */
+
+ngx_int_t ngx_http_aop_record_init(ngx_conf_t *cf);
+ngx_http_aop_record_t *ngx_http_aop_record(ngx_ssl_conn_t *ssl);
+ngx_http_aop_judgement_t *ngx_http_aop_record_judge(ngx_ssl_conn_t *ssl,
+    const ngx_aop_policy_t *policy, X509 *leaf, STACK_OF(X509) *chain,
+    ngx_uint_t handshake);
+ngx_http_aop_judgement_t *ngx_http_aop_judge(ngx_http_request_t *r);
+ngx_str_t *ngx_http_aop_record_fact(ngx_http_request_t *r,
+    ngx_aop_cert_fact_e fact);
+
+
+/* The peer of a request's connection; never fails. */
+
+void ngx_http_aop_peer(ngx_http_request_t *r, ngx_http_aop_peer_t *peer);
+
+
+/*
+ * ngx_http_aop_tls_arm() makes an SSL_CTX ask for a certificate of the
+ * policy's anchors and judge what comes; it may be called more than once for
+ * an SSL_CTX.  NGX_ERROR if memory is short.
+ */
+
+ngx_int_t ngx_http_aop_tls_arm(ngx_conf_t *cf, SSL_CTX *ctx,
+    const ngx_aop_policy_t *policy);
+
+
+/*
+ * ngx_http_aop_servers_init() settles, once all is read, which servers use
+ * the module, by which policy, and which SSL_CTX is to ask; says what the
+ * administrator should know.
+ */
+
+ngx_int_t ngx_http_aop_servers_init(ngx_conf_t *cf);
+
+
+/*
+ * ngx_http_aop_request_init() registers the phase handlers,
+ * ngx_http_aop_request_order() moves them to the front of their phases.
+ *
+ * ngx_http_aop_state() returns what was applied to the request; the first
+ * failure if there was one; NULL if nothing has been applied.
+ */
+
+ngx_int_t ngx_http_aop_request_init(ngx_conf_t *cf);
+void ngx_http_aop_request_order(ngx_cycle_t *cycle);
+const ngx_http_aop_state_t *ngx_http_aop_state(ngx_http_request_t *r);
+
+
+/* One line for a request that was refused, or would have been. */
+
+void ngx_http_aop_log(ngx_http_request_t *r,
+    const ngx_http_aop_state_t *state);
+
+/* One line for a value of an "aop $variable" that is no mode. */
+
+void ngx_http_aop_log_mode(ngx_http_request_t *r,
+    const ngx_http_aop_mode_t *mode, ngx_str_t *value);
+
+
+ngx_int_t ngx_http_aop_variables_init(ngx_conf_t *cf);
+
+extern const ngx_str_t  ngx_http_aop_mode_words[NGX_HTTP_AOP_MODES];
+extern ngx_module_t     ngx_http_aop_module;
+
+
+#endif /* _NGX_HTTP_AOP_H_INCLUDED_ */

@@ -1,0 +1,106 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/*
+ * Lines in error.log, for the person at three in the morning: fixed words
+ * first, then the cause, what to do about it, and who it was.
+ */
+
+
+#include "ngx_http_aop.h"
+
+
+#define NGX_HTTP_AOP_NAME_MAX   200
+#define NGX_HTTP_AOP_VALUE_MAX  64
+
+
+static const char *ngx_http_aop_log_done(const ngx_http_aop_state_t *state);
+static void ngx_http_aop_log_name(ngx_str_t *text, ngx_str_t *fact);
+
+
+void
+ngx_http_aop_log(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
+{
+    ngx_str_t                 subject, issuer, *serial;
+    ngx_http_aop_peer_t       peer;
+    ngx_http_aop_loc_conf_t  *alcf;
+    const ngx_aop_verdict_t  *verdict;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_aop_module);
+    verdict = ngx_aop_verdict(state->result->verdict);
+
+    ngx_http_aop_peer(r, &peer);
+
+    ngx_http_aop_log_name(&subject,
+                      ngx_http_aop_record_fact(r, NGX_AOP_CERT_SUBJECT));
+    ngx_http_aop_log_name(&issuer,
+                      ngx_http_aop_record_fact(r, NGX_AOP_CERT_ISSUER));
+
+    serial = ngx_http_aop_record_fact(r, NGX_AOP_CERT_SERIAL);
+
+    if (serial == NULL || serial->len == 0) {
+        ngx_log_error(alcf->log_level, r->connection->log, 0,
+                      "aop: client certificate %s: %s: %s; %s, "
+                      "peer: %V (%s)",
+                      ngx_http_aop_log_done(state), verdict->word,
+                      state->result->reason, verdict->hint[peer.class],
+                      &peer.addr, ngx_aop_peer_word(peer.class));
+        return;
+    }
+
+    ngx_log_error(alcf->log_level, r->connection->log, 0,
+                  "aop: client certificate %s: %s: %s; %s, peer: %V (%s), "
+                  "subject: \"%V\", issuer: \"%V\", serial: %*s",
+                  ngx_http_aop_log_done(state), verdict->word,
+                  state->result->reason, verdict->hint[peer.class],
+                  &peer.addr, ngx_aop_peer_word(peer.class),
+                  &subject, &issuer, serial->len, serial->data);
+}
+
+
+/* A mode by variable that is none of the words, and so counts as "on". */
+
+void
+ngx_http_aop_log_mode(ngx_http_request_t *r, const ngx_http_aop_mode_t *mode,
+    ngx_str_t *value)
+{
+    u_char  *last;
+    size_t   len;
+    u_char   text[NGX_HTTP_AOP_VALUE_MAX * 6];      /* \u0000 */
+
+    len = ngx_min(value->len, NGX_HTTP_AOP_VALUE_MAX);
+
+    last = (u_char *) ngx_escape_json(text, value->data, len);
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "aop: invalid mode \"%*s\" of variable \"%V\", taken as "
+                  "\"on\": let it be \"off\", \"optional\" or \"on\", in %s:%ui",
+                  last - text, text, &mode->value->value, mode->file,
+                  mode->line);
+}
+
+
+static const char *
+ngx_http_aop_log_done(const ngx_http_aop_state_t *state)
+{
+    return (state->mode == NGX_HTTP_AOP_ON) ? "refused" : "would be refused";
+}
+
+
+/* Printed names are ASCII with backslash escapes already. */
+
+static void
+ngx_http_aop_log_name(ngx_str_t *text, ngx_str_t *fact)
+{
+    if (fact == NULL) {
+        ngx_str_null(text);
+        return;
+    }
+
+    text->data = fact->data;
+    text->len = ngx_aop_cert_cut((char *) fact->data, fact->len,
+                                 NGX_HTTP_AOP_NAME_MAX);
+}

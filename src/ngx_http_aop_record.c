@@ -1,0 +1,323 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/*
+ * What is known of a TLS connection: how its certificate was judged by each
+ * policy that asked, and the certificate's facts.  All of it is found out at
+ * most once a connection, and only if something asks.
+ */
+
+
+#include "ngx_http_aop.h"
+
+
+static void ngx_http_aop_judgement_init(ngx_http_aop_judgement_t *judgement);
+static ngx_http_aop_judgement_t *ngx_http_aop_record_find(
+    ngx_http_aop_record_t *record, const ngx_aop_policy_t *policy);
+static void ngx_http_aop_record_result(ngx_ssl_conn_t *ssl,
+    const ngx_aop_policy_t *policy, X509 *leaf, STACK_OF(X509) *chain,
+    ngx_uint_t handshake, ngx_aop_result_t *result);
+static ngx_int_t ngx_http_aop_record_print(ngx_http_aop_record_t *record,
+    X509 *leaf, ngx_aop_cert_fact_e fact);
+
+
+static int  ngx_http_aop_record_index = -1;
+
+static ngx_http_aop_judgement_t  ngx_http_aop_plaintext;
+static ngx_http_aop_judgement_t  ngx_http_aop_failed;
+
+static ngx_str_t  ngx_http_aop_no_fact = ngx_string("");
+
+
+ngx_http_aop_judgement_t *
+ngx_http_aop_judge(ngx_http_request_t *r)
+{
+    ngx_ssl_conn_t           *ssl;
+    ngx_http_aop_srv_conf_t  *ascf, *handshake;
+
+    if (r->connection->ssl == NULL) {
+        return &ngx_http_aop_plaintext;
+    }
+
+    ssl = r->connection->ssl->connection;
+    ascf = ngx_http_get_module_srv_conf(r, ngx_http_aop_module);
+
+    handshake = ngx_http_get_module_srv_conf(r->main->http_connection->conf_ctx,
+                                             ngx_http_aop_module);
+
+    return ngx_http_aop_record_judge(ssl, ascf->policy, NULL, NULL,
+                                     ascf->policy == handshake->policy);
+}
+
+
+ngx_http_aop_judgement_t *
+ngx_http_aop_record_judge(ngx_ssl_conn_t *ssl, const ngx_aop_policy_t *policy,
+    X509 *leaf, STACK_OF(X509) *chain, ngx_uint_t handshake)
+{
+    ngx_http_aop_record_t     *record;
+    ngx_http_aop_judgement_t  *judgement;
+
+    record = ngx_http_aop_record(ssl);
+    if (record == NULL) {
+        return &ngx_http_aop_failed;
+    }
+
+    judgement = ngx_http_aop_record_find(record, policy);
+
+    if (judgement != NULL) {
+        return judgement;
+    }
+
+    /*
+     * a judgement that has come to its end stays where it is: a request that
+     * is still being served may point to it
+     */
+
+    judgement = ngx_palloc(record->pool, sizeof(ngx_http_aop_judgement_t));
+    if (judgement == NULL) {
+        return &ngx_http_aop_failed;
+    }
+
+    ngx_http_aop_record_result(ssl, policy, leaf, chain, handshake,
+                               &judgement->result);
+
+    judgement->policy = policy;
+    ngx_http_aop_judgement_init(judgement);
+
+    judgement->next = record->judgements;
+    record->judgements = judgement;
+
+    return judgement;
+}
+
+
+static ngx_http_aop_judgement_t *
+ngx_http_aop_record_find(ngx_http_aop_record_t *record,
+    const ngx_aop_policy_t *policy)
+{
+    ngx_http_aop_judgement_t  *judgement;
+
+    for (judgement = record->judgements;
+         judgement != NULL;
+         judgement = judgement->next)
+    {
+        if (judgement->policy != policy) {
+            continue;
+        }
+
+        if (judgement->result.verdict == NGX_AOP_OK
+            && judgement->result.valid_until < ngx_time())
+        {
+            return NULL;
+        }
+
+        return judgement;
+    }
+
+    return NULL;
+}
+
+
+static void
+ngx_http_aop_record_result(ngx_ssl_conn_t *ssl, const ngx_aop_policy_t *policy,
+    X509 *leaf, STACK_OF(X509) *chain, ngx_uint_t handshake,
+    ngx_aop_result_t *result)
+{
+    X509  *cert;
+
+    cert = NULL;
+
+    if (leaf == NULL) {
+
+        /* a resumed session has a leaf only; the server's chain has no leaf */
+
+        cert = SSL_get_peer_certificate(ssl);
+        leaf = cert;
+        chain = SSL_get_peer_cert_chain(ssl);
+    }
+
+    if (leaf == NULL) {
+        ngx_memzero(result, sizeof(ngx_aop_result_t));
+        result->verdict = NGX_AOP_NONE;
+
+    } else {
+        ngx_aop_judge(policy, SSL_get_security_level(ssl), leaf, chain,
+                      ngx_time(), result);
+    }
+
+    if (!handshake
+        && result->verdict != NGX_AOP_OK
+        && result->verdict != NGX_AOP_ERROR)
+    {
+        result->verdict = NGX_AOP_MISDIRECTED;
+        result->reason = NULL;
+    }
+
+    if (result->reason == NULL) {
+        result->reason = ngx_aop_verdict(result->verdict)->meaning;
+    }
+
+    X509_free(cert);
+}
+
+
+static void
+ngx_http_aop_judgement_init(ngx_http_aop_judgement_t *judgement)
+{
+    ngx_uint_t  mode;
+
+    ngx_memzero(judgement->state, sizeof(judgement->state));
+
+    for (mode = NGX_HTTP_AOP_OPTIONAL; mode < NGX_HTTP_AOP_MODES; mode++) {
+        judgement->state[mode].result = &judgement->result;
+        judgement->state[mode].mode = mode;
+    }
+}
+
+
+ngx_http_aop_record_t *
+ngx_http_aop_record(ngx_ssl_conn_t *ssl)
+{
+    ngx_connection_t       *c;
+    ngx_http_aop_record_t  *record;
+
+    record = SSL_get_ex_data(ssl, ngx_http_aop_record_index);
+
+    if (record != NULL) {
+        return record;
+    }
+
+    /* the pool of r->connection is that of one stream only on HTTP/3 */
+
+    c = ngx_ssl_get_connection(ssl);
+
+    record = ngx_pcalloc(c->pool, sizeof(ngx_http_aop_record_t));
+    if (record == NULL) {
+        return NULL;
+    }
+
+    record->pool = c->pool;
+
+    if (SSL_set_ex_data(ssl, ngx_http_aop_record_index, record) == 0) {
+        ngx_ssl_error(NGX_LOG_ALERT, c->log, 0, "SSL_set_ex_data() failed");
+        return NULL;
+    }
+
+    return record;
+}
+
+
+ngx_str_t *
+ngx_http_aop_record_fact(ngx_http_request_t *r, ngx_aop_cert_fact_e fact)
+{
+    X509                   *leaf;
+    ngx_int_t               rc;
+    ngx_ssl_conn_t         *ssl;
+    ngx_http_aop_record_t  *record;
+
+    if (r->connection->ssl == NULL) {
+        return &ngx_http_aop_no_fact;
+    }
+
+    ssl = r->connection->ssl->connection;
+
+    record = ngx_http_aop_record(ssl);
+    if (record == NULL) {
+        return NULL;
+    }
+
+    if (record->facts[fact].data != NULL) {
+        return &record->facts[fact];
+    }
+
+    leaf = SSL_get_peer_certificate(ssl);
+
+    if (leaf == NULL) {
+        record->facts[fact] = ngx_http_aop_no_fact;
+        return &record->facts[fact];
+    }
+
+    rc = ngx_http_aop_record_print(record, leaf, fact);
+
+    X509_free(leaf);
+
+    return (rc == NGX_OK) ? &record->facts[fact] : NULL;
+}
+
+
+static ngx_int_t
+ngx_http_aop_record_print(ngx_http_aop_record_t *record, X509 *leaf,
+    ngx_aop_cert_fact_e fact)
+{
+    BIO    *bio;
+    char   *data;
+    long    len;
+    u_char *p;
+
+    p = NULL;
+
+    ERR_set_mark();
+
+    bio = BIO_new(BIO_s_mem());
+
+    if (bio != NULL) {
+
+        /* a field that is not what X.509 says has no text */
+
+        data = "";
+        len = 0;
+
+        if (ngx_aop_cert_print(leaf, fact, bio)) {
+            len = BIO_get_mem_data(bio, &data);
+        }
+
+        p = ngx_pnalloc(record->pool, len + 1);
+
+        if (p != NULL) {
+            ngx_memcpy(p, data, len);
+            record->facts[fact].data = p;
+            record->facts[fact].len = len;
+        }
+    }
+
+    BIO_free(bio);
+
+    ERR_pop_to_mark();
+
+    return (p != NULL) ? NGX_OK : NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_http_aop_record_init(ngx_conf_t *cf)
+{
+    ngx_aop_result_t  *result;
+
+    /* the .so stays loaded over a reload: the index is taken once */
+
+    if (ngx_http_aop_record_index == -1) {
+        ngx_http_aop_record_index = SSL_get_ex_new_index(0, NULL, NULL, NULL,
+                                                         NULL);
+
+        if (ngx_http_aop_record_index == -1) {
+            ngx_ssl_error(NGX_LOG_EMERG, cf->log, 0,
+                          "SSL_get_ex_new_index() failed");
+            return NGX_ERROR;
+        }
+    }
+
+    result = &ngx_http_aop_plaintext.result;
+    result->verdict = NGX_AOP_PLAINTEXT;
+    result->reason = ngx_aop_verdict(NGX_AOP_PLAINTEXT)->meaning;
+    ngx_http_aop_judgement_init(&ngx_http_aop_plaintext);
+
+    result = &ngx_http_aop_failed.result;
+    result->verdict = NGX_AOP_ERROR;
+    result->reason = ngx_aop_verdict(NGX_AOP_ERROR)->meaning;
+    ngx_http_aop_judgement_init(&ngx_http_aop_failed);
+
+    return NGX_OK;
+}

@@ -1,0 +1,683 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/*
+ * Applies the mode to a request: the only place where a verdict turns into a
+ * refusal.
+ *
+ * A request can enter at any of four phases, so there is a handler in each,
+ * and each finds out whether the mode that holds where the request is now has
+ * been applied already.  POST_READ comes first but can be skipped by another
+ * handler; error_page for a malformed request and internal redirects start at
+ * SERVER_REWRITE; a named location at REWRITE; and a module may still change
+ * the location before PREACCESS.  ACCESS is not used: "satisfy any" would let
+ * another module overrule us.
+ */
+
+
+#include "ngx_http_aop.h"
+
+
+/* The first failure of a request; kept in its pool over redirects. */
+
+typedef struct {
+    ngx_http_aop_state_t    state;      /* as it was refused */
+    void                  **location;   /* loc_conf of the error page */
+    unsigned                refused:1;
+    unsigned                pass:1;     /* a redirect to error_page may come */
+    unsigned                entering:1; /* its location is not known yet */
+} ngx_http_aop_failure_t;
+
+
+static ngx_int_t ngx_http_aop_post_read_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_aop_server_rewrite_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_aop_rewrite_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_aop_preaccess_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_aop_log_handler(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_aop_concerns(ngx_http_request_t *r);
+static ngx_http_aop_mode_t *ngx_http_aop_server_mode(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_aop_applied(ngx_http_request_t *r,
+    const ngx_http_aop_mode_t *mode);
+static ngx_int_t ngx_http_aop_apply(ngx_http_request_t *r,
+    const ngx_http_aop_mode_t *mode);
+static ngx_int_t ngx_http_aop_mode(ngx_http_request_t *r,
+    const ngx_http_aop_mode_t *conf, ngx_http_aop_mode_e *mode);
+static ngx_http_aop_state_t *ngx_http_aop_state_set(ngx_http_request_t *r,
+    const ngx_http_aop_mode_t *conf, ngx_http_aop_mode_e mode);
+static ngx_int_t ngx_http_aop_refuse(ngx_http_request_t *r,
+    ngx_http_aop_failure_t *failure);
+static ngx_http_aop_failure_t *ngx_http_aop_failure(ngx_http_request_t *r);
+static ngx_http_aop_failure_t *ngx_http_aop_failure_add(ngx_http_request_t *r);
+static void ngx_http_aop_failure_cleanup(void *data);
+static ngx_uint_t ngx_http_aop_page_server(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_aop_page_location(ngx_http_request_t *r);
+static void ngx_http_aop_drop_session(ngx_http_request_t *r);
+static ngx_int_t ngx_http_aop_close(ngx_http_request_t *r);
+#if (NGX_HTTP_V2)
+static ngx_int_t ngx_http_aop_goaway(ngx_http_request_t *r);
+static void ngx_http_aop_goaway_handler(ngx_event_t *ev);
+static void ngx_http_aop_goaway_cleanup(void *data);
+#endif
+
+
+typedef struct {
+    ngx_http_phases         phase;
+    ngx_http_handler_pt     handler;
+} ngx_http_aop_phase_t;
+
+
+static const ngx_http_aop_phase_t  ngx_http_aop_phases[] = {
+    { NGX_HTTP_POST_READ_PHASE, ngx_http_aop_post_read_handler },
+    { NGX_HTTP_SERVER_REWRITE_PHASE, ngx_http_aop_server_rewrite_handler },
+    { NGX_HTTP_REWRITE_PHASE, ngx_http_aop_rewrite_handler },
+    { NGX_HTTP_PREACCESS_PHASE, ngx_http_aop_preaccess_handler },
+    { NGX_HTTP_LOG_PHASE, ngx_http_aop_log_handler }
+};
+
+#define NGX_HTTP_AOP_PHASES                                                   \
+    (sizeof(ngx_http_aop_phases) / sizeof(ngx_http_aop_phases[0]))
+
+
+const ngx_str_t  ngx_http_aop_mode_words[NGX_HTTP_AOP_MODES] = {
+    ngx_string("off"),
+    ngx_string("optional"),
+    ngx_string("on")
+};
+
+
+static ngx_http_aop_state_t  ngx_http_aop_state_off;
+
+
+/* The mode of the server, if it can be known this early. */
+
+static ngx_int_t
+ngx_http_aop_post_read_handler(ngx_http_request_t *r)
+{
+    ngx_http_aop_mode_t      *mode;
+    ngx_http_aop_srv_conf_t  *ascf;
+
+    if (!ngx_http_aop_concerns(r)) {
+        return NGX_DECLINED;
+    }
+
+    ascf = ngx_http_get_module_srv_conf(r, ngx_http_aop_module);
+    mode = ngx_http_aop_server_mode(r);
+
+    /* a variable would freeze $remote_addr before realip has changed it */
+
+    if (ascf->relaxed || mode->mode == NGX_HTTP_AOP_VARIABLE) {
+        return NGX_DECLINED;
+    }
+
+    return ngx_http_aop_apply(r, mode);
+}
+
+
+/* The mode of the server. */
+
+static ngx_int_t
+ngx_http_aop_server_rewrite_handler(ngx_http_request_t *r)
+{
+    ngx_http_aop_mode_t      *mode;
+    ngx_http_aop_srv_conf_t  *ascf;
+
+    if (!ngx_http_aop_concerns(r) || ngx_http_aop_page_server(r)) {
+        return NGX_DECLINED;
+    }
+
+    ascf = ngx_http_get_module_srv_conf(r, ngx_http_aop_module);
+    mode = ngx_http_aop_server_mode(r);
+
+    if (ascf->relaxed || ngx_http_aop_applied(r, mode)) {
+        return NGX_DECLINED;
+    }
+
+    return ngx_http_aop_apply(r, mode);
+}
+
+
+/* The mode of the location; a variable is read anew in each one entered. */
+
+static ngx_int_t
+ngx_http_aop_rewrite_handler(ngx_http_request_t *r)
+{
+    ngx_http_aop_loc_conf_t  *alcf;
+
+    if (!ngx_http_aop_concerns(r) || ngx_http_aop_page_location(r)) {
+        return NGX_DECLINED;
+    }
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_aop_module);
+
+    if (ngx_http_aop_applied(r, alcf->mode)
+        && (alcf->mode->mode != NGX_HTTP_AOP_VARIABLE
+            || alcf->mode == ngx_http_aop_server_mode(r)))
+    {
+        return NGX_DECLINED;
+    }
+
+    return ngx_http_aop_apply(r, alcf->mode);
+}
+
+
+/* The mode of the location, should somebody have changed it since. */
+
+static ngx_int_t
+ngx_http_aop_preaccess_handler(ngx_http_request_t *r)
+{
+    ngx_http_aop_state_t     *state;
+    ngx_http_aop_loc_conf_t  *alcf;
+
+    if (!ngx_http_aop_concerns(r)) {
+        return NGX_DECLINED;
+    }
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_aop_module);
+    state = ngx_http_get_module_ctx(r, ngx_http_aop_module);
+
+    if ((state != NULL && state->page) || ngx_http_aop_applied(r, alcf->mode))
+    {
+        return NGX_DECLINED;
+    }
+
+    return ngx_http_aop_apply(r, alcf->mode);
+}
+
+
+/* A request is logged once, with what became of it. */
+
+static ngx_int_t
+ngx_http_aop_log_handler(ngx_http_request_t *r)
+{
+    const ngx_http_aop_state_t  *state;
+
+    if (!ngx_http_aop_concerns(r)) {
+        return NGX_OK;
+    }
+
+    state = ngx_http_aop_state(r);
+
+    if (state != NULL
+        && state->result != NULL
+        && state->result->verdict != NGX_AOP_OK)
+    {
+        ngx_http_aop_log(r, state);
+    }
+
+    return NGX_OK;
+}
+
+
+/* Subrequests are not judged: they are part of what included them. */
+
+static ngx_uint_t
+ngx_http_aop_concerns(ngx_http_request_t *r)
+{
+    ngx_http_aop_srv_conf_t  *ascf;
+
+    ascf = ngx_http_get_module_srv_conf(r, ngx_http_aop_module);
+
+    return r == r->main && ascf->policy != NULL;
+}
+
+
+static ngx_http_aop_mode_t *
+ngx_http_aop_server_mode(ngx_http_request_t *r)
+{
+    ngx_http_core_srv_conf_t  *cscf;
+    ngx_http_aop_loc_conf_t   *alcf;
+
+    cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
+    alcf = cscf->ctx->loc_conf[ngx_http_aop_module.ctx_index];
+
+    return alcf->mode;
+}
+
+
+/* r->ctx is zeroed by each internal redirect, so a state there is current. */
+
+static ngx_uint_t
+ngx_http_aop_applied(ngx_http_request_t *r, const ngx_http_aop_mode_t *mode)
+{
+    ngx_http_aop_state_t  *state;
+
+    state = ngx_http_get_module_ctx(r, ngx_http_aop_module);
+
+    if (state == NULL || state->page) {
+        return 0;
+    }
+
+    if (mode->mode == NGX_HTTP_AOP_VARIABLE) {
+        return state->source == mode;
+    }
+
+    return state->mode == mode->mode;
+}
+
+
+static ngx_int_t
+ngx_http_aop_apply(ngx_http_request_t *r, const ngx_http_aop_mode_t *conf)
+{
+    ngx_http_aop_mode_e      mode;
+    ngx_http_aop_state_t    *state;
+    ngx_http_aop_failure_t  *failure;
+
+    if (ngx_http_aop_mode(r, conf, &mode) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    state = ngx_http_aop_state_set(r, conf, mode);
+    if (state == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (state->result == NULL || state->result->verdict == NGX_AOP_OK) {
+        return NGX_DECLINED;
+    }
+
+    failure = ngx_http_aop_failure(r);
+
+    if (failure == NULL) {
+        failure = ngx_http_aop_failure_add(r);
+        if (failure == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    if (!failure->refused) {
+        failure->state = *state;
+    }
+
+    if (mode == NGX_HTTP_AOP_OPTIONAL) {
+        return NGX_DECLINED;
+    }
+
+    return ngx_http_aop_refuse(r, failure);
+}
+
+
+static ngx_int_t
+ngx_http_aop_mode(ngx_http_request_t *r, const ngx_http_aop_mode_t *conf,
+    ngx_http_aop_mode_e *mode)
+{
+    ngx_str_t   value;
+    ngx_uint_t  i;
+
+    static time_t  logged;
+
+    if (conf->mode != NGX_HTTP_AOP_VARIABLE) {
+        *mode = conf->mode;
+        return NGX_OK;
+    }
+
+    if (ngx_http_complex_value(r, conf->value, &value) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < NGX_HTTP_AOP_MODES; i++) {
+        if (value.len == ngx_http_aop_mode_words[i].len
+            && ngx_strncmp(value.data, ngx_http_aop_mode_words[i].data,
+                           value.len)
+               == 0)
+        {
+            *mode = i;
+            return NGX_OK;
+        }
+    }
+
+    if (ngx_time() - logged >= NGX_HTTP_AOP_LOG_INTERVAL) {
+        logged = ngx_time();
+
+        ngx_http_aop_log_mode(r, conf, &value);
+    }
+
+    *mode = NGX_HTTP_AOP_ON;
+
+    return NGX_OK;
+}
+
+
+static ngx_http_aop_state_t *
+ngx_http_aop_state_set(ngx_http_request_t *r, const ngx_http_aop_mode_t *conf,
+    ngx_http_aop_mode_e mode)
+{
+    ngx_http_aop_state_t      *state, *own;
+    ngx_http_aop_judgement_t  *judgement;
+
+    if (mode == NGX_HTTP_AOP_OFF) {
+        state = &ngx_http_aop_state_off;
+
+    } else {
+        judgement = ngx_http_aop_judge(r);
+        state = &judgement->state[mode];
+    }
+
+    if (conf->mode == NGX_HTTP_AOP_VARIABLE) {
+
+        own = ngx_palloc(r->pool, sizeof(ngx_http_aop_state_t));
+        if (own == NULL) {
+            return NULL;
+        }
+
+        *own = *state;
+        own->source = conf;
+        state = own;
+    }
+
+    ngx_http_set_ctx(r, state, ngx_http_aop_module);
+
+    return state;
+}
+
+
+static ngx_int_t
+ngx_http_aop_refuse(ngx_http_request_t *r, ngx_http_aop_failure_t *failure)
+{
+    failure->refused = 1;
+    failure->pass = 1;
+
+    r->keepalive = 0;
+
+    if (failure->state.result->verdict != NGX_AOP_MISDIRECTED) {
+        ngx_http_aop_drop_session(r);
+
+        if (ngx_http_aop_close(r) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    return ngx_aop_verdict(failure->state.result->verdict)->status;
+}
+
+
+const ngx_http_aop_state_t *
+ngx_http_aop_state(ngx_http_request_t *r)
+{
+    ngx_http_aop_failure_t  *failure;
+
+    failure = ngx_http_aop_failure(r->main);
+
+    return failure ? &failure->state
+                   : ngx_http_get_module_ctx(r->main, ngx_http_aop_module);
+}
+
+
+static ngx_http_aop_failure_t *
+ngx_http_aop_failure(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    for (cln = r->pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler == ngx_http_aop_failure_cleanup) {
+            return cln->data;
+        }
+    }
+
+    return NULL;
+}
+
+
+static ngx_http_aop_failure_t *
+ngx_http_aop_failure_add(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_aop_failure_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    ngx_memzero(cln->data, sizeof(ngx_http_aop_failure_t));
+
+    cln->handler = ngx_http_aop_failure_cleanup;
+
+    return cln->data;
+}
+
+
+/* There is nothing to clean up: the handler is what the data is found by. */
+
+static void
+ngx_http_aop_failure_cleanup(void *data)
+{
+}
+
+
+/*
+ * After a refusal nginx may redirect to the page that error_page names.  That
+ * redirect, and the one location that it leads to, are let through; whatever
+ * that location redirects to is judged again.
+ */
+
+static ngx_uint_t
+ngx_http_aop_page_server(ngx_http_request_t *r)
+{
+    ngx_http_aop_failure_t  *failure;
+
+    if (!r->internal || ngx_http_get_module_ctx(r, ngx_http_aop_module)) {
+        return 0;
+    }
+
+    failure = ngx_http_aop_failure(r);
+
+    if (failure == NULL || !failure->pass || r->post_action) {
+        return 0;
+    }
+
+    failure->pass = 0;
+    failure->entering = 1;
+    failure->state.page = 1;
+
+    ngx_http_set_ctx(r, &failure->state, ngx_http_aop_module);
+
+    return 1;
+}
+
+
+static ngx_uint_t
+ngx_http_aop_page_location(ngx_http_request_t *r)
+{
+    ngx_http_aop_state_t    *state;
+    ngx_http_aop_failure_t  *failure;
+
+    state = ngx_http_get_module_ctx(r, ngx_http_aop_module);
+
+    if (state == NULL) {
+
+        /* error_page may name a named location */
+
+        if (!ngx_http_aop_page_server(r)) {
+            return 0;
+        }
+
+    } else if (!state->page) {
+        return 0;
+    }
+
+    failure = ngx_http_aop_failure(r);
+
+    if (failure->entering) {
+        failure->entering = 0;
+        failure->location = r->loc_conf;
+    }
+
+    return failure->location == r->loc_conf;
+}
+
+
+/* A session that was refused is not to be resumed; as stock nginx does. */
+
+static void
+ngx_http_aop_drop_session(ngx_http_request_t *r)
+{
+    ngx_ssl_connection_t  *ssl;
+
+    ssl = r->connection->ssl;
+
+    if (ssl != NULL) {
+        ngx_ssl_remove_cached_session(ssl->session_ctx,
+                                      SSL_get0_session(ssl->connection));
+    }
+}
+
+
+/* r->keepalive is for HTTP/1 only. */
+
+static ngx_int_t
+ngx_http_aop_close(ngx_http_request_t *r)
+{
+#if (NGX_HTTP_V2)
+
+    if (r->stream != NULL) {
+        return ngx_http_aop_goaway(r);
+    }
+
+#endif
+
+    return NGX_OK;
+}
+
+
+#if (NGX_HTTP_V2)
+
+/*
+ * nginx sends GOAWAY and waits for the open streams when a connection with
+ * c->close set is read from (ngx_http_v2_read_handler()).  That is done from
+ * an event of our own, after the current one.
+ */
+
+static ngx_int_t
+ngx_http_aop_goaway(ngx_http_request_t *r)
+{
+    ngx_event_t         *ev;
+    ngx_connection_t    *c;
+    ngx_pool_cleanup_t  *cln;
+
+    c = r->stream->connection->connection;
+
+    for (cln = c->pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler == ngx_http_aop_goaway_cleanup) {
+            return NGX_OK;
+        }
+    }
+
+    cln = ngx_pool_cleanup_add(c->pool, sizeof(ngx_event_t));
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    ev = cln->data;
+
+    ngx_memzero(ev, sizeof(ngx_event_t));
+
+    ev->data = c;
+    ev->handler = ngx_http_aop_goaway_handler;
+    ev->log = c->log;
+
+    cln->handler = ngx_http_aop_goaway_cleanup;
+
+    ngx_post_event(ev, &ngx_posted_events);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_aop_goaway_handler(ngx_event_t *ev)
+{
+    ngx_event_t       *rev;
+    ngx_connection_t  *c;
+
+    c = ev->data;
+    rev = c->read;
+
+    c->close = 1;
+
+    rev->handler(rev);
+
+    /* what the client sent meanwhile for its open streams was not read */
+
+    if (c->fd != (ngx_socket_t) -1 && rev->ready) {
+        ngx_post_event(rev, &ngx_posted_events);
+    }
+}
+
+
+static void
+ngx_http_aop_goaway_cleanup(void *data)
+{
+    ngx_event_t  *ev = data;
+
+    if (ev->posted) {
+        ngx_delete_posted_event(ev);
+    }
+}
+
+#endif
+
+
+ngx_int_t
+ngx_http_aop_request_init(ngx_conf_t *cf)
+{
+    ngx_uint_t                  i;
+    ngx_http_handler_pt        *h;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    for (i = 0; i < NGX_HTTP_AOP_PHASES; i++) {
+
+        h = ngx_array_push(
+                      &cmcf->phases[ngx_http_aop_phases[i].phase].handlers);
+        if (h == NULL) {
+            return NGX_ERROR;
+        }
+
+        *h = ngx_http_aop_phases[i].handler;
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * Handlers run in the reverse order of registration, so a module that is
+ * loaded later runs before us, and could answer.  The handlers of a phase
+ * stand side by side in the phase engine and have a checker in common, but
+ * for REWRITE, which shares its checker with SERVER_REWRITE; FIND_CONFIG is
+ * between the two.
+ */
+
+void
+ngx_http_aop_request_order(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                  i;
+    ngx_http_phase_handler_t   *first, *ph, ours;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_core_module);
+
+    if (cmcf == NULL || cmcf->phase_engine.handlers == NULL) {
+        return;
+    }
+
+    first = cmcf->phase_engine.handlers;
+
+    for (ph = first; ph->checker; ph++) {
+
+        if (ph->checker != first->checker) {
+            first = ph;
+        }
+
+        for (i = 0; i < NGX_HTTP_AOP_PHASES; i++) {
+            if (ph->handler == ngx_http_aop_phases[i].handler) {
+                ours = *ph;
+                ngx_memmove(first + 1, first, (u_char *) ph - (u_char *) first);
+                *first = ours;
+            }
+        }
+    }
+}

@@ -1,0 +1,434 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/*
+ * The servers of a configuration that has been read: which of them use the
+ * module, by which policy each judges, which SSL_CTX is to ask.  It also
+ * warns where what was written is less than what was probably meant.
+ */
+
+
+#include "ngx_aop_cloudflare.h"
+#include "ngx_http_aop.h"
+
+
+static ngx_int_t ngx_http_aop_server_init(ngx_conf_t *cf,
+    ngx_http_core_srv_conf_t *cscf);
+static ngx_uint_t ngx_http_aop_server_uses(ngx_http_core_srv_conf_t *cscf);
+static void ngx_http_aop_server_relaxed(ngx_conf_t *cf,
+    ngx_http_core_srv_conf_t *cscf);
+static ngx_uint_t ngx_http_aop_mode_relaxed(const ngx_http_aop_mode_t *server,
+    const ngx_http_aop_mode_t *location);
+static ngx_int_t ngx_http_aop_server_policy(ngx_conf_t *cf,
+    ngx_http_core_srv_conf_t *cscf);
+static ngx_aop_policy_t *ngx_http_aop_policy_make(
+    ngx_http_aop_srv_conf_t *ascf);
+static ngx_int_t ngx_http_aop_policy_fill(ngx_aop_policy_t *policy,
+    ngx_http_aop_srv_conf_t *ascf);
+static ngx_int_t ngx_http_aop_policy_intern(ngx_conf_t *cf,
+    ngx_http_aop_srv_conf_t *ascf, ngx_aop_policy_t *policy);
+static void ngx_http_aop_policy_cleanup(void *data);
+static ngx_int_t ngx_http_aop_server_stock(ngx_conf_t *cf,
+    ngx_http_core_srv_conf_t *cscf);
+static ngx_int_t ngx_http_aop_address_init(ngx_conf_t *cf,
+    ngx_http_conf_addr_t *addr);
+static ngx_int_t ngx_http_aop_address_arm(ngx_conf_t *cf,
+    ngx_http_conf_addr_t *addr, ngx_http_core_srv_conf_t *cscf);
+static void ngx_http_aop_address_plain(ngx_conf_t *cf,
+    ngx_http_conf_addr_t *addr, ngx_http_core_srv_conf_t *cscf);
+
+
+ngx_int_t
+ngx_http_aop_servers_init(ngx_conf_t *cf)
+{
+    ngx_uint_t                   p, a, s;
+    ngx_http_conf_port_t        *port;
+    ngx_http_conf_addr_t        *addr;
+    ngx_http_core_srv_conf_t   **cscfp;
+    ngx_http_core_main_conf_t   *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+    cscfp = cmcf->servers.elts;
+
+    for (s = 0; s < cmcf->servers.nelts; s++) {
+        if (ngx_http_aop_server_init(cf, cscfp[s]) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (cmcf->ports == NULL) {
+        return NGX_OK;
+    }
+
+    port = cmcf->ports->elts;
+
+    for (p = 0; p < cmcf->ports->nelts; p++) {
+        addr = port[p].addrs.elts;
+
+        for (a = 0; a < port[p].addrs.nelts; a++) {
+            if (ngx_http_aop_address_init(cf, &addr[a]) != NGX_OK) {
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_aop_server_init(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
+{
+    if (!ngx_http_aop_server_uses(cscf)) {
+        return NGX_OK;
+    }
+
+    ngx_http_aop_server_relaxed(cf, cscf);
+
+    if (ngx_http_aop_server_stock(cf, cscf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_aop_server_policy(cf, cscf);
+}
+
+
+/* Unless everything in it is constantly "off". */
+
+static ngx_uint_t
+ngx_http_aop_server_uses(ngx_http_core_srv_conf_t *cscf)
+{
+    ngx_uint_t                i;
+    ngx_http_aop_mode_t     **mode;
+    ngx_http_aop_srv_conf_t  *ascf;
+    ngx_http_aop_loc_conf_t  *alcf;
+
+    ascf = cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
+    alcf = cscf->ctx->loc_conf[ngx_http_aop_module.ctx_index];
+
+    if (alcf->mode->mode != NGX_HTTP_AOP_OFF) {
+        return 1;
+    }
+
+    if (ascf->locations == NULL) {
+        return 0;
+    }
+
+    mode = ascf->locations->elts;
+
+    for (i = 0; i < ascf->locations->nelts; i++) {
+        if (mode[i]->mode != NGX_HTTP_AOP_OFF) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static void
+ngx_http_aop_server_relaxed(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
+{
+    ngx_uint_t                i;
+    ngx_http_aop_mode_t     **mode;
+    ngx_http_aop_srv_conf_t  *ascf;
+    ngx_http_aop_loc_conf_t  *alcf;
+
+    ascf = cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
+    alcf = cscf->ctx->loc_conf[ngx_http_aop_module.ctx_index];
+
+    if (ascf->locations == NULL) {
+        return;
+    }
+
+    mode = ascf->locations->elts;
+
+    for (i = 0; i < ascf->locations->nelts; i++) {
+        if (!ngx_http_aop_mode_relaxed(alcf->mode, mode[i])) {
+            continue;
+        }
+
+        ascf->relaxed = 1;
+
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "\"aop\" in the location in %s:%ui is less strict than "
+                      "\"aop\" of its server in %s:%ui: requests are judged "
+                      "once the location is known, and \"return\" and "
+                      "\"rewrite\" of the server itself are not covered",
+                      mode[i]->file, mode[i]->line,
+                      alcf->mode->file, alcf->mode->line);
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_aop_mode_relaxed(const ngx_http_aop_mode_t *server,
+    const ngx_http_aop_mode_t *location)
+{
+    switch (location->mode) {
+
+    case NGX_HTTP_AOP_ON:
+        return 0;
+
+    case NGX_HTTP_AOP_OPTIONAL:
+        return server->mode == NGX_HTTP_AOP_ON
+               || server->mode == NGX_HTTP_AOP_VARIABLE;
+
+    default: /* NGX_HTTP_AOP_OFF, NGX_HTTP_AOP_VARIABLE */
+        return server->mode != NGX_HTTP_AOP_OFF;
+    }
+}
+
+
+static ngx_int_t
+ngx_http_aop_server_policy(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
+{
+    ngx_aop_policy_t         *policy;
+    ngx_http_aop_srv_conf_t  *ascf;
+
+    ascf = cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
+
+    policy = ngx_http_aop_policy_make(ascf);
+
+    if (policy == NULL) {
+        ngx_ssl_error(NGX_LOG_EMERG, cf->log, 0,
+                      "cannot prepare the certificates of \"aop_ca\"");
+        return NGX_ERROR;
+    }
+
+    return ngx_http_aop_policy_intern(cf, ascf, policy);
+}
+
+
+static ngx_aop_policy_t *
+ngx_http_aop_policy_make(ngx_http_aop_srv_conf_t *ascf)
+{
+    ngx_aop_policy_t  *policy;
+
+    policy = ngx_aop_policy_new(ascf->verify_depth);
+
+    if (policy == NULL) {
+        return NULL;
+    }
+
+    if (ngx_http_aop_policy_fill(policy, ascf) != NGX_OK
+        || !ngx_aop_policy_seal(policy))
+    {
+        ngx_aop_policy_free(policy);
+        return NULL;
+    }
+
+    return policy;
+}
+
+
+static ngx_int_t
+ngx_http_aop_policy_fill(ngx_aop_policy_t *policy,
+    ngx_http_aop_srv_conf_t *ascf)
+{
+    ngx_uint_t          i;
+    ngx_http_aop_ca_t  *ca;
+
+    ca = ascf->ca->elts;
+
+    for (i = 0; i < ascf->ca->nelts; i++) {
+        if (!ngx_aop_policy_add_anchor(policy, ca[i].x509, ca[i].name)) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* Takes the policy: equal ones become one, so that a pointer tells them. */
+
+static ngx_int_t
+ngx_http_aop_policy_intern(ngx_conf_t *cf, ngx_http_aop_srv_conf_t *ascf,
+    ngx_aop_policy_t *policy)
+{
+    ngx_uint_t                  i;
+    ngx_aop_policy_t          **known;
+    ngx_pool_cleanup_t         *cln;
+    ngx_http_aop_main_conf_t   *amcf;
+
+    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_aop_module);
+    known = amcf->policies.elts;
+
+    for (i = 0; i < amcf->policies.nelts; i++) {
+        if (ngx_memcmp(known[i]->digest, policy->digest, NGX_AOP_DIGEST)
+            == 0)
+        {
+            ngx_aop_policy_free(policy);
+            ascf->policy = known[i];
+            return NGX_OK;
+        }
+    }
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    known = ngx_array_push(&amcf->policies);
+
+    if (cln == NULL || known == NULL) {
+        ngx_aop_policy_free(policy);
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_http_aop_policy_cleanup;
+    cln->data = policy;
+
+    *known = policy;
+    ascf->policy = policy;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_aop_policy_cleanup(void *data)
+{
+    ngx_aop_policy_free(data);
+}
+
+
+/* What nginx itself does with client certificates in the same server. */
+
+static ngx_int_t
+ngx_http_aop_server_stock(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
+{
+    ngx_http_ssl_srv_conf_t  *sscf;
+
+    sscf = cscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
+
+    if (sscf->ssl.ctx == NULL) {
+        return NGX_OK;
+    }
+
+    if (sscf->ocsp && !sscf->verify) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"ssl_ocsp\" without \"ssl_verify_client\" is "
+                      "incompatible with \"aop\" in the server in %s:%ui: "
+                      "nginx would abort connections with a good "
+                      "certificate; remove \"ssl_ocsp\"",
+                      cscf->file_name, cscf->line);
+        return NGX_ERROR;
+    }
+
+    if (sscf->verify == 1 || sscf->verify == 2) {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "\"ssl_verify_client\" beside \"aop\" in the server in "
+                      "%s:%ui refuses by itself, whatever the mode of "
+                      "\"aop\"; remove it",
+                      cscf->file_name, cscf->line);
+    }
+
+    if (sscf->builtin_session_cache == NGX_SSL_DFLT_BUILTIN_SCACHE
+        || sscf->builtin_session_cache > 0)
+    {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "\"ssl_session_cache builtin\" in the server in %s:%ui "
+                      "is not used where \"aop\" is; use \"shared:\"",
+                      cscf->file_name, cscf->line);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_aop_address_init(ngx_conf_t *cf, ngx_http_conf_addr_t *addr)
+{
+    ngx_uint_t                  s, tls;
+    ngx_http_ssl_srv_conf_t    *sscf;
+    ngx_http_aop_srv_conf_t    *ascf;
+    ngx_http_core_srv_conf_t  **cscfp;
+
+    sscf = addr->default_server->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
+    tls = ngx_http_aop_listens_tls(addr) || ngx_http_aop_ssl_enabled(sscf);
+
+    cscfp = addr->servers.elts;
+
+    for (s = 0; s < addr->servers.nelts; s++) {
+        ascf = cscfp[s]->ctx->srv_conf[ngx_http_aop_module.ctx_index];
+
+        if (ascf->policy == NULL) {
+            continue;
+        }
+
+        if (!tls) {
+            ngx_http_aop_address_plain(cf, addr, cscfp[s]);
+            continue;
+        }
+
+        if (ngx_http_aop_address_arm(cf, addr, cscfp[s]) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * A server without a certificate of its own handshakes in the SSL_CTX of the
+ * default server of the address.
+ */
+
+static ngx_int_t
+ngx_http_aop_address_arm(ngx_conf_t *cf, ngx_http_conf_addr_t *addr,
+    ngx_http_core_srv_conf_t *cscf)
+{
+    ngx_http_aop_srv_conf_t   *ascf, *dascf;
+    ngx_http_ssl_srv_conf_t   *sscf;
+    ngx_http_core_srv_conf_t  *dcscf;
+
+    ascf = cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
+    sscf = cscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
+
+    if (sscf->ssl.ctx == NULL) {
+        dcscf = addr->default_server;
+        dascf = dcscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
+        sscf = dcscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
+
+        if (dascf->policy == NULL) {
+            ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                          "the server in %s:%ui, default for %V, asks its "
+                          "clients for a certificate although it does not "
+                          "use \"aop\": the server in %s:%ui uses \"aop\" "
+                          "and has no \"ssl_certificate\" of its own; give "
+                          "it one",
+                          dcscf->file_name, dcscf->line,
+                          &addr->opt.addr_text, cscf->file_name, cscf->line);
+        }
+
+        if (sscf->ssl.ctx == NULL) {
+            return NGX_OK;
+        }
+    }
+
+    return ngx_http_aop_tls_arm(cf, sscf->ssl.ctx, ascf->policy);
+}
+
+
+static void
+ngx_http_aop_address_plain(ngx_conf_t *cf, ngx_http_conf_addr_t *addr,
+    ngx_http_core_srv_conf_t *cscf)
+{
+    ngx_http_aop_loc_conf_t  *alcf;
+
+    alcf = cscf->ctx->loc_conf[ngx_http_aop_module.ctx_index];
+
+    if (alcf->mode->mode != NGX_HTTP_AOP_ON) {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                  "\"aop on\" in %s:%ui refuses every request to the plain "
+                  "HTTP \"listen %V\" of the server in %s:%ui; move that "
+                  "listen to a server of its own with \"aop off\", for "
+                  "redirects, ACME and health checks",
+                  alcf->mode->file, alcf->mode->line, &addr->opt.addr_text,
+                  cscf->file_name, cscf->line);
+}

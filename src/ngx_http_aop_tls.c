@@ -1,0 +1,141 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/*
+ * The TLS handshake: asks for the client's certificate and judges what comes.
+ * A handshake is never failed here; it is requests that are refused.
+ */
+
+
+#include "ngx_http_aop.h"
+
+
+static int ngx_http_aop_tls_verify(X509_STORE_CTX *ctx, void *arg);
+static int ngx_http_aop_tls_verify_stock(ngx_ssl_conn_t *ssl,
+    ngx_http_ssl_srv_conf_t *sscf, X509_STORE_CTX *ctx, int *rc);
+static ngx_int_t ngx_http_aop_tls_add_name(SSL_CTX *ctx, X509 *x509);
+
+
+/*
+ * OpenSSL calls this in place of X509_verify_cert() when a certificate came;
+ * that none came is seen from its not being called.  The server is the one
+ * that SNI selected: its SSL_CTX may be the default server's.
+ */
+
+static int
+ngx_http_aop_tls_verify(X509_STORE_CTX *ctx, void *arg)
+{
+    int                        rc, error;
+    ngx_ssl_conn_t            *ssl;
+    ngx_connection_t          *c;
+    ngx_http_connection_t     *hc;
+    ngx_http_aop_srv_conf_t   *ascf;
+    ngx_http_ssl_srv_conf_t   *sscf;
+    ngx_http_aop_judgement_t  *judgement;
+
+    ssl = X509_STORE_CTX_get_ex_data(ctx,
+                                     SSL_get_ex_data_X509_STORE_CTX_idx());
+    c = ngx_ssl_get_connection(ssl);
+    hc = c->data;
+
+    ascf = ngx_http_get_module_srv_conf(hc->conf_ctx, ngx_http_aop_module);
+    sscf = ngx_http_get_module_srv_conf(hc->conf_ctx, ngx_http_ssl_module);
+
+    /* not verified is what $ssl_client_verify has to say without a policy */
+
+    error = X509_V_ERR_APPLICATION_VERIFICATION;
+
+    if (ascf->policy != NULL) {
+        judgement = ngx_http_aop_record_judge(ssl, ascf->policy,
+                                        X509_STORE_CTX_get0_cert(ctx),
+                                        X509_STORE_CTX_get0_untrusted(ctx), 1);
+
+        if (judgement->result.verdict == NGX_AOP_OK) {
+            error = X509_V_OK;
+
+        } else if (judgement->result.error != X509_V_OK) {
+            error = judgement->result.error;
+        }
+    }
+
+    if (ngx_http_aop_tls_verify_stock(ssl, sscf, ctx, &rc)) {
+        return rc;
+    }
+
+    X509_STORE_CTX_set_error(ctx, error);
+
+    return 1;
+}
+
+
+/*
+ * "ssl_verify_client" in the same server, or a verify callback that somebody
+ * else has set on the connection: theirs is the result that OpenSSL keeps.
+ */
+
+static int
+ngx_http_aop_tls_verify_stock(ngx_ssl_conn_t *ssl,
+    ngx_http_ssl_srv_conf_t *sscf, X509_STORE_CTX *ctx, int *rc)
+{
+    if (sscf->verify == 0
+        && SSL_get_verify_callback(ssl)
+           == SSL_CTX_get_verify_callback(SSL_get_SSL_CTX(ssl)))
+    {
+        return 0;
+    }
+
+    *rc = X509_verify_cert(ctx);
+
+    return 1;
+}
+
+
+ngx_int_t
+ngx_http_aop_tls_arm(ngx_conf_t *cf, SSL_CTX *ctx,
+    const ngx_aop_policy_t *policy)
+{
+    size_t  i;
+
+    SSL_CTX_set_cert_verify_callback(ctx, ngx_http_aop_tls_verify, NULL);
+
+    SSL_CTX_set_verify(ctx, SSL_CTX_get_verify_mode(ctx)|SSL_VERIFY_PEER,
+                       SSL_CTX_get_verify_callback(ctx));
+
+    for (i = 0; i < policy->nanchors; i++) {
+        if (ngx_http_aop_tls_add_name(ctx, policy->anchors[i].x509)
+            != NGX_OK)
+        {
+            ngx_ssl_error(NGX_LOG_EMERG, cf->log, 0,
+                          "SSL_CTX_add_client_CA() failed");
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* The names tell the client which certificate to send (RFC 8446, 4.2.4). */
+
+static ngx_int_t
+ngx_http_aop_tls_add_name(SSL_CTX *ctx, X509 *x509)
+{
+    int                   i;
+    STACK_OF(X509_NAME)  *names;
+
+    names = SSL_CTX_get_client_CA_list(ctx);
+
+    for (i = 0; i < sk_X509_NAME_num(names); i++) {
+        if (X509_NAME_cmp(sk_X509_NAME_value(names, i),
+                          X509_get_subject_name(x509))
+            == 0)
+        {
+            return NGX_OK;
+        }
+    }
+
+    return SSL_CTX_add_client_CA(ctx, x509) ? NGX_OK : NGX_ERROR;
+}
