@@ -84,6 +84,13 @@ static ngx_command_t  ngx_http_aop_commands[] = {
       offsetof(ngx_http_aop_srv_conf_t, verify_depth),
       &ngx_http_aop_verify_depth_bounds },
 
+    { ngx_string("aop_session_timeout"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_sec_slot,
+      NGX_HTTP_SRV_CONF_OFFSET,
+      offsetof(ngx_http_aop_srv_conf_t, session_timeout),
+      NULL },
+
     { ngx_string("aop_log_level"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_enum_slot,
@@ -477,6 +484,7 @@ ngx_http_aop_create_srv_conf(ngx_conf_t *cf)
 
     conf->ca = NGX_CONF_UNSET_PTR;
     conf->verify_depth = NGX_CONF_UNSET;
+    conf->session_timeout = NGX_CONF_UNSET;
 
     return conf;
 }
@@ -500,6 +508,7 @@ ngx_http_aop_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_conf_merge_ptr_value(conf->ca, prev->ca, NULL);
     ngx_conf_merge_value(conf->verify_depth, prev->verify_depth, 1);
+    ngx_conf_merge_value(conf->session_timeout, prev->session_timeout, 3600);
 
     return NGX_CONF_OK;
 }

@@ -72,6 +72,7 @@ typedef struct {
 typedef struct {
     ngx_array_t                *ca;         /* of ngx_http_aop_ca_t */
     ngx_int_t                   verify_depth;
+    time_t                      session_timeout;
 
     /* "aop" directives of the server's locations */
     ngx_array_t                *locations;  /* of ngx_http_aop_mode_t * */
@@ -138,6 +139,7 @@ typedef struct {
     ngx_http_aop_judgement_t   *judgements; /* one for each policy asked */
     ngx_http_aop_peer_t         peer;       /* addr.data NULL: not yet */
     ngx_str_t                   facts[NGX_AOP_CERT_FACTS];
+    unsigned                    declined:1; /* a session was not resumed */
 } ngx_http_aop_record_t;
 
 
@@ -182,6 +184,15 @@ void ngx_http_aop_peer(ngx_http_request_t *r, ngx_http_aop_peer_t *peer);
 
 ngx_int_t ngx_http_aop_tls_arm(ngx_conf_t *cf, SSL_CTX *ctx,
     const ngx_aop_policy_t *policy);
+
+
+/*
+ * ngx_http_aop_session_arm() puts the SSL_CTX of an address's default server
+ * in control of which sessions are resumed at that address; it may be called
+ * more than once for an SSL_CTX.  NGX_ERROR if memory is short.
+ */
+
+ngx_int_t ngx_http_aop_session_arm(ngx_conf_t *cf, SSL_CTX *ctx);
 
 
 /*

@@ -24,6 +24,7 @@ static void ngx_http_aop_log_name(ngx_str_t *text, ngx_str_t *fact);
 void
 ngx_http_aop_log(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
 {
+    char                     *action;
     ngx_str_t                 subject, issuer, *serial;
     ngx_http_aop_peer_t       peer;
     ngx_http_aop_loc_conf_t  *alcf;
@@ -41,6 +42,11 @@ ngx_http_aop_log(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
 
     serial = ngx_http_aop_record_fact(r, NGX_AOP_CERT_SERIAL);
 
+    /* "while logging request" is when, not why */
+
+    action = r->connection->log->action;
+    r->connection->log->action = NULL;
+
     if (serial == NULL || serial->len == 0) {
         ngx_log_error(alcf->log_level, r->connection->log, 0,
                       "aop: client certificate %s: %s: %s; %s, "
@@ -48,16 +54,19 @@ ngx_http_aop_log(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
                       ngx_http_aop_log_done(state), verdict->word,
                       state->result->reason, verdict->hint[peer.class],
                       &peer.addr, ngx_aop_peer_word(peer.class));
-        return;
+
+    } else {
+        ngx_log_error(alcf->log_level, r->connection->log, 0,
+                      "aop: client certificate %s: %s: %s; %s, "
+                      "peer: %V (%s), subject: \"%V\", issuer: \"%V\", "
+                      "serial: %V",
+                      ngx_http_aop_log_done(state), verdict->word,
+                      state->result->reason, verdict->hint[peer.class],
+                      &peer.addr, ngx_aop_peer_word(peer.class),
+                      &subject, &issuer, serial);
     }
 
-    ngx_log_error(alcf->log_level, r->connection->log, 0,
-                  "aop: client certificate %s: %s: %s; %s, peer: %V (%s), "
-                  "subject: \"%V\", issuer: \"%V\", serial: %*s",
-                  ngx_http_aop_log_done(state), verdict->word,
-                  state->result->reason, verdict->hint[peer.class],
-                  &peer.addr, ngx_aop_peer_word(peer.class),
-                  &subject, &issuer, serial->len, serial->data);
+    r->connection->log->action = action;
 }
 
 

@@ -11,6 +11,7 @@
  */
 
 
+#include "ngx_aop_stamp.h"
 #include "ngx_http_aop.h"
 
 
@@ -20,6 +21,8 @@ static ngx_http_aop_judgement_t *ngx_http_aop_record_find(
 static void ngx_http_aop_record_result(ngx_ssl_conn_t *ssl,
     const ngx_aop_policy_t *policy, X509 *leaf, STACK_OF(X509) *chain,
     ngx_uint_t handshake, ngx_aop_result_t *result);
+static ngx_uint_t ngx_http_aop_record_resumed(ngx_ssl_conn_t *ssl,
+    const ngx_aop_policy_t *policy, X509 *leaf, ngx_aop_result_t *result);
 static ngx_int_t ngx_http_aop_record_print(ngx_http_aop_record_t *record,
     X509 *leaf, ngx_aop_cert_fact_e fact);
 
@@ -143,7 +146,7 @@ ngx_http_aop_record_result(ngx_ssl_conn_t *ssl, const ngx_aop_policy_t *policy,
         ngx_memzero(result, sizeof(ngx_aop_result_t));
         result->verdict = NGX_AOP_NONE;
 
-    } else {
+    } else if (!ngx_http_aop_record_resumed(ssl, policy, leaf, result)) {
         ngx_aop_judge(policy, SSL_get_security_level(ssl), leaf, chain,
                       ngx_time(), result);
     }
@@ -161,6 +164,21 @@ ngx_http_aop_record_result(ngx_ssl_conn_t *ssl, const ngx_aop_policy_t *policy,
     }
 
     X509_free(cert);
+}
+
+
+/* A resumed session has no chain: the stamp knows what that led to. */
+
+static ngx_uint_t
+ngx_http_aop_record_resumed(ngx_ssl_conn_t *ssl,
+    const ngx_aop_policy_t *policy, X509 *leaf, ngx_aop_result_t *result)
+{
+    ngx_aop_stamp_t  stamp;
+
+    return SSL_session_reused(ssl)
+           && ngx_aop_stamp_read(SSL_get0_session(ssl), &stamp)
+              == NGX_AOP_STAMP_READ
+           && ngx_aop_stamp_result(&stamp, policy, leaf, ngx_time(), result);
 }
 
 

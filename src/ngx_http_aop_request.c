@@ -376,8 +376,14 @@ ngx_http_aop_state_set(ngx_http_request_t *r, const ngx_http_aop_mode_t *conf,
 static ngx_int_t
 ngx_http_aop_refuse(ngx_http_request_t *r, ngx_http_aop_failure_t *failure)
 {
+    /* one page for a refusal: a page that is refused itself has no other */
+
+    if (failure->refused) {
+        r->error_page = 1;
+    }
+
+    failure->pass = !failure->refused;
     failure->refused = 1;
-    failure->pass = 1;
 
     r->keepalive = 0;
 

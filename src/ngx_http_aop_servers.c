@@ -37,6 +37,8 @@ static ngx_int_t ngx_http_aop_address_init(ngx_conf_t *cf,
     ngx_http_conf_addr_t *addr);
 static ngx_int_t ngx_http_aop_address_arm(ngx_conf_t *cf,
     ngx_http_conf_addr_t *addr, ngx_http_core_srv_conf_t *cscf);
+static ngx_int_t ngx_http_aop_address_sessions(ngx_conf_t *cf,
+    ngx_http_conf_addr_t *addr);
 static void ngx_http_aop_address_plain(ngx_conf_t *cf,
     ngx_http_conf_addr_t *addr, ngx_http_core_srv_conf_t *cscf);
 
@@ -324,15 +326,6 @@ ngx_http_aop_server_stock(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
                       cscf->file_name, cscf->line);
     }
 
-    if (sscf->builtin_session_cache == NGX_SSL_DFLT_BUILTIN_SCACHE
-        || sscf->builtin_session_cache > 0)
-    {
-        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                      "\"ssl_session_cache builtin\" in the server in %s:%ui "
-                      "is not used where \"aop\" is; use \"shared:\"",
-                      cscf->file_name, cscf->line);
-    }
-
     return NGX_OK;
 }
 
@@ -340,7 +333,7 @@ ngx_http_aop_server_stock(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
 static ngx_int_t
 ngx_http_aop_address_init(ngx_conf_t *cf, ngx_http_conf_addr_t *addr)
 {
-    ngx_uint_t                  s, tls;
+    ngx_uint_t                  s, tls, uses;
     ngx_http_ssl_srv_conf_t    *sscf;
     ngx_http_aop_srv_conf_t    *ascf;
     ngx_http_core_srv_conf_t  **cscfp;
@@ -348,6 +341,7 @@ ngx_http_aop_address_init(ngx_conf_t *cf, ngx_http_conf_addr_t *addr)
     sscf = addr->default_server->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
     tls = ngx_http_aop_listens_tls(addr) || ngx_http_aop_ssl_enabled(sscf);
 
+    uses = 0;
     cscfp = addr->servers.elts;
 
     for (s = 0; s < addr->servers.nelts; s++) {
@@ -365,9 +359,11 @@ ngx_http_aop_address_init(ngx_conf_t *cf, ngx_http_conf_addr_t *addr)
         if (ngx_http_aop_address_arm(cf, addr, cscfp[s]) != NGX_OK) {
             return NGX_ERROR;
         }
+
+        uses = 1;
     }
 
-    return NGX_OK;
+    return uses ? ngx_http_aop_address_sessions(cf, addr) : NGX_OK;
 }
 
 
@@ -409,6 +405,34 @@ ngx_http_aop_address_arm(ngx_conf_t *cf, ngx_http_conf_addr_t *addr,
     }
 
     return ngx_http_aop_tls_arm(cf, sscf->ssl.ctx, ascf->policy);
+}
+
+
+/* OpenSSL asks the default server's SSL_CTX about sessions, whatever SNI. */
+
+static ngx_int_t
+ngx_http_aop_address_sessions(ngx_conf_t *cf, ngx_http_conf_addr_t *addr)
+{
+    ngx_http_ssl_srv_conf_t  *sscf;
+
+    sscf = addr->default_server->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
+
+    if (sscf->ssl.ctx == NULL) {
+        return NGX_OK;
+    }
+
+    if (sscf->builtin_session_cache == NGX_SSL_DFLT_BUILTIN_SCACHE
+        || sscf->builtin_session_cache > 0)
+    {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "\"ssl_session_cache builtin\" of the server in %s:%ui "
+                      "is not used, because servers at %V use \"aop\"; use "
+                      "\"shared:\" alone",
+                      addr->default_server->file_name,
+                      addr->default_server->line, &addr->opt.addr_text);
+    }
+
+    return ngx_http_aop_session_arm(cf, sscf->ssl.ctx);
 }
 
 

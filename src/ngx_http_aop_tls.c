@@ -10,10 +10,13 @@
  */
 
 
+#include "ngx_aop_stamp.h"
 #include "ngx_http_aop.h"
 
 
 static int ngx_http_aop_tls_verify(X509_STORE_CTX *ctx, void *arg);
+static int ngx_http_aop_tls_judge(ngx_ssl_conn_t *ssl,
+    const ngx_aop_policy_t *policy, X509_STORE_CTX *ctx);
 static int ngx_http_aop_tls_verify_stock(ngx_ssl_conn_t *ssl,
     ngx_http_ssl_srv_conf_t *sscf, X509_STORE_CTX *ctx, int *rc);
 static ngx_int_t ngx_http_aop_tls_add_name(SSL_CTX *ctx, X509 *x509);
@@ -28,13 +31,12 @@ static ngx_int_t ngx_http_aop_tls_add_name(SSL_CTX *ctx, X509 *x509);
 static int
 ngx_http_aop_tls_verify(X509_STORE_CTX *ctx, void *arg)
 {
-    int                        rc, error;
-    ngx_ssl_conn_t            *ssl;
-    ngx_connection_t          *c;
-    ngx_http_connection_t     *hc;
-    ngx_http_aop_srv_conf_t   *ascf;
-    ngx_http_ssl_srv_conf_t   *sscf;
-    ngx_http_aop_judgement_t  *judgement;
+    int                       rc, error;
+    ngx_ssl_conn_t           *ssl;
+    ngx_connection_t         *c;
+    ngx_http_connection_t    *hc;
+    ngx_http_aop_srv_conf_t  *ascf;
+    ngx_http_ssl_srv_conf_t  *sscf;
 
     ssl = X509_STORE_CTX_get_ex_data(ctx,
                                      SSL_get_ex_data_X509_STORE_CTX_idx());
@@ -49,16 +51,7 @@ ngx_http_aop_tls_verify(X509_STORE_CTX *ctx, void *arg)
     error = X509_V_ERR_APPLICATION_VERIFICATION;
 
     if (ascf->policy != NULL) {
-        judgement = ngx_http_aop_record_judge(ssl, ascf->policy,
-                                        X509_STORE_CTX_get0_cert(ctx),
-                                        X509_STORE_CTX_get0_untrusted(ctx), 1);
-
-        if (judgement->result.verdict == NGX_AOP_OK) {
-            error = X509_V_OK;
-
-        } else if (judgement->result.error != X509_V_OK) {
-            error = judgement->result.error;
-        }
+        error = ngx_http_aop_tls_judge(ssl, ascf->policy, ctx);
     }
 
     if (ngx_http_aop_tls_verify_stock(ssl, sscf, ctx, &rc)) {
@@ -68,6 +61,35 @@ ngx_http_aop_tls_verify(X509_STORE_CTX *ctx, void *arg)
     X509_STORE_CTX_set_error(ctx, error);
 
     return 1;
+}
+
+
+/* Returns what OpenSSL is to keep: X509_V_OK for verdict "ok" only. */
+
+static int
+ngx_http_aop_tls_judge(ngx_ssl_conn_t *ssl, const ngx_aop_policy_t *policy,
+    X509_STORE_CTX *ctx)
+{
+    X509                    *leaf;
+    const ngx_aop_result_t  *result;
+
+    leaf = X509_STORE_CTX_get0_cert(ctx);
+
+    result = &ngx_http_aop_record_judge(ssl, policy, leaf,
+                                        X509_STORE_CTX_get0_untrusted(ctx), 1)
+              ->result;
+
+    /* a session that could not be stamped will not be resumed */
+
+    (void) ngx_aop_stamp_write(SSL_get0_session(ssl), policy, result, leaf,
+                               ngx_time());
+
+    if (result->verdict == NGX_AOP_OK) {
+        return X509_V_OK;
+    }
+
+    return (result->error != X509_V_OK) ? result->error
+                                        : X509_V_ERR_APPLICATION_VERIFICATION;
 }
 
 

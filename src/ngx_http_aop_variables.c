@@ -90,15 +90,24 @@ ngx_http_aop_variable_mode(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
     const ngx_str_t             *word;
+    ngx_http_aop_mode_e          mode;
+    ngx_http_aop_srv_conf_t     *ascf;
     const ngx_http_aop_state_t  *state;
 
+    ascf = ngx_http_get_module_srv_conf(r->main, ngx_http_aop_module);
     state = ngx_http_aop_state(r);
 
-    if (state == NULL) {
+    if (state != NULL) {
+        mode = state->mode;
+
+    } else if (ascf->policy == NULL) {
+        mode = NGX_HTTP_AOP_OFF;
+
+    } else {
         return ngx_http_aop_variable_text(v, "");
     }
 
-    word = &ngx_http_aop_mode_words[state->mode];
+    word = &ngx_http_aop_mode_words[mode];
 
     return ngx_http_aop_variable_set(v, word->data, word->len);
 }

@@ -1,0 +1,75 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+#ifndef _NGX_AOP_STAMP_H_INCLUDED_
+#define _NGX_AOP_STAMP_H_INCLUDED_
+
+
+#include <time.h>
+#include <openssl/ssl.h>
+
+#include "ngx_aop_policy.h"
+#include "ngx_aop_verify.h"
+
+
+/*
+ * What a full handshake found out, kept in the TLS session: a resumed one
+ * runs no verification, and OpenSSL keeps of the chain only the leaf.
+ */
+
+typedef struct {
+    ngx_aop_verdict_e  verdict;
+    unsigned char      policy[NGX_AOP_DIGEST];
+    unsigned char      anchor[NGX_AOP_DIGEST];  /* zeroes if there is none */
+    unsigned char      leaf[NGX_AOP_DIGEST];
+    time_t             made;                    /* the full handshake */
+    time_t             valid_until;             /* of verdict ok */
+} ngx_aop_stamp_t;
+
+
+typedef enum {
+    NGX_AOP_STAMP_NONE = 0,     /* nothing of ours in the session */
+    NGX_AOP_STAMP_BAD,          /* of another version, or damaged */
+    NGX_AOP_STAMP_READ
+} ngx_aop_stamp_e;
+
+
+/*
+ * ngx_aop_stamp_write() stamps a session with the judgement of its leaf; it
+ * replaces what other application data the session has.  Returns 1, or 0 if
+ * memory is short: the session is then as good as not stamped.
+ */
+
+int ngx_aop_stamp_write(SSL_SESSION *session, const ngx_aop_policy_t *policy,
+    const ngx_aop_result_t *result, X509 *leaf, time_t now);
+
+/* Fills *stamp only if it returns NGX_AOP_STAMP_READ. */
+
+ngx_aop_stamp_e ngx_aop_stamp_read(SSL_SESSION *session,
+    ngx_aop_stamp_t *stamp);
+
+
+/*
+ * ngx_aop_stamp_resumable() tells whether the session may be resumed where
+ * policy applies, timeout seconds after its full handshake at most.
+ */
+
+int ngx_aop_stamp_resumable(const ngx_aop_stamp_t *stamp,
+    const ngx_aop_policy_t *policy, time_t timeout, time_t now);
+
+
+/*
+ * ngx_aop_stamp_result() fills *result from the stamp of a resumed session
+ * and returns 1 if it answers for this leaf under this policy, with "ok" and
+ * still in time.  Else it returns 0: the leaf has to be judged.
+ */
+
+int ngx_aop_stamp_result(const ngx_aop_stamp_t *stamp,
+    const ngx_aop_policy_t *policy, X509 *leaf, time_t now,
+    ngx_aop_result_t *result);
+
+
+#endif /* _NGX_AOP_STAMP_H_INCLUDED_ */

@@ -1,0 +1,212 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/*
+ * What other people's modules may do, for the tests: answer a request early,
+ * skip the rest of a phase, change the location behind nginx's back.
+ *
+ *     aop_test answer_post_read | answer_server_rewrite | answer_rewrite
+ *              | skip_post_read ...;
+ *     aop_test_location @name;
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+
+#define NGX_HTTP_AOP_TEST_ANSWER_POST_READ       0x0002
+#define NGX_HTTP_AOP_TEST_ANSWER_SERVER_REWRITE  0x0004
+#define NGX_HTTP_AOP_TEST_ANSWER_REWRITE         0x0008
+#define NGX_HTTP_AOP_TEST_SKIP_POST_READ         0x0010
+
+
+typedef struct {
+    ngx_uint_t  does;
+    ngx_str_t   location;
+} ngx_http_aop_test_conf_t;
+
+
+static ngx_int_t ngx_http_aop_test_post_read_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_aop_test_server_rewrite_handler(
+    ngx_http_request_t *r);
+static ngx_int_t ngx_http_aop_test_rewrite_handler(ngx_http_request_t *r);
+static void ngx_http_aop_test_change_location(ngx_http_request_t *r,
+    ngx_str_t *name);
+static void *ngx_http_aop_test_create_conf(ngx_conf_t *cf);
+static ngx_int_t ngx_http_aop_test_init(ngx_conf_t *cf);
+
+
+static ngx_conf_bitmask_t  ngx_http_aop_test_does[] = {
+    { ngx_string("answer_post_read"), NGX_HTTP_AOP_TEST_ANSWER_POST_READ },
+    { ngx_string("answer_server_rewrite"),
+      NGX_HTTP_AOP_TEST_ANSWER_SERVER_REWRITE },
+    { ngx_string("answer_rewrite"), NGX_HTTP_AOP_TEST_ANSWER_REWRITE },
+    { ngx_string("skip_post_read"), NGX_HTTP_AOP_TEST_SKIP_POST_READ },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_command_t  ngx_http_aop_test_commands[] = {
+
+    { ngx_string("aop_test"),
+      NGX_HTTP_SRV_CONF|NGX_CONF_1MORE,
+      ngx_conf_set_bitmask_slot,
+      NGX_HTTP_SRV_CONF_OFFSET,
+      offsetof(ngx_http_aop_test_conf_t, does),
+      &ngx_http_aop_test_does },
+
+    { ngx_string("aop_test_location"),
+      NGX_HTTP_SRV_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_SRV_CONF_OFFSET,
+      offsetof(ngx_http_aop_test_conf_t, location),
+      NULL },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_http_aop_test_module_ctx = {
+    NULL,                                  /* preconfiguration */
+    ngx_http_aop_test_init,                /* postconfiguration */
+
+    NULL,                                  /* create main configuration */
+    NULL,                                  /* init main configuration */
+
+    ngx_http_aop_test_create_conf,         /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    NULL,                                  /* create location configuration */
+    NULL                                   /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_aop_test_module = {
+    NGX_MODULE_V1,
+    &ngx_http_aop_test_module_ctx,         /* module context */
+    ngx_http_aop_test_commands,            /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    NULL,                                  /* init module */
+    NULL,                                  /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    NULL,                                  /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static ngx_int_t
+ngx_http_aop_test_post_read_handler(ngx_http_request_t *r)
+{
+    ngx_http_aop_test_conf_t  *conf;
+
+    conf = ngx_http_get_module_srv_conf(r, ngx_http_aop_test_module);
+
+    if (conf->does & NGX_HTTP_AOP_TEST_ANSWER_POST_READ) {
+        return NGX_HTTP_NO_CONTENT;
+    }
+
+    return (conf->does & NGX_HTTP_AOP_TEST_SKIP_POST_READ) ? NGX_OK
+                                                           : NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_http_aop_test_server_rewrite_handler(ngx_http_request_t *r)
+{
+    ngx_http_aop_test_conf_t  *conf;
+
+    conf = ngx_http_get_module_srv_conf(r, ngx_http_aop_test_module);
+
+    return (conf->does & NGX_HTTP_AOP_TEST_ANSWER_SERVER_REWRITE)
+           ? NGX_HTTP_NO_CONTENT : NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_http_aop_test_rewrite_handler(ngx_http_request_t *r)
+{
+    ngx_http_aop_test_conf_t  *conf;
+
+    conf = ngx_http_get_module_srv_conf(r, ngx_http_aop_test_module);
+
+    if (conf->does & NGX_HTTP_AOP_TEST_ANSWER_REWRITE) {
+        return NGX_HTTP_NO_CONTENT;
+    }
+
+    if (conf->location.len) {
+        ngx_http_aop_test_change_location(r, &conf->location);
+    }
+
+    return NGX_DECLINED;
+}
+
+
+static void
+ngx_http_aop_test_change_location(ngx_http_request_t *r, ngx_str_t *name)
+{
+    ngx_http_core_srv_conf_t   *cscf;
+    ngx_http_core_loc_conf_t  **clcfp;
+
+    cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
+
+    if (cscf->named_locations == NULL) {
+        return;
+    }
+
+    for (clcfp = cscf->named_locations; *clcfp; clcfp++) {
+        if ((*clcfp)->name.len == name->len
+            && ngx_strncmp((*clcfp)->name.data, name->data, name->len) == 0)
+        {
+            r->loc_conf = (*clcfp)->loc_conf;
+            ngx_http_update_location_config(r);
+        }
+    }
+}
+
+
+static void *
+ngx_http_aop_test_create_conf(ngx_conf_t *cf)
+{
+    return ngx_pcalloc(cf->pool, sizeof(ngx_http_aop_test_conf_t));
+}
+
+
+static ngx_int_t
+ngx_http_aop_test_init(ngx_conf_t *cf)
+{
+    ngx_uint_t                  i;
+    ngx_http_handler_pt        *h;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    static const struct {
+        ngx_http_phases         phase;
+        ngx_http_handler_pt     handler;
+    } phases[] = {
+        { NGX_HTTP_POST_READ_PHASE, ngx_http_aop_test_post_read_handler },
+        { NGX_HTTP_SERVER_REWRITE_PHASE,
+          ngx_http_aop_test_server_rewrite_handler },
+        { NGX_HTTP_REWRITE_PHASE, ngx_http_aop_test_rewrite_handler }
+    };
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    for (i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
+
+        h = ngx_array_push(&cmcf->phases[phases[i].phase].handlers);
+        if (h == NULL) {
+            return NGX_ERROR;
+        }
+
+        *h = phases[i].handler;
+    }
+
+    return NGX_OK;
+}
