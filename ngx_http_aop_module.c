@@ -10,8 +10,6 @@
  */
 
 
-#include "ngx_aop_cloudflare.h"
-#include "ngx_aop_pem.h"
 #include "ngx_http_aop.h"
 
 
@@ -21,17 +19,6 @@ static ngx_int_t ngx_http_aop_parse_mode(ngx_conf_t *cf,
     ngx_http_aop_mode_t *mode, ngx_str_t *value);
 static ngx_int_t ngx_http_aop_add_location(ngx_conf_t *cf,
     ngx_http_aop_mode_t *mode);
-static char *ngx_http_aop_set_ca(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static ngx_int_t ngx_http_aop_add_cloudflare(ngx_conf_t *cf,
-    ngx_array_t *cas);
-static ngx_int_t ngx_http_aop_add_file(ngx_conf_t *cf, ngx_array_t *cas,
-    ngx_str_t *file);
-static ngx_int_t ngx_http_aop_check_ca(ngx_conf_t *cf, X509 *x509,
-    ngx_str_t *file);
-static ngx_int_t ngx_http_aop_add_ca(ngx_conf_t *cf, ngx_array_t *cas,
-    X509 *x509, const char *name);
-static void ngx_http_aop_ca_cleanup(void *data);
 static ngx_int_t ngx_http_aop_add_variables(ngx_conf_t *cf);
 static ngx_int_t ngx_http_aop_init(ngx_conf_t *cf);
 static ngx_int_t ngx_http_aop_init_module(ngx_cycle_t *cycle);
@@ -77,12 +64,26 @@ static ngx_command_t  ngx_http_aop_commands[] = {
       0,
       NULL },
 
+    { ngx_string("aop_crl"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_CONF_TAKE1,
+      ngx_http_aop_set_crl,
+      NGX_HTTP_SRV_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("aop_verify_depth"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_num_slot,
       NGX_HTTP_SRV_CONF_OFFSET,
       offsetof(ngx_http_aop_srv_conf_t, verify_depth),
       &ngx_http_aop_verify_depth_bounds },
+
+    { ngx_string("aop_pin"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_CONF_1MORE,
+      ngx_http_aop_set_pin,
+      NGX_HTTP_SRV_CONF_OFFSET,
+      0,
+      NULL },
 
     { ngx_string("aop_session_timeout"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_CONF_TAKE1,
@@ -241,179 +242,6 @@ ngx_http_aop_add_location(ngx_conf_t *cf, ngx_http_aop_mode_t *mode)
 }
 
 
-static char *
-ngx_http_aop_set_ca(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_aop_srv_conf_t  *ascf = conf;
-
-    ngx_int_t    rc;
-    ngx_str_t   *value;
-    ngx_uint_t   i;
-
-    if (ascf->ca != NGX_CONF_UNSET_PTR) {
-        return "is duplicate";
-    }
-
-    ascf->ca = ngx_array_create(cf->pool, 4, sizeof(ngx_http_aop_ca_t));
-    if (ascf->ca == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    value = cf->args->elts;
-
-    for (i = 1; i < cf->args->nelts; i++) {
-
-        if (ngx_strcmp(value[i].data, "cloudflare") == 0) {
-            rc = ngx_http_aop_add_cloudflare(cf, ascf->ca);
-
-        } else {
-            rc = ngx_http_aop_add_file(cf, ascf->ca, &value[i]);
-        }
-
-        if (rc != NGX_OK) {
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static ngx_int_t
-ngx_http_aop_add_cloudflare(ngx_conf_t *cf, ngx_array_t *cas)
-{
-    X509       *x509;
-    ngx_int_t   rc;
-
-    x509 = ngx_aop_cloudflare_ca();
-
-    if (x509 == NULL) {
-        ngx_ssl_error(NGX_LOG_EMERG, cf->log, 0,
-                      "cannot load the built-in \"aop_ca cloudflare\"");
-        return NGX_ERROR;
-    }
-
-    rc = ngx_http_aop_add_ca(cf, cas, x509, "cloudflare");
-
-    X509_free(x509);
-
-    return rc;
-}
-
-
-static ngx_int_t
-ngx_http_aop_add_file(ngx_conf_t *cf, ngx_array_t *cas, ngx_str_t *file)
-{
-    int            i;
-    X509          *x509;
-    ngx_int_t      rc;
-    ngx_aop_pem_t  pem;
-
-    if (file->len == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "empty file name in \"aop_ca\" directive");
-        return NGX_ERROR;
-    }
-
-    if (ngx_conf_full_name(cf->cycle, file, 1) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    if (!ngx_aop_pem_read(&pem, (char *) file->data)) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "cannot load \"aop_ca\" file \"%V\": %s",
-                           file, pem.err);
-        return NGX_ERROR;
-    }
-
-    rc = NGX_OK;
-
-    if (sk_X509_num(pem.certs) == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "cannot load \"aop_ca\" file \"%V\": no "
-                           "certificate in it, but a CRL", file);
-        rc = NGX_ERROR;
-    }
-
-    for (i = 0; rc == NGX_OK && i < sk_X509_num(pem.certs); i++) {
-        x509 = sk_X509_value(pem.certs, i);
-
-        rc = ngx_http_aop_check_ca(cf, x509, file);
-
-        if (rc == NGX_OK) {
-            rc = ngx_http_aop_add_ca(cf, cas, x509, NULL);
-        }
-    }
-
-    ngx_aop_pem_free(&pem);
-
-    return rc;
-}
-
-
-static ngx_int_t
-ngx_http_aop_check_ca(ngx_conf_t *cf, X509 *x509, ngx_str_t *file)
-{
-    const char  *what;
-
-    switch (ngx_aop_cloudflare_lookalike(x509)) {
-
-    case NGX_AOP_LOOKALIKE_ORIGIN_CA:
-        what = "Cloudflare's Origin CA, which signs server certificates for "
-               "anyone, not the origin-pull CA";
-        break;
-
-    case NGX_AOP_LOOKALIKE_2015:
-        what = "the edition of Cloudflare's origin-pull CA that ended in "
-               "2020";
-        break;
-
-    default:
-        return NGX_OK;
-    }
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "\"aop_ca\" file \"%V\" holds %s; use the built-in "
-                       "\"aop_ca cloudflare\", or the CA of the certificate "
-                       "that you uploaded to Cloudflare", file, what);
-
-    return NGX_ERROR;
-}
-
-
-static ngx_int_t
-ngx_http_aop_add_ca(ngx_conf_t *cf, ngx_array_t *cas, X509 *x509,
-    const char *name)
-{
-    ngx_http_aop_ca_t   *ca;
-    ngx_pool_cleanup_t  *cln;
-
-    cln = ngx_pool_cleanup_add(cf->pool, 0);
-    ca = ngx_array_push(cas);
-
-    if (cln == NULL || ca == NULL) {
-        return NGX_ERROR;
-    }
-
-    X509_up_ref(x509);
-
-    cln->handler = ngx_http_aop_ca_cleanup;
-    cln->data = x509;
-
-    ca->x509 = x509;
-    ca->name = name;
-
-    return NGX_OK;
-}
-
-
-static void
-ngx_http_aop_ca_cleanup(void *data)
-{
-    X509_free(data);
-}
-
-
 static ngx_int_t
 ngx_http_aop_add_variables(ngx_conf_t *cf)
 {
@@ -483,6 +311,8 @@ ngx_http_aop_create_srv_conf(ngx_conf_t *cf)
      */
 
     conf->ca = NGX_CONF_UNSET_PTR;
+    conf->crls = NGX_CONF_UNSET_PTR;
+    conf->pins = NGX_CONF_UNSET_PTR;
     conf->verify_depth = NGX_CONF_UNSET;
     conf->session_timeout = NGX_CONF_UNSET;
 
@@ -497,16 +327,16 @@ ngx_http_aop_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_aop_srv_conf_t  *conf = child;
 
     if (prev->ca == NGX_CONF_UNSET_PTR) {
-        prev->ca = ngx_array_create(cf->pool, 1, sizeof(ngx_http_aop_ca_t));
+        prev->ca = ngx_http_aop_default_ca(cf);
 
-        if (prev->ca == NULL
-            || ngx_http_aop_add_cloudflare(cf, prev->ca) != NGX_OK)
-        {
+        if (prev->ca == NULL) {
             return NGX_CONF_ERROR;
         }
     }
 
     ngx_conf_merge_ptr_value(conf->ca, prev->ca, NULL);
+    ngx_conf_merge_ptr_value(conf->crls, prev->crls, NULL);
+    ngx_conf_merge_ptr_value(conf->pins, prev->pins, NULL);
     ngx_conf_merge_value(conf->verify_depth, prev->verify_depth, 1);
     ngx_conf_merge_value(conf->session_timeout, prev->session_timeout, 3600);
 

@@ -86,16 +86,48 @@ ngx_aop_cert_print_digest(const X509 *x509,
 static int
 ngx_aop_cert_print_time(const ASN1_TIME *asn1, BIO *bio)
 {
-    struct tm  tm;
+    char    date[NGX_AOP_DATE];
+    time_t  t;
 
-    if (!ASN1_TIME_to_tm(asn1, &tm)) {
-        return 0;
+    return ngx_aop_cert_time(asn1, &t)
+           && BIO_puts(bio, ngx_aop_cert_date(t, date)) > 0;
+}
+
+
+char *
+ngx_aop_cert_name(const X509_NAME *name)
+{
+    BIO   *bio;
+    char  *data, *text;
+    long   len;
+
+    text = NULL;
+
+    bio = BIO_new(BIO_s_mem());
+
+    if (bio != NULL && ngx_aop_cert_print_name(name, bio)) {
+        len = BIO_get_mem_data(bio, &data);
+        text = OPENSSL_strndup(len ? data : "", len);
     }
 
-    return BIO_printf(bio, "%04d-%02d-%02dT%02d:%02d:%02dZ",
-                      tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-                      tm.tm_hour, tm.tm_min, tm.tm_sec)
-           > 0;
+    BIO_free(bio);
+
+    return text;
+}
+
+
+const char *
+ngx_aop_cert_date(time_t t, char *buf)
+{
+    struct tm  tm;
+
+    buf[0] = '\0';
+
+    if (gmtime_r(&t, &tm) != NULL) {
+        (void) strftime(buf, NGX_AOP_DATE, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    }
+
+    return buf;
 }
 
 

@@ -39,6 +39,24 @@ int ngx_aop_cert_print(X509 *x509, ngx_aop_cert_fact_e fact, BIO *bio);
 
 
 /*
+ * ngx_aop_cert_name() prints a name as RFC 2253 says, in printable ASCII.
+ * Returns a string to be freed with OPENSSL_free(), NULL if memory is short.
+ */
+
+char *ngx_aop_cert_name(const X509_NAME *name);
+
+
+/*
+ * ngx_aop_cert_date() writes a time in ISO 8601, UTC, to a buffer of
+ * NGX_AOP_DATE bytes, and returns the buffer.
+ */
+
+#define NGX_AOP_DATE  sizeof("+292277026596-12-04T15:30:07Z")
+
+const char *ngx_aop_cert_date(time_t t, char *buf);
+
+
+/*
  * ngx_aop_cert_digest() is the SHA-256 of the certificate's DER,
  * ngx_aop_cert_spki() that of its SubjectPublicKeyInfo (RFC 7469, 2.4).
  * Both write NGX_AOP_DIGEST bytes and return 1, or return 0 on failure.

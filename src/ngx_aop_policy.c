@@ -19,7 +19,6 @@
 #include "ngx_aop_policy.h"
 
 
-static char *ngx_aop_policy_name(X509 *x509, const char *name);
 static int ngx_aop_policy_fill_store(ngx_aop_policy_t *policy);
 static int ngx_aop_policy_hash(ngx_aop_policy_t *policy);
 static int ngx_aop_policy_hash_crls(ngx_aop_policy_t *policy, EVP_MD_CTX *md);
@@ -84,7 +83,8 @@ ngx_aop_policy_add_anchor(ngx_aop_policy_t *policy, X509 *x509,
         return 0;
     }
 
-    text = ngx_aop_policy_name(x509, name);
+    text = name ? OPENSSL_strdup(name)
+                : ngx_aop_cert_name(X509_get_subject_name(x509));
     if (text == NULL) {
         return 0;
     }
@@ -103,32 +103,6 @@ ngx_aop_policy_add_anchor(ngx_aop_policy_t *policy, X509 *x509,
     memcpy(anchor->digest, digest, NGX_AOP_DIGEST);
 
     return 1;
-}
-
-
-static char *
-ngx_aop_policy_name(X509 *x509, const char *name)
-{
-    BIO   *bio;
-    char  *data, *text;
-    long   len;
-
-    if (name != NULL) {
-        return OPENSSL_strdup(name);
-    }
-
-    text = NULL;
-
-    bio = BIO_new(BIO_s_mem());
-
-    if (bio != NULL && ngx_aop_cert_print(x509, NGX_AOP_CERT_SUBJECT, bio)) {
-        len = BIO_get_mem_data(bio, &data);
-        text = OPENSSL_strndup(len ? data : "", len);
-    }
-
-    BIO_free(bio);
-
-    return text;
 }
 
 

@@ -11,6 +11,7 @@
 #include <openssl/x509.h>
 
 #include "ngx_aop_cert.h"
+#include "ngx_aop_pin.h"
 
 
 /* A certificate that ends a chain: a root, an intermediate or a leaf. */
@@ -22,14 +23,6 @@ typedef struct {
 } ngx_aop_anchor_t;
 
 
-/* The leaf must match one pin of a policy that has any. */
-
-typedef struct {
-    unsigned        spki:1;         /* else the whole certificate */
-    unsigned char   digest[NGX_AOP_DIGEST];
-} ngx_aop_pin_t;
-
-
 /*
  * What a certificate is judged by.  Filled by the ngx_aop_policy_add_*()
  * functions, then sealed, and immutable from there on: its digest stands for
@@ -39,6 +32,8 @@ typedef struct {
 typedef struct {
     ngx_aop_anchor_t     *anchors;              /* sorted by digest */
     size_t                nanchors;
+
+    /* the leaf must match one, if there is any */
 
     ngx_aop_pin_t        *pins;                 /* sorted */
     size_t                npins;

@@ -27,7 +27,6 @@ static void ngx_aop_verify_failed(ngx_aop_result_t *result, X509 *leaf,
     int error);
 static void ngx_aop_verify_passed(ngx_aop_result_t *result,
     const ngx_aop_policy_t *policy, X509_STORE_CTX *ctx, time_t now);
-static int ngx_aop_verify_pin(const ngx_aop_policy_t *policy, X509 *leaf);
 static time_t ngx_aop_verify_until(const ngx_aop_policy_t *policy,
     STACK_OF(X509) *chain, time_t now);
 static void ngx_aop_verify_earlier(time_t *until, const ASN1_TIME *asn1,
@@ -157,8 +156,8 @@ static void
 ngx_aop_verify_passed(ngx_aop_result_t *result,
     const ngx_aop_policy_t *policy, X509_STORE_CTX *ctx, time_t now)
 {
-    int               pin;
-    STACK_OF(X509)   *chain;
+    int              match;
+    STACK_OF(X509)  *chain;
 
     chain = X509_STORE_CTX_get0_chain(ctx);
 
@@ -169,52 +168,23 @@ ngx_aop_verify_passed(ngx_aop_result_t *result,
         return;
     }
 
-    pin = ngx_aop_verify_pin(policy, sk_X509_value(chain, 0));
+    if (policy->npins) {
+        match = ngx_aop_pin_match(policy->pins, policy->npins,
+                                  sk_X509_value(chain, 0));
 
-    if (pin < 0) {
-        return;
-    }
+        if (match == 0) {
+            ngx_aop_verify_set(result, NGX_AOP_PIN,
+                               X509_V_ERR_APPLICATION_VERIFICATION);
+        }
 
-    if (pin == 0) {
-        ngx_aop_verify_set(result, NGX_AOP_PIN,
-                           X509_V_ERR_APPLICATION_VERIFICATION);
-        return;
+        if (match != 1) {
+            return;
+        }
     }
 
     result->valid_until = ngx_aop_verify_until(policy, chain, now);
 
     ngx_aop_verify_set(result, NGX_AOP_OK, X509_V_OK);
-}
-
-
-/* Returns 1 on a match or if there is no pin, 0 if none matches, -1. */
-
-static int
-ngx_aop_verify_pin(const ngx_aop_policy_t *policy, X509 *leaf)
-{
-    size_t                i;
-    unsigned char         cert[NGX_AOP_DIGEST], spki[NGX_AOP_DIGEST];
-    const ngx_aop_pin_t  *pin;
-
-    if (policy->npins == 0) {
-        return 1;
-    }
-
-    if (!ngx_aop_cert_digest(leaf, cert) || !ngx_aop_cert_spki(leaf, spki)) {
-        return -1;
-    }
-
-    for (i = 0; i < policy->npins; i++) {
-        pin = &policy->pins[i];
-
-        if (memcmp(pin->digest, pin->spki ? spki : cert, NGX_AOP_DIGEST)
-            == 0)
-        {
-            return 1;
-        }
-    }
-
-    return 0;
 }
 
 

@@ -71,6 +71,8 @@ typedef struct {
 
 typedef struct {
     ngx_array_t                *ca;         /* of ngx_http_aop_ca_t */
+    ngx_array_t                *crls;       /* of X509_CRL *, owned likewise */
+    ngx_array_t                *pins;       /* of ngx_aop_pin_t */
     ngx_int_t                   verify_depth;
     time_t                      session_timeout;
 
@@ -141,6 +143,27 @@ typedef struct {
     ngx_str_t                   facts[NGX_AOP_CERT_FACTS];
     unsigned                    declined:1; /* a session was not resumed */
 } ngx_http_aop_record_t;
+
+
+/*
+ * The directives that say what is trusted; they read their files at once, so
+ * that an error names its line.  ngx_http_aop_default_ca() is the value of
+ * "aop_ca cloudflare", NULL on failure.
+ */
+
+char *ngx_http_aop_set_ca(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_aop_set_crl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_aop_set_pin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_array_t *ngx_http_aop_default_ca(ngx_conf_t *cf);
+
+
+/*
+ * ngx_http_aop_policy_init() makes the policy of a server of what these
+ * directives said, shared with the servers where they said the same.
+ */
+
+ngx_int_t ngx_http_aop_policy_init(ngx_conf_t *cf,
+    ngx_http_core_srv_conf_t *cscf);
 
 
 /*

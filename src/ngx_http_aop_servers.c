@@ -11,7 +11,6 @@
  */
 
 
-#include "ngx_aop_cloudflare.h"
 #include "ngx_http_aop.h"
 
 
@@ -22,15 +21,6 @@ static void ngx_http_aop_server_relaxed(ngx_conf_t *cf,
     ngx_http_core_srv_conf_t *cscf);
 static ngx_uint_t ngx_http_aop_mode_relaxed(const ngx_http_aop_mode_t *server,
     const ngx_http_aop_mode_t *location);
-static ngx_int_t ngx_http_aop_server_policy(ngx_conf_t *cf,
-    ngx_http_core_srv_conf_t *cscf);
-static ngx_aop_policy_t *ngx_http_aop_policy_make(
-    ngx_http_aop_srv_conf_t *ascf);
-static ngx_int_t ngx_http_aop_policy_fill(ngx_aop_policy_t *policy,
-    ngx_http_aop_srv_conf_t *ascf);
-static ngx_int_t ngx_http_aop_policy_intern(ngx_conf_t *cf,
-    ngx_http_aop_srv_conf_t *ascf, ngx_aop_policy_t *policy);
-static void ngx_http_aop_policy_cleanup(void *data);
 static ngx_int_t ngx_http_aop_server_stock(ngx_conf_t *cf,
     ngx_http_core_srv_conf_t *cscf);
 static ngx_int_t ngx_http_aop_address_init(ngx_conf_t *cf,
@@ -94,7 +84,7 @@ ngx_http_aop_server_init(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
         return NGX_ERROR;
     }
 
-    return ngx_http_aop_server_policy(cf, cscf);
+    return ngx_http_aop_policy_init(cf, cscf);
 }
 
 
@@ -182,116 +172,6 @@ ngx_http_aop_mode_relaxed(const ngx_http_aop_mode_t *server,
     default: /* NGX_HTTP_AOP_OFF, NGX_HTTP_AOP_VARIABLE */
         return server->mode != NGX_HTTP_AOP_OFF;
     }
-}
-
-
-static ngx_int_t
-ngx_http_aop_server_policy(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
-{
-    ngx_aop_policy_t         *policy;
-    ngx_http_aop_srv_conf_t  *ascf;
-
-    ascf = cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
-
-    policy = ngx_http_aop_policy_make(ascf);
-
-    if (policy == NULL) {
-        ngx_ssl_error(NGX_LOG_EMERG, cf->log, 0,
-                      "cannot prepare the certificates of \"aop_ca\"");
-        return NGX_ERROR;
-    }
-
-    return ngx_http_aop_policy_intern(cf, ascf, policy);
-}
-
-
-static ngx_aop_policy_t *
-ngx_http_aop_policy_make(ngx_http_aop_srv_conf_t *ascf)
-{
-    ngx_aop_policy_t  *policy;
-
-    policy = ngx_aop_policy_new(ascf->verify_depth);
-
-    if (policy == NULL) {
-        return NULL;
-    }
-
-    if (ngx_http_aop_policy_fill(policy, ascf) != NGX_OK
-        || !ngx_aop_policy_seal(policy))
-    {
-        ngx_aop_policy_free(policy);
-        return NULL;
-    }
-
-    return policy;
-}
-
-
-static ngx_int_t
-ngx_http_aop_policy_fill(ngx_aop_policy_t *policy,
-    ngx_http_aop_srv_conf_t *ascf)
-{
-    ngx_uint_t          i;
-    ngx_http_aop_ca_t  *ca;
-
-    ca = ascf->ca->elts;
-
-    for (i = 0; i < ascf->ca->nelts; i++) {
-        if (!ngx_aop_policy_add_anchor(policy, ca[i].x509, ca[i].name)) {
-            return NGX_ERROR;
-        }
-    }
-
-    return NGX_OK;
-}
-
-
-/* Takes the policy: equal ones become one, so that a pointer tells them. */
-
-static ngx_int_t
-ngx_http_aop_policy_intern(ngx_conf_t *cf, ngx_http_aop_srv_conf_t *ascf,
-    ngx_aop_policy_t *policy)
-{
-    ngx_uint_t                  i;
-    ngx_aop_policy_t          **known;
-    ngx_pool_cleanup_t         *cln;
-    ngx_http_aop_main_conf_t   *amcf;
-
-    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_aop_module);
-    known = amcf->policies.elts;
-
-    for (i = 0; i < amcf->policies.nelts; i++) {
-        if (ngx_memcmp(known[i]->digest, policy->digest, NGX_AOP_DIGEST)
-            == 0)
-        {
-            ngx_aop_policy_free(policy);
-            ascf->policy = known[i];
-            return NGX_OK;
-        }
-    }
-
-    cln = ngx_pool_cleanup_add(cf->pool, 0);
-    known = ngx_array_push(&amcf->policies);
-
-    if (cln == NULL || known == NULL) {
-        ngx_aop_policy_free(policy);
-        return NGX_ERROR;
-    }
-
-    cln->handler = ngx_http_aop_policy_cleanup;
-    cln->data = policy;
-
-    *known = policy;
-    ascf->policy = policy;
-
-    return NGX_OK;
-}
-
-
-static void
-ngx_http_aop_policy_cleanup(void *data)
-{
-    ngx_aop_policy_free(data);
 }
 
 

@@ -1,0 +1,154 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/* Pins: which leaf, of all that the anchors vouch for, is meant. */
+
+
+#include <string.h>
+#include <openssl/evp.h>
+
+#include "ngx_aop_pin.h"
+
+
+#define NGX_AOP_PIN_CERT    "cert-sha256:"
+#define NGX_AOP_PIN_SPKI    "spki-sha256:"
+#define NGX_AOP_PIN_PREFIX  (sizeof(NGX_AOP_PIN_CERT) - 1)
+
+#define NGX_AOP_PIN_BASE64  44      /* 32 bytes and one of padding */
+
+
+static int ngx_aop_pin_hex(unsigned char *digest, const char *text,
+    size_t len);
+static int ngx_aop_pin_nibble(char ch);
+static int ngx_aop_pin_base64(unsigned char *digest, const char *text,
+    size_t len);
+
+
+const char *
+ngx_aop_pin_parse(ngx_aop_pin_t *pin, const char *text, size_t len)
+{
+    if (len < NGX_AOP_PIN_PREFIX) {
+        return "neither \"cert-sha256:\" nor \"spki-sha256:\"";
+    }
+
+    if (memcmp(text, NGX_AOP_PIN_CERT, NGX_AOP_PIN_PREFIX) == 0) {
+        pin->spki = 0;
+
+    } else if (memcmp(text, NGX_AOP_PIN_SPKI, NGX_AOP_PIN_PREFIX) == 0) {
+        pin->spki = 1;
+
+    } else {
+        return "neither \"cert-sha256:\" nor \"spki-sha256:\"";
+    }
+
+    text += NGX_AOP_PIN_PREFIX;
+    len -= NGX_AOP_PIN_PREFIX;
+
+    if (ngx_aop_pin_hex(pin->digest, text, len)
+        || (pin->spki && ngx_aop_pin_base64(pin->digest, text, len)))
+    {
+        return NULL;
+    }
+
+    return pin->spki ? "not 64 hexadecimal digits, nor 44 characters of base64"
+                     : "not 64 hexadecimal digits";
+}
+
+
+static int
+ngx_aop_pin_hex(unsigned char *digest, const char *text, size_t len)
+{
+    int         high, low;
+    size_t      i;
+    const char  *last;
+
+    last = text + len;
+
+    for (i = 0; i < NGX_AOP_DIGEST; i++) {
+
+        if (i != 0 && text < last && *text == ':') {
+            text++;
+        }
+
+        if (last - text < 2) {
+            return 0;
+        }
+
+        high = ngx_aop_pin_nibble(*text++);
+        low = ngx_aop_pin_nibble(*text++);
+
+        if (high < 0 || low < 0) {
+            return 0;
+        }
+
+        digest[i] = (unsigned char) (high << 4 | low);
+    }
+
+    return text == last;
+}
+
+
+static int
+ngx_aop_pin_nibble(char ch)
+{
+    if (ch >= '0' && ch <= '9') {
+        return ch - '0';
+    }
+
+    if (ch >= 'a' && ch <= 'f') {
+        return ch - 'a' + 10;
+    }
+
+    if (ch >= 'A' && ch <= 'F') {
+        return ch - 'A' + 10;
+    }
+
+    return -1;
+}
+
+
+static int
+ngx_aop_pin_base64(unsigned char *digest, const char *text, size_t len)
+{
+    unsigned char  buf[NGX_AOP_PIN_BASE64 / 4 * 3];
+
+    /* EVP_DecodeBlock() passes over spaces at the ends and counts padding */
+
+    if (len != NGX_AOP_PIN_BASE64
+        || text[len - 1] != '=' || text[len - 2] == '='
+        || memchr(text, ' ', len) || memchr(text, '\t', len)
+        || EVP_DecodeBlock(buf, (const unsigned char *) text, (int) len)
+           != (int) sizeof(buf))
+    {
+        return 0;
+    }
+
+    memcpy(digest, buf, NGX_AOP_DIGEST);
+
+    return 1;
+}
+
+
+int
+ngx_aop_pin_match(const ngx_aop_pin_t *pins, size_t n, const X509 *x509)
+{
+    size_t         i;
+    unsigned char  cert[NGX_AOP_DIGEST], spki[NGX_AOP_DIGEST];
+
+    if (!ngx_aop_cert_digest(x509, cert) || !ngx_aop_cert_spki(x509, spki)) {
+        return -1;
+    }
+
+    for (i = 0; i < n; i++) {
+        if (memcmp(pins[i].digest, pins[i].spki ? spki : cert, NGX_AOP_DIGEST)
+            == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}

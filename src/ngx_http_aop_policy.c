@@ -1,0 +1,248 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/*
+ * The policy of a server: what "aop_ca", "aop_crl", "aop_pin" and
+ * "aop_verify_depth" say, as one object.  Servers that say the same share it,
+ * so that a pointer tells whether they ask the same question.
+ */
+
+
+#include "ngx_aop_cloudflare.h"
+#include "ngx_http_aop.h"
+
+
+/* more anchors than that look like a bundle of public roots */
+
+#define NGX_HTTP_AOP_ANCHORS_MAX  10
+
+
+static ngx_aop_policy_t *ngx_http_aop_policy_make(
+    ngx_http_aop_srv_conf_t *ascf);
+static ngx_int_t ngx_http_aop_policy_fill(ngx_aop_policy_t *policy,
+    ngx_http_aop_srv_conf_t *ascf);
+static ngx_aop_policy_t *ngx_http_aop_policy_find(
+    ngx_http_aop_main_conf_t *amcf, const ngx_aop_policy_t *policy);
+static ngx_int_t ngx_http_aop_policy_add(ngx_conf_t *cf,
+    ngx_http_aop_main_conf_t *amcf, ngx_aop_policy_t *policy);
+static void ngx_http_aop_policy_cleanup(void *data);
+static void ngx_http_aop_policy_check(ngx_conf_t *cf,
+    const ngx_aop_policy_t *policy, ngx_http_core_srv_conf_t *cscf);
+static ngx_uint_t ngx_http_aop_policy_mixed(const ngx_aop_policy_t *policy);
+
+
+ngx_int_t
+ngx_http_aop_policy_init(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
+{
+    ngx_aop_policy_t          *policy, *known;
+    ngx_http_aop_srv_conf_t   *ascf;
+    ngx_http_aop_main_conf_t  *amcf;
+
+    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_aop_module);
+    ascf = cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
+
+    policy = ngx_http_aop_policy_make(ascf);
+
+    if (policy == NULL) {
+        ngx_ssl_error(NGX_LOG_EMERG, cf->log, 0,
+                      "cannot prepare the certificates of \"aop_ca\"");
+        return NGX_ERROR;
+    }
+
+    known = ngx_http_aop_policy_find(amcf, policy);
+
+    if (known != NULL) {
+        ngx_aop_policy_free(policy);
+        ascf->policy = known;
+        return NGX_OK;
+    }
+
+    if (ngx_http_aop_policy_add(cf, amcf, policy) != NGX_OK) {
+        ngx_aop_policy_free(policy);
+        return NGX_ERROR;
+    }
+
+    ascf->policy = policy;
+
+    ngx_http_aop_policy_check(cf, policy, cscf);
+
+    return NGX_OK;
+}
+
+
+static ngx_aop_policy_t *
+ngx_http_aop_policy_make(ngx_http_aop_srv_conf_t *ascf)
+{
+    ngx_aop_policy_t  *policy;
+
+    policy = ngx_aop_policy_new(ascf->verify_depth);
+
+    if (policy == NULL) {
+        return NULL;
+    }
+
+    if (ngx_http_aop_policy_fill(policy, ascf) != NGX_OK
+        || !ngx_aop_policy_seal(policy))
+    {
+        ngx_aop_policy_free(policy);
+        return NULL;
+    }
+
+    return policy;
+}
+
+
+static ngx_int_t
+ngx_http_aop_policy_fill(ngx_aop_policy_t *policy,
+    ngx_http_aop_srv_conf_t *ascf)
+{
+    X509_CRL           **crl;
+    ngx_uint_t           i;
+    ngx_aop_pin_t       *pin;
+    ngx_http_aop_ca_t   *ca;
+
+    ca = ascf->ca->elts;
+
+    for (i = 0; i < ascf->ca->nelts; i++) {
+        if (!ngx_aop_policy_add_anchor(policy, ca[i].x509, ca[i].name)) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (ascf->crls != NULL) {
+        crl = ascf->crls->elts;
+
+        for (i = 0; i < ascf->crls->nelts; i++) {
+            if (!ngx_aop_policy_add_crl(policy, crl[i])) {
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    if (ascf->pins != NULL) {
+        pin = ascf->pins->elts;
+
+        for (i = 0; i < ascf->pins->nelts; i++) {
+            if (!ngx_aop_policy_add_pin(policy, &pin[i])) {
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_aop_policy_t *
+ngx_http_aop_policy_find(ngx_http_aop_main_conf_t *amcf,
+    const ngx_aop_policy_t *policy)
+{
+    ngx_uint_t          i;
+    ngx_aop_policy_t  **known;
+
+    known = amcf->policies.elts;
+
+    for (i = 0; i < amcf->policies.nelts; i++) {
+        if (ngx_memcmp(known[i]->digest, policy->digest, NGX_AOP_DIGEST)
+            == 0)
+        {
+            return known[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+/* The policy is the cycle's then, unless it fails. */
+
+static ngx_int_t
+ngx_http_aop_policy_add(ngx_conf_t *cf, ngx_http_aop_main_conf_t *amcf,
+    ngx_aop_policy_t *policy)
+{
+    ngx_aop_policy_t    **elt;
+    ngx_pool_cleanup_t   *cln;
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    elt = ngx_array_push(&amcf->policies);
+
+    if (cln == NULL || elt == NULL) {
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_http_aop_policy_cleanup;
+    cln->data = policy;
+
+    *elt = policy;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_aop_policy_cleanup(void *data)
+{
+    ngx_aop_policy_free(data);
+}
+
+
+/* What is allowed, but probably not what was meant. */
+
+static void
+ngx_http_aop_policy_check(ngx_conf_t *cf, const ngx_aop_policy_t *policy,
+    ngx_http_core_srv_conf_t *cscf)
+{
+    size_t  i;
+
+    if (policy->nanchors > NGX_HTTP_AOP_ANCHORS_MAX) {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "\"aop_ca\" of the server in %s:%ui holds %uz "
+                      "certificates: is it a bundle of public roots? whoever "
+                      "has a certificate of any of them passes",
+                      cscf->file_name, cscf->line, policy->nanchors);
+    }
+
+    if (ngx_http_aop_policy_mixed(policy)) {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "\"aop_ca\" of the server in %s:%ui trusts the CA that "
+                      "all customers of Cloudflare share beside your own: "
+                      "the weaker guarantee holds; remove the shared one "
+                      "once all traffic uses your own",
+                      cscf->file_name, cscf->line);
+    }
+
+    for (i = 0; policy->crls && i < policy->nanchors; i++) {
+        if (X509_check_ca(policy->anchors[i].x509) == 0) {
+            ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                          "\"aop_ca\" of the server in %s:%ui holds \"%s\", "
+                          "which is no CA but itself a client certificate: "
+                          "\"aop_crl\" is not asked about it; to revoke it, "
+                          "remove it from \"aop_ca\"",
+                          cscf->file_name, cscf->line,
+                          policy->anchors[i].name);
+        }
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_aop_policy_mixed(const ngx_aop_policy_t *policy)
+{
+    X509                    *x509;
+    const ngx_aop_anchor_t  *shared;
+
+    x509 = ngx_aop_cloudflare_ca();
+
+    if (x509 == NULL) {
+        return 0;
+    }
+
+    shared = ngx_aop_policy_anchor(policy, x509);
+
+    X509_free(x509);
+
+    return shared != NULL && policy->nanchors > 1;
+}
