@@ -117,7 +117,7 @@ demo: build ## Show the rollout with a real nginx on loopback
 
 
 check-mutants: build ## Prove that the tests fail when the module is broken
-	@t/tools/mutate
+	@NGINX=$(nginx) NGINX_SRC=$(source) t/tools/mutate $(BUILD)/mutants
 
 check-long: check-mutants ## Run what takes too long for "make test"
 

@@ -79,6 +79,15 @@ ngx_aop_verify_chain(X509_STORE_CTX *ctx, const ngx_aop_policy_t *policy,
     int                 rc, error;
     X509_VERIFY_PARAM  *param;
 
+    /*
+     * OpenSSL looks for the leaf among the anchors only when it has found no
+     * issuer; but the holder of an anchor may well send its issuers along
+     */
+
+    if (ngx_aop_policy_anchor(policy, leaf) != NULL) {
+        chain = NULL;
+    }
+
     if (!X509_STORE_CTX_init(ctx, policy->store, leaf, chain)
         || !X509_STORE_CTX_set_default(ctx, "ssl_client"))
     {
