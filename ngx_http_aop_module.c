@@ -19,7 +19,7 @@ static ngx_int_t ngx_http_aop_parse_mode(ngx_conf_t *cf,
     ngx_http_aop_mode_t *mode, ngx_str_t *value);
 static ngx_int_t ngx_http_aop_add_location(ngx_conf_t *cf,
     ngx_http_aop_mode_t *mode);
-static ngx_int_t ngx_http_aop_add_variables(ngx_conf_t *cf);
+static ngx_int_t ngx_http_aop_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_aop_init(ngx_conf_t *cf);
 static ngx_int_t ngx_http_aop_init_module(ngx_cycle_t *cycle);
 static void *ngx_http_aop_create_main_conf(ngx_conf_t *cf);
@@ -104,7 +104,7 @@ static ngx_command_t  ngx_http_aop_commands[] = {
 
 
 static ngx_http_module_t  ngx_http_aop_module_ctx = {
-    ngx_http_aop_add_variables,            /* preconfiguration */
+    ngx_http_aop_preconfiguration,         /* preconfiguration */
     ngx_http_aop_init,                     /* postconfiguration */
 
     ngx_http_aop_create_main_conf,         /* create main configuration */
@@ -243,9 +243,13 @@ ngx_http_aop_add_location(ngx_conf_t *cf, ngx_http_aop_mode_t *mode)
 
 
 static ngx_int_t
-ngx_http_aop_add_variables(ngx_conf_t *cf)
+ngx_http_aop_preconfiguration(ngx_conf_t *cf)
 {
-    return ngx_http_aop_variables_init(cf);
+    if (ngx_http_aop_variables_init(cf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_aop_format_init(cf);
 }
 
 

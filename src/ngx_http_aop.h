@@ -253,6 +253,12 @@ void ngx_http_aop_log_mode(ngx_http_request_t *r,
 
 ngx_int_t ngx_http_aop_variables_init(ngx_conf_t *cf);
 
+
+/* Defines the log format "aop_json". */
+
+ngx_int_t ngx_http_aop_format_init(ngx_conf_t *cf);
+
+
 extern const ngx_str_t  ngx_http_aop_mode_words[NGX_HTTP_AOP_MODES];
 extern ngx_module_t     ngx_http_aop_module;
 

@@ -23,6 +23,8 @@ static ngx_int_t ngx_http_aop_variable_verdict(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_aop_variable_peer(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_aop_variable_peer_addr(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_aop_variable_client_ip(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_str_t *ngx_http_aop_connecting_ip(ngx_http_request_t *r);
@@ -62,6 +64,7 @@ static ngx_http_variable_t  ngx_http_aop_vars[] = {
     ngx_http_aop_var("aop_anchor", ngx_http_aop_variable_verdict,
                      NGX_HTTP_AOP_VERDICT_ANCHOR),
     ngx_http_aop_var("aop_peer", ngx_http_aop_variable_peer, 0),
+    ngx_http_aop_var("aop_peer_addr", ngx_http_aop_variable_peer_addr, 0),
     ngx_http_aop_var("aop_client_ip", ngx_http_aop_variable_client_ip, 0),
 
     ngx_http_aop_var("aop_client_subject", ngx_http_aop_variable_fact,
@@ -219,6 +222,18 @@ ngx_http_aop_variable_peer(ngx_http_request_t *r,
     ngx_http_aop_peer(r->main, &peer);
 
     return ngx_http_aop_variable_text(v, ngx_aop_peer_word(peer.class));
+}
+
+
+static ngx_int_t
+ngx_http_aop_variable_peer_addr(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_aop_peer_t  peer;
+
+    ngx_http_aop_peer(r->main, &peer);
+
+    return ngx_http_aop_variable_set(v, peer.addr.data, peer.addr.len);
 }
 
 

@@ -1,0 +1,262 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/* Text on its way out: bounded, escaped, and valid whatever it came from. */
+
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ngx_aop_text.h"
+
+
+/* Writes one ASCII character; returns 0 if it needs no escape. */
+
+typedef int (*ngx_aop_text_ascii_pt)(ngx_aop_text_t *text, unsigned char ch);
+
+
+static void ngx_aop_text_escape(ngx_aop_text_t *text, const char *data,
+    size_t len, ngx_aop_text_ascii_pt ascii);
+static int ngx_aop_text_json_ascii(ngx_aop_text_t *text, unsigned char ch);
+static int ngx_aop_text_label_ascii(ngx_aop_text_t *text, unsigned char ch);
+static int ngx_aop_text_html_ascii(ngx_aop_text_t *text, unsigned char ch);
+
+
+void
+ngx_aop_text_init(ngx_aop_text_t *text, char *buf, size_t size)
+{
+    text->start = buf;
+    text->pos = buf;
+    text->last = buf + size;
+    text->overflow = 0;
+}
+
+
+void
+ngx_aop_text_put(ngx_aop_text_t *text, const char *data, size_t len)
+{
+    if (text->overflow || (size_t) (text->last - text->pos) < len) {
+        text->overflow = 1;
+        return;
+    }
+
+    memcpy(text->pos, data, len);
+    text->pos += len;
+}
+
+
+void
+ngx_aop_text_puts(ngx_aop_text_t *text, const char *s)
+{
+    ngx_aop_text_put(text, s, strlen(s));
+}
+
+
+void
+ngx_aop_text_printf(ngx_aop_text_t *text, const char *fmt, ...)
+{
+    int      n;
+    size_t   size;
+    va_list  args;
+
+    if (text->overflow) {
+        return;
+    }
+
+    size = text->last - text->pos;
+
+    va_start(args, fmt);
+    n = vsnprintf(text->pos, size, fmt, args);
+    va_end(args);
+
+    /* vsnprintf() needs a byte more, for its zero */
+
+    if (n < 0 || (size_t) n >= size) {
+        text->overflow = 1;
+        return;
+    }
+
+    text->pos += n;
+}
+
+
+void
+ngx_aop_text_json(ngx_aop_text_t *text, const char *data, size_t len)
+{
+    ngx_aop_text_escape(text, data, len, ngx_aop_text_json_ascii);
+}
+
+
+void
+ngx_aop_text_label(ngx_aop_text_t *text, const char *data, size_t len)
+{
+    ngx_aop_text_escape(text, data, len, ngx_aop_text_label_ascii);
+}
+
+
+void
+ngx_aop_text_html(ngx_aop_text_t *text, const char *data, size_t len)
+{
+    ngx_aop_text_escape(text, data, len, ngx_aop_text_html_ascii);
+}
+
+
+static void
+ngx_aop_text_escape(ngx_aop_text_t *text, const char *data, size_t len,
+    ngx_aop_text_ascii_pt ascii)
+{
+    size_t                n;
+    const unsigned char  *p, *last;
+
+    p = (const unsigned char *) data;
+    last = p + len;
+
+    while (p < last) {
+        n = ngx_aop_text_char(p, last);
+
+        if (n == 0) {
+            ngx_aop_text_puts(text, NGX_AOP_TEXT_REPLACEMENT);
+            n = 1;
+
+        } else if (n > 1 || !ascii(text, *p)) {
+            ngx_aop_text_put(text, (const char *) p, n);
+        }
+
+        p += n;
+    }
+}
+
+
+static int
+ngx_aop_text_json_ascii(ngx_aop_text_t *text, unsigned char ch)
+{
+    if (ch == '"' || ch == '\\') {
+        ngx_aop_text_printf(text, "\\%c", ch);
+        return 1;
+    }
+
+    if (ch < 0x20 || ch == 0x7f) {
+        ngx_aop_text_printf(text, "\\u%04x", ch);
+        return 1;
+    }
+
+    return 0;
+}
+
+
+static int
+ngx_aop_text_label_ascii(ngx_aop_text_t *text, unsigned char ch)
+{
+    switch (ch) {
+
+    case '"':
+    case '\\':
+        ngx_aop_text_printf(text, "\\%c", ch);
+        return 1;
+
+    case '\n':
+        ngx_aop_text_puts(text, "\\n");
+        return 1;
+
+    default:
+        return 0;
+    }
+}
+
+
+static int
+ngx_aop_text_html_ascii(ngx_aop_text_t *text, unsigned char ch)
+{
+    switch (ch) {
+
+    case '<':
+    case '>':
+    case '&':
+    case '"':
+    case '\'':
+        ngx_aop_text_printf(text, "&#%d;", ch);
+        return 1;
+
+    default:
+
+        if (ch >= 0x20 && ch != 0x7f) {
+            return 0;
+        }
+
+        ngx_aop_text_puts(text, NGX_AOP_TEXT_REPLACEMENT);
+        return 1;
+    }
+}
+
+
+size_t
+ngx_aop_text_char(const unsigned char *p, const unsigned char *last)
+{
+    size_t         i, n;
+    unsigned char  low, high;
+
+    if (p[0] < 0x80) {
+        return 1;
+    }
+
+    if (p[0] < 0xc2 || p[0] > 0xf4) {
+        return 0;
+    }
+
+    n = (p[0] < 0xe0) ? 2 : (p[0] < 0xf0) ? 3 : 4;
+
+    if ((size_t) (last - p) < n) {
+        return 0;
+    }
+
+    /* no overlong forms, no surrogates, nothing above U+10FFFF */
+
+    low = (p[0] == 0xe0) ? 0xa0 : (p[0] == 0xf0) ? 0x90 : 0x80;
+    high = (p[0] == 0xed) ? 0x9f : (p[0] == 0xf4) ? 0x8f : 0xbf;
+
+    if (p[1] < low || p[1] > high) {
+        return 0;
+    }
+
+    for (i = 2; i < n; i++) {
+        if ((p[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+
+    return n;
+}
+
+
+size_t
+ngx_aop_text_utf8(char *buf, size_t size, const char *data, size_t len)
+{
+    size_t                n;
+    ngx_aop_text_t        text;
+    const unsigned char  *p, *last;
+
+    ngx_aop_text_init(&text, buf, size);
+
+    p = (const unsigned char *) data;
+    last = p + len;
+
+    while (p < last && !text.overflow) {
+        n = ngx_aop_text_char(p, last);
+
+        if (n == 0) {
+            ngx_aop_text_puts(&text, NGX_AOP_TEXT_REPLACEMENT);
+            n = 1;
+
+        } else {
+            ngx_aop_text_put(&text, (const char *) p, n);
+        }
+
+        p += n;
+    }
+
+    return text.pos - text.start;
+}

@@ -1,0 +1,71 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+#ifndef _NGX_AOP_TEXT_H_INCLUDED_
+#define _NGX_AOP_TEXT_H_INCLUDED_
+
+
+#include <stddef.h>
+
+
+/*
+ * A bounded writer.  What does not fit is not written, not even in part, and
+ * the overflow is remembered: half a document must not go out.
+ */
+
+typedef struct {
+    char      *start;
+    char      *pos;
+    char      *last;
+    unsigned   overflow:1;
+} ngx_aop_text_t;
+
+
+/* The buffer stays the caller's. */
+
+void ngx_aop_text_init(ngx_aop_text_t *text, char *buf, size_t size);
+
+void ngx_aop_text_put(ngx_aop_text_t *text, const char *data, size_t len);
+void ngx_aop_text_puts(ngx_aop_text_t *text, const char *s);
+void ngx_aop_text_printf(ngx_aop_text_t *text, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+
+/*
+ * These escape len bytes of anything for the inside of a JSON string
+ * (RFC 8259, 7), a Prometheus label value (exposition format 0.0.4), or HTML
+ * text and attributes.  Bytes that are no UTF-8 come out as U+FFFD, control
+ * characters too in HTML.
+ */
+
+typedef void (*ngx_aop_text_escape_pt)(ngx_aop_text_t *text, const char *data,
+    size_t len);
+
+void ngx_aop_text_json(ngx_aop_text_t *text, const char *data, size_t len);
+void ngx_aop_text_label(ngx_aop_text_t *text, const char *data, size_t len);
+void ngx_aop_text_html(ngx_aop_text_t *text, const char *data, size_t len);
+
+
+/*
+ * ngx_aop_text_char() returns the length of the UTF-8 character at p (before
+ * last), 0 if there is none (RFC 3629, 4).
+ */
+
+size_t ngx_aop_text_char(const unsigned char *p, const unsigned char *last);
+
+
+/*
+ * ngx_aop_text_utf8() copies text to a buffer of size bytes, each byte that
+ * is no UTF-8 as U+FFFD, and cuts at a character.  Returns the length.
+ */
+
+size_t ngx_aop_text_utf8(char *buf, size_t size, const char *data,
+    size_t len);
+
+#define NGX_AOP_TEXT_REPLACEMENT  "\xef\xbf\xbd"
+
+
+#endif /* _NGX_AOP_TEXT_H_INCLUDED_ */
