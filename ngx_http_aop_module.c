@@ -11,6 +11,10 @@
 
 
 #include "ngx_http_aop.h"
+#include "ngx_http_aop_zone.h"
+
+
+#define NGX_HTTP_AOP_ZONE_MIN  (256 * 1024)
 
 
 static char *ngx_http_aop_set_mode(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -19,10 +23,13 @@ static ngx_int_t ngx_http_aop_parse_mode(ngx_conf_t *cf,
     ngx_http_aop_mode_t *mode, ngx_str_t *value);
 static ngx_int_t ngx_http_aop_add_location(ngx_conf_t *cf,
     ngx_http_aop_mode_t *mode);
+static char *ngx_http_aop_check_zone_size(ngx_conf_t *cf, void *post,
+    void *data);
 static ngx_int_t ngx_http_aop_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_aop_init(ngx_conf_t *cf);
 static ngx_int_t ngx_http_aop_init_module(ngx_cycle_t *cycle);
 static void *ngx_http_aop_create_main_conf(ngx_conf_t *cf);
+static char *ngx_http_aop_init_main_conf(ngx_conf_t *cf, void *conf);
 static void *ngx_http_aop_create_srv_conf(ngx_conf_t *cf);
 static char *ngx_http_aop_merge_srv_conf(ngx_conf_t *cf, void *parent,
     void *child);
@@ -42,6 +49,11 @@ static ngx_conf_enum_t  ngx_http_aop_log_levels[] = {
 
 static ngx_conf_num_bounds_t  ngx_http_aop_verify_depth_bounds = {
     ngx_conf_check_num_bounds, 0, 100
+};
+
+
+static ngx_conf_post_t  ngx_http_aop_zone_check = {
+    ngx_http_aop_check_zone_size
 };
 
 
@@ -99,6 +111,27 @@ static ngx_command_t  ngx_http_aop_commands[] = {
       offsetof(ngx_http_aop_loc_conf_t, log_level),
       &ngx_http_aop_log_levels },
 
+    { ngx_string("aop_log_interval"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_sec_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_aop_main_conf_t, log_interval),
+      NULL },
+
+    { ngx_string("aop_edge"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      ngx_http_aop_set_edge,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("aop_zone"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_aop_main_conf_t, zone_size),
+      &ngx_http_aop_zone_check },
+
       ngx_null_command
 };
 
@@ -108,7 +141,7 @@ static ngx_http_module_t  ngx_http_aop_module_ctx = {
     ngx_http_aop_init,                     /* postconfiguration */
 
     ngx_http_aop_create_main_conf,         /* create main configuration */
-    NULL,                                  /* init main configuration */
+    ngx_http_aop_init_main_conf,           /* init main configuration */
 
     ngx_http_aop_create_srv_conf,          /* create server configuration */
     ngx_http_aop_merge_srv_conf,           /* merge server configuration */
@@ -242,6 +275,22 @@ ngx_http_aop_add_location(ngx_conf_t *cf, ngx_http_aop_mode_t *mode)
 }
 
 
+static char *
+ngx_http_aop_check_zone_size(ngx_conf_t *cf, void *post, void *data)
+{
+    size_t  *size = data;
+
+    if (*size < NGX_HTTP_AOP_ZONE_MIN) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"aop_zone\" is too small, it must be at least "
+                           "%udk", NGX_HTTP_AOP_ZONE_MIN / 1024);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
 static ngx_int_t
 ngx_http_aop_preconfiguration(ngx_conf_t *cf)
 {
@@ -257,7 +306,8 @@ static ngx_int_t
 ngx_http_aop_init(ngx_conf_t *cf)
 {
     if (ngx_http_aop_record_init(cf) != NGX_OK
-        || ngx_http_aop_servers_init(cf) != NGX_OK)
+        || ngx_http_aop_servers_init(cf) != NGX_OK
+        || ngx_http_aop_zone_add(cf) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -270,6 +320,7 @@ static ngx_int_t
 ngx_http_aop_init_module(ngx_cycle_t *cycle)
 {
     ngx_http_aop_request_order(cycle);
+    ngx_http_aop_zone_bind(cycle);
 
     return NGX_OK;
 }
@@ -287,12 +338,30 @@ ngx_http_aop_create_main_conf(ngx_conf_t *cf)
 
     if (ngx_array_init(&conf->policies, cf->pool, 4,
                        sizeof(ngx_aop_policy_t *))
-        != NGX_OK)
+        != NGX_OK
+        || ngx_array_init(&conf->servers, cf->pool, 4,
+                          sizeof(ngx_http_aop_known_t))
+           != NGX_OK)
     {
         return NULL;
     }
 
+    conf->zone_size = NGX_CONF_UNSET_SIZE;
+    conf->log_interval = NGX_CONF_UNSET;
+
     return conf;
+}
+
+
+static char *
+ngx_http_aop_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_aop_main_conf_t  *amcf = conf;
+
+    ngx_conf_init_size_value(amcf->zone_size, 1024 * 1024);
+    ngx_conf_init_value(amcf->log_interval, 10);
+
+    return NGX_CONF_OK;
 }
 
 

@@ -60,30 +60,38 @@ ngx_aop_peer_e
 ngx_aop_peer_class(const struct sockaddr *sa, const ngx_aop_range_t *ranges,
     size_t n)
 {
-    size_t         i;
-    unsigned char  addr[16];
-
     if (sa->sa_family == AF_UNIX) {
         return NGX_AOP_PRIVATE;
     }
 
+    if (ngx_aop_range_find(ranges, n, sa)) {
+        return NGX_AOP_EDGE;
+    }
+
+    return ngx_aop_range_find(ngx_aop_private_ranges, NGX_AOP_PRIVATE_RANGES,
+                              sa)
+           ? NGX_AOP_PRIVATE : NGX_AOP_DIRECT;
+}
+
+
+int
+ngx_aop_range_find(const ngx_aop_range_t *ranges, size_t n,
+    const struct sockaddr *sa)
+{
+    size_t         i;
+    unsigned char  addr[16];
+
     if (!ngx_aop_peer_in6(sa, addr)) {
-        return NGX_AOP_DIRECT;
+        return 0;
     }
 
     for (i = 0; i < n; i++) {
         if (ngx_aop_range_match(&ranges[i], addr)) {
-            return NGX_AOP_EDGE;
+            return 1;
         }
     }
 
-    for (i = 0; i < NGX_AOP_PRIVATE_RANGES; i++) {
-        if (ngx_aop_range_match(&ngx_aop_private_ranges[i], addr)) {
-            return NGX_AOP_PRIVATE;
-        }
-    }
-
-    return NGX_AOP_DIRECT;
+    return 0;
 }
 
 

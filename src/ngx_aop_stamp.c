@@ -18,7 +18,7 @@
 #include "ngx_aop_stamp.h"
 
 
-#define NGX_AOP_STAMP_MAGIC    "aop\1"          /* the version is in it */
+#define NGX_AOP_STAMP_MAGIC    "aop\1"      /* the version is in it */
 #define NGX_AOP_STAMP_PREFIX   3
 
 /* magic, verdict, three digests, two times */
@@ -26,6 +26,8 @@
 #define NGX_AOP_STAMP_LEN      (4 + 1 + 3 * NGX_AOP_DIGEST + 2 * 8)
 
 
+static int ngx_aop_stamp_ended(const ngx_aop_stamp_t *stamp,
+    const ngx_aop_policy_t *policy);
 static unsigned char *ngx_aop_stamp_put(unsigned char *p, const void *data,
     size_t len);
 static unsigned char *ngx_aop_stamp_put_time(unsigned char *p, time_t t);
@@ -34,28 +36,39 @@ static const unsigned char *ngx_aop_stamp_get_time(const unsigned char *p,
 
 
 int
-ngx_aop_stamp_write(SSL_SESSION *session, const ngx_aop_policy_t *policy,
+ngx_aop_stamp_init(ngx_aop_stamp_t *stamp, const ngx_aop_policy_t *policy,
     const ngx_aop_result_t *result, X509 *leaf, time_t now)
 {
-    unsigned char  *p, verdict;
-    unsigned char   digest[NGX_AOP_DIGEST], buf[NGX_AOP_STAMP_LEN];
+    memset(stamp, 0, sizeof(ngx_aop_stamp_t));
 
-    static const unsigned char  none[NGX_AOP_DIGEST];
+    stamp->verdict = result->verdict;
+    stamp->made = now;
+    stamp->valid_until = result->valid_until;
 
-    if (!ngx_aop_cert_digest(leaf, digest)) {
-        return 0;
+    memcpy(stamp->policy, policy->digest, NGX_AOP_DIGEST);
+
+    if (result->anchor != NULL) {
+        memcpy(stamp->anchor, result->anchor->digest, NGX_AOP_DIGEST);
     }
 
-    verdict = (unsigned char) result->verdict;
+    return ngx_aop_cert_digest(leaf, stamp->leaf);
+}
+
+
+int
+ngx_aop_stamp_write(SSL_SESSION *session, const ngx_aop_stamp_t *stamp)
+{
+    unsigned char  *p, verdict, buf[NGX_AOP_STAMP_LEN];
+
+    verdict = (unsigned char) stamp->verdict;
 
     p = ngx_aop_stamp_put(buf, NGX_AOP_STAMP_MAGIC, 4);
     p = ngx_aop_stamp_put(p, &verdict, 1);
-    p = ngx_aop_stamp_put(p, policy->digest, NGX_AOP_DIGEST);
-    p = ngx_aop_stamp_put(p, result->anchor ? result->anchor->digest : none,
-                          NGX_AOP_DIGEST);
-    p = ngx_aop_stamp_put(p, digest, NGX_AOP_DIGEST);
-    p = ngx_aop_stamp_put_time(p, now);
-    (void) ngx_aop_stamp_put_time(p, result->valid_until);
+    p = ngx_aop_stamp_put(p, stamp->policy, NGX_AOP_DIGEST);
+    p = ngx_aop_stamp_put(p, stamp->anchor, NGX_AOP_DIGEST);
+    p = ngx_aop_stamp_put(p, stamp->leaf, NGX_AOP_DIGEST);
+    p = ngx_aop_stamp_put_time(p, stamp->made);
+    (void) ngx_aop_stamp_put_time(p, stamp->valid_until);
 
     return SSL_SESSION_set1_ticket_appdata(session, buf, sizeof(buf));
 }
@@ -118,12 +131,12 @@ ngx_aop_stamp_result(const ngx_aop_stamp_t *stamp,
     const ngx_aop_policy_t *policy, X509 *leaf, time_t now,
     ngx_aop_result_t *result)
 {
+    int            error;
     size_t         i;
     unsigned char  digest[NGX_AOP_DIGEST];
 
     if (stamp->verdict != NGX_AOP_OK
         || memcmp(stamp->policy, policy->digest, NGX_AOP_DIGEST) != 0
-        || now > stamp->valid_until
         || !ngx_aop_cert_digest(leaf, digest)
         || memcmp(stamp->leaf, digest, NGX_AOP_DIGEST) != 0)
     {
@@ -135,18 +148,51 @@ ngx_aop_stamp_result(const ngx_aop_stamp_t *stamp,
         if (memcmp(stamp->anchor, policy->anchors[i].digest, NGX_AOP_DIGEST)
             == 0)
         {
-            memset(result, 0, sizeof(ngx_aop_result_t));
-
-            result->verdict = NGX_AOP_OK;
-            result->reason = "";
-            result->anchor = &policy->anchors[i];
-            result->valid_until = stamp->valid_until;
-
-            return 1;
+            break;
         }
     }
 
-    return 0;
+    if (i == policy->nanchors) {
+        return 0;
+    }
+
+    memset(result, 0, sizeof(ngx_aop_result_t));
+
+    if (now > stamp->valid_until) {
+        error = ngx_aop_stamp_ended(stamp, policy);
+        ngx_aop_result_set(result, ngx_aop_verdict_from_x509(error), error);
+        return 1;
+    }
+
+    ngx_aop_result_set(result, NGX_AOP_OK, X509_V_OK);
+
+    result->anchor = &policy->anchors[i];
+    result->valid_until = stamp->valid_until;
+
+    return 1;
+}
+
+
+/* What has ended: a CRL of the policy, or else a certificate of the chain. */
+
+static int
+ngx_aop_stamp_ended(const ngx_aop_stamp_t *stamp,
+    const ngx_aop_policy_t *policy)
+{
+    int     i;
+    time_t  t;
+
+    for (i = 0; policy->crls && i < sk_X509_CRL_num(policy->crls); i++) {
+
+        if (ngx_aop_cert_time(X509_CRL_get0_nextUpdate(
+                                      sk_X509_CRL_value(policy->crls, i)), &t)
+            && t == stamp->valid_until)
+        {
+            return X509_V_ERR_CRL_HAS_EXPIRED;
+        }
+    }
+
+    return X509_V_ERR_CERT_HAS_EXPIRED;
 }
 
 

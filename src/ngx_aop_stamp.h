@@ -38,13 +38,15 @@ typedef enum {
 
 
 /*
- * ngx_aop_stamp_write() stamps a session with the judgement of its leaf; it
- * replaces what other application data the session has.  Returns 1, or 0 if
- * memory is short: the session is then as good as not stamped.
+ * ngx_aop_stamp_init() fills a stamp with the judgement of a leaf.
+ * ngx_aop_stamp_write() puts it into a session, in place of
+ * what other application data that has.  Both return 1, or 0 if memory is
+ * short: the session is then as good as not stamped.
  */
 
-int ngx_aop_stamp_write(SSL_SESSION *session, const ngx_aop_policy_t *policy,
+int ngx_aop_stamp_init(ngx_aop_stamp_t *stamp, const ngx_aop_policy_t *policy,
     const ngx_aop_result_t *result, X509 *leaf, time_t now);
+int ngx_aop_stamp_write(SSL_SESSION *session, const ngx_aop_stamp_t *stamp);
 
 /* Fills *stamp only if it returns NGX_AOP_STAMP_READ. */
 
@@ -63,8 +65,9 @@ int ngx_aop_stamp_resumable(const ngx_aop_stamp_t *stamp,
 
 /*
  * ngx_aop_stamp_result() fills *result from the stamp of a resumed session
- * and returns 1 if it answers for this leaf under this policy, with "ok" and
- * still in time.  Else it returns 0: the leaf has to be judged.
+ * and returns 1 if it answers for this leaf under this policy: with "ok", or
+ * with what has come to its end since.  Else it returns 0: the leaf has to be
+ * judged.
  */
 
 int ngx_aop_stamp_result(const ngx_aop_stamp_t *stamp,

@@ -31,8 +31,6 @@ static time_t ngx_aop_verify_until(const ngx_aop_policy_t *policy,
     STACK_OF(X509) *chain, time_t now);
 static void ngx_aop_verify_earlier(time_t *until, const ASN1_TIME *asn1,
     time_t now);
-static void ngx_aop_verify_set(ngx_aop_result_t *result,
-    ngx_aop_verdict_e verdict, int error);
 
 
 void
@@ -43,7 +41,7 @@ ngx_aop_judge(const ngx_aop_policy_t *policy, int auth_level, X509 *leaf,
     X509_STORE_CTX  *ctx;
 
     memset(result, 0, sizeof(ngx_aop_result_t));
-    ngx_aop_verify_set(result, NGX_AOP_ERROR, X509_V_ERR_UNSPECIFIED);
+    ngx_aop_result_set(result, NGX_AOP_ERROR, X509_V_ERR_UNSPECIFIED);
 
     ERR_set_mark();
 
@@ -157,7 +155,7 @@ ngx_aop_verify_failed(ngx_aop_result_t *result, X509 *leaf, int error)
         verdict = NGX_AOP_ORIGIN_CA;
     }
 
-    ngx_aop_verify_set(result, verdict, error);
+    ngx_aop_result_set(result, verdict, error);
 }
 
 
@@ -182,7 +180,7 @@ ngx_aop_verify_passed(ngx_aop_result_t *result,
                                   sk_X509_value(chain, 0));
 
         if (match == 0) {
-            ngx_aop_verify_set(result, NGX_AOP_PIN,
+            ngx_aop_result_set(result, NGX_AOP_PIN,
                                X509_V_ERR_APPLICATION_VERIFICATION);
         }
 
@@ -193,7 +191,7 @@ ngx_aop_verify_passed(ngx_aop_result_t *result,
 
     result->valid_until = ngx_aop_verify_until(policy, chain, now);
 
-    ngx_aop_verify_set(result, NGX_AOP_OK, X509_V_OK);
+    ngx_aop_result_set(result, NGX_AOP_OK, X509_V_OK);
 }
 
 
@@ -248,8 +246,8 @@ ngx_aop_verify_earlier(time_t *until, const ASN1_TIME *asn1, time_t now)
 }
 
 
-static void
-ngx_aop_verify_set(ngx_aop_result_t *result, ngx_aop_verdict_e verdict,
+void
+ngx_aop_result_set(ngx_aop_result_t *result, ngx_aop_verdict_e verdict,
     int error)
 {
     result->verdict = verdict;

@@ -39,4 +39,10 @@ void ngx_aop_judge(const ngx_aop_policy_t *policy, int auth_level, X509 *leaf,
     STACK_OF(X509) *chain, time_t now, ngx_aop_result_t *result);
 
 
+/* Sets verdict, error and the reason that belongs to them. */
+
+void ngx_aop_result_set(ngx_aop_result_t *result, ngx_aop_verdict_e verdict,
+    int error);
+
+
 #endif /* _NGX_AOP_VERIFY_H_INCLUDED_ */

@@ -34,9 +34,6 @@
 #endif
 
 
-#define NGX_HTTP_AOP_LOG_INTERVAL  10       /* seconds */
-
-
 typedef enum {
     NGX_HTTP_AOP_OFF = 0,
     NGX_HTTP_AOP_OPTIONAL,
@@ -66,6 +63,14 @@ typedef struct {
 
 typedef struct {
     ngx_array_t                 policies;   /* of ngx_aop_policy_t * */
+    ngx_array_t                 servers;    /* of ngx_http_aop_known_t */
+
+    ngx_array_t                *edge;       /* of ngx_aop_range_t */
+    ngx_array_t                *proxies;    /* of ngx_aop_range_t */
+    time_t                      log_interval;
+
+    size_t                      zone_size;
+    ngx_shm_zone_t             *zone;       /* NULL: no server uses it */
 } ngx_http_aop_main_conf_t;
 
 
@@ -81,6 +86,10 @@ typedef struct {
 
     /* set after the configuration was read; NULL: the server is all "off" */
     const ngx_aop_policy_t     *policy;
+
+    /* its place in the main configuration's list, if it is in there */
+    ngx_uint_t                  server;
+    unsigned                    listed:1;
 
     /* some location is less strict than the server */
     unsigned                    relaxed:1;
@@ -131,9 +140,9 @@ typedef struct {
 
 
 /*
- * What is known of a TLS connection; lives in its pool, hangs on its SSL.
- * There is no free function: after a reload without the module there would
- * be no code to call.
+ * What is known of a TLS connection; lives in its pool, and is found there
+ * among the cleanups.  OpenSSL's ex_data is no place for it: to be freed from
+ * there it would need a function that may be unmapped after a reload.
  */
 
 typedef struct {
@@ -142,6 +151,7 @@ typedef struct {
     ngx_http_aop_peer_t         peer;       /* addr.data NULL: not yet */
     ngx_str_t                   facts[NGX_AOP_CERT_FACTS];
     unsigned                    declined:1; /* a session was not resumed */
+    unsigned                    counted:1;
 } ngx_http_aop_record_t;
 
 
@@ -238,6 +248,11 @@ ngx_int_t ngx_http_aop_servers_init(ngx_conf_t *cf);
 ngx_int_t ngx_http_aop_request_init(ngx_conf_t *cf);
 void ngx_http_aop_request_order(ngx_cycle_t *cycle);
 const ngx_http_aop_state_t *ngx_http_aop_state(ngx_http_request_t *r);
+
+
+/* "aop_edge"; without it the published list of Cloudflare's holds. */
+
+char *ngx_http_aop_set_edge(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 
 /* One line for a request that was refused, or would have been. */

@@ -10,13 +10,18 @@
  */
 
 
-#include "ngx_http_aop.h"
+#include "ngx_http_aop_zone.h"
 
 
 #define NGX_HTTP_AOP_NAME_MAX   200
 #define NGX_HTTP_AOP_VALUE_MAX  64
 
+#define NGX_HTTP_AOP_SIMILAR_LEN                                              \
+    (sizeof(" ( similar in the last s)") + NGX_INT_T_LEN + NGX_TIME_T_LEN)
 
+
+static u_char *ngx_http_aop_log_similar(ngx_http_request_t *r, u_char *p,
+    ngx_uint_t held);
 static const char *ngx_http_aop_log_done(const ngx_http_aop_state_t *state);
 static void ngx_http_aop_log_name(ngx_str_t *text, ngx_str_t *fact);
 
@@ -25,7 +30,9 @@ void
 ngx_http_aop_log(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
 {
     char                     *action;
+    u_char                   *p, similar[NGX_HTTP_AOP_SIMILAR_LEN];
     ngx_str_t                 subject, issuer, *serial;
+    ngx_uint_t                held;
     ngx_http_aop_peer_t       peer;
     ngx_http_aop_loc_conf_t  *alcf;
     const ngx_aop_verdict_t  *verdict;
@@ -34,6 +41,13 @@ ngx_http_aop_log(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
     verdict = ngx_aop_verdict(state->result->verdict);
 
     ngx_http_aop_peer(r, &peer);
+
+    if (!ngx_http_aop_count_due(r, state->result->verdict, peer.class, &held))
+    {
+        return;
+    }
+
+    p = ngx_http_aop_log_similar(r, similar, held);
 
     ngx_http_aop_log_name(&subject,
                       ngx_http_aop_record_fact(r, NGX_AOP_CERT_SUBJECT));
@@ -50,23 +64,42 @@ ngx_http_aop_log(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
     if (serial == NULL || serial->len == 0) {
         ngx_log_error(alcf->log_level, r->connection->log, 0,
                       "aop: client certificate %s: %s: %s; %s, "
-                      "peer: %V (%s)",
+                      "peer: %V (%s)%*s",
                       ngx_http_aop_log_done(state), verdict->word,
                       state->result->reason, verdict->hint[peer.class],
-                      &peer.addr, ngx_aop_peer_word(peer.class));
+                      &peer.addr, ngx_aop_peer_word(peer.class),
+                      p - similar, similar);
 
     } else {
         ngx_log_error(alcf->log_level, r->connection->log, 0,
                       "aop: client certificate %s: %s: %s; %s, "
                       "peer: %V (%s), subject: \"%V\", issuer: \"%V\", "
-                      "serial: %V",
+                      "serial: %V%*s",
                       ngx_http_aop_log_done(state), verdict->word,
                       state->result->reason, verdict->hint[peer.class],
                       &peer.addr, ngx_aop_peer_word(peer.class),
-                      &subject, &issuer, serial);
+                      &subject, &issuer, serial, p - similar, similar);
     }
 
     r->connection->log->action = action;
+}
+
+
+/* How many lines of the same cause this one stands for. */
+
+static u_char *
+ngx_http_aop_log_similar(ngx_http_request_t *r, u_char *p, ngx_uint_t held)
+{
+    ngx_http_aop_main_conf_t  *amcf;
+
+    if (held == 0) {
+        return p;
+    }
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_aop_module);
+
+    return ngx_sprintf(p, " (%ui similar in the last %Ts)", held,
+                       amcf->log_interval);
 }
 
 

@@ -17,7 +17,10 @@
 static void ngx_http_aop_peer_find(ngx_http_request_t *r,
     ngx_http_aop_peer_t *peer);
 static ngx_aop_peer_e ngx_http_aop_peer_class(ngx_http_request_t *r,
-    ngx_str_t *addr);
+    ngx_str_t *addr, ngx_uint_t *trusted);
+static ngx_int_t ngx_http_aop_peer_add(ngx_conf_t *cf, ngx_array_t *ranges,
+    ngx_str_t *text);
+static ngx_int_t ngx_http_aop_peer_add_published(ngx_array_t *ranges);
 
 
 static ngx_str_t  ngx_http_aop_realip_addr = ngx_string("realip_remote_addr");
@@ -54,7 +57,7 @@ ngx_http_aop_peer(ngx_http_request_t *r, ngx_http_aop_peer_t *peer)
 static void
 ngx_http_aop_peer_find(ngx_http_request_t *r, ngx_http_aop_peer_t *peer)
 {
-    ngx_uint_t                  key;
+    ngx_uint_t                  key, trusted;
     ngx_proxy_protocol_t       *pp;
     ngx_http_variable_value_t  *vv;
 
@@ -72,27 +75,35 @@ ngx_http_aop_peer_find(ngx_http_request_t *r, ngx_http_aop_peer_t *peer)
         peer->addr.len = vv->len;
     }
 
-    peer->class = ngx_http_aop_peer_class(r, &peer->addr);
+    peer->class = ngx_http_aop_peer_class(r, &peer->addr, &trusted);
 
-    /* a PROXY protocol header is believed if a load balancer of ours sent it */
+    /* a PROXY protocol header counts if a load balancer of ours sent it */
 
     pp = r->connection->proxy_protocol;
 
-    if (pp != NULL && pp->src_addr.len && peer->class == NGX_AOP_PRIVATE) {
+    if (pp != NULL && pp->src_addr.len && trusted) {
         peer->addr = pp->src_addr;
-        peer->class = ngx_http_aop_peer_class(r, &peer->addr);
+        peer->class = ngx_http_aop_peer_class(r, &peer->addr, &trusted);
     }
 }
 
 
+/* *trusted: its PROXY protocol header is to be believed. */
+
 static ngx_aop_peer_e
-ngx_http_aop_peer_class(ngx_http_request_t *r, ngx_str_t *addr)
+ngx_http_aop_peer_class(ngx_http_request_t *r, ngx_str_t *addr,
+    ngx_uint_t *trusted)
 {
-    size_t                  n;
-    ngx_addr_t              parsed;
-    const ngx_aop_range_t  *ranges;
+    size_t                     n;
+    ngx_addr_t                 parsed;
+    ngx_aop_peer_e             class;
+    const ngx_aop_range_t     *ranges;
+    ngx_http_aop_main_conf_t  *amcf;
+
+    *trusted = 0;
 
     if (addr->len >= 5 && ngx_strncmp(addr->data, "unix:", 5) == 0) {
+        *trusted = 1;
         return NGX_AOP_PRIVATE;
     }
 
@@ -100,7 +111,128 @@ ngx_http_aop_peer_class(ngx_http_request_t *r, ngx_str_t *addr)
         return NGX_AOP_DIRECT;
     }
 
-    ranges = ngx_aop_cloudflare_ranges(&n);
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_aop_module);
 
-    return ngx_aop_peer_class(parsed.sockaddr, ranges, n);
+    if (amcf->edge != NULL) {
+        ranges = amcf->edge->elts;
+        n = amcf->edge->nelts;
+
+    } else {
+        ranges = ngx_aop_cloudflare_ranges(&n);
+    }
+
+    class = ngx_aop_peer_class(parsed.sockaddr, ranges, n);
+
+    if (class == NGX_AOP_PRIVATE) {
+        *trusted = 1;
+
+    } else if (amcf->proxies != NULL) {
+        *trusted = ngx_aop_range_find(amcf->proxies->elts,
+                                      amcf->proxies->nelts, parsed.sockaddr);
+    }
+
+    return class;
+}
+
+
+char *
+ngx_http_aop_set_edge(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_aop_main_conf_t  *amcf = conf;
+
+    ngx_str_t   *value, text;
+    ngx_uint_t   i;
+
+    if (amcf->edge != NULL) {
+        return "is duplicate";
+    }
+
+    amcf->edge = ngx_array_create(cf->pool, 32, sizeof(ngx_aop_range_t));
+    amcf->proxies = ngx_array_create(cf->pool, 4, sizeof(ngx_aop_range_t));
+
+    if (amcf->edge == NULL || amcf->proxies == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_strcmp(value[i].data, "cloudflare") == 0) {
+            if (ngx_http_aop_peer_add_published(amcf->edge) != NGX_OK) {
+                return NGX_CONF_ERROR;
+            }
+
+            continue;
+        }
+
+        text = value[i];
+
+        if (ngx_strncmp(text.data, "proxy=", 6) == 0) {
+            text.data += 6;
+            text.len -= 6;
+
+            if (ngx_http_aop_peer_add(cf, amcf->proxies, &text) != NGX_OK) {
+                return NGX_CONF_ERROR;
+            }
+
+            continue;
+        }
+
+        if (ngx_http_aop_peer_add(cf, amcf->edge, &text) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    /* proxies alone say nothing about Cloudflare's addresses */
+
+    if (amcf->edge->nelts == 0
+        && ngx_http_aop_peer_add_published(amcf->edge) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_aop_peer_add(ngx_conf_t *cf, ngx_array_t *ranges, ngx_str_t *text)
+{
+    ngx_aop_range_t  *range;
+
+    range = ngx_array_push(ranges);
+    if (range == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (!ngx_aop_range_parse(range, (char *) text->data, text->len)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid address range \"%V\" in \"aop_edge\", "
+                           "it must be \"cloudflare\" or an address with or "
+                           "without \"/bits\"", text);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_aop_peer_add_published(ngx_array_t *ranges)
+{
+    size_t                  n;
+    ngx_aop_range_t        *range;
+    const ngx_aop_range_t  *published;
+
+    published = ngx_aop_cloudflare_ranges(&n);
+
+    range = ngx_array_push_n(ranges, n);
+    if (range == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(range, published, n * sizeof(ngx_aop_range_t));
+
+    return NGX_OK;
 }

@@ -11,10 +11,13 @@
  */
 
 
+#include "ngx_aop_cache.h"
 #include "ngx_aop_stamp.h"
 #include "ngx_http_aop.h"
 
 
+static ngx_http_aop_record_t *ngx_http_aop_record_get(ngx_pool_t *pool);
+static void ngx_http_aop_record_cleanup(void *data);
 static void ngx_http_aop_judgement_init(ngx_http_aop_judgement_t *judgement);
 static ngx_http_aop_judgement_t *ngx_http_aop_record_find(
     ngx_http_aop_record_t *record, const ngx_aop_policy_t *policy);
@@ -23,36 +26,56 @@ static void ngx_http_aop_record_result(ngx_ssl_conn_t *ssl,
     ngx_uint_t handshake, ngx_aop_result_t *result);
 static ngx_uint_t ngx_http_aop_record_resumed(ngx_ssl_conn_t *ssl,
     const ngx_aop_policy_t *policy, X509 *leaf, ngx_aop_result_t *result);
+static void ngx_http_aop_record_verify(ngx_ssl_conn_t *ssl,
+    const ngx_aop_policy_t *policy, X509 *leaf, STACK_OF(X509) *chain,
+    ngx_aop_result_t *result);
+static void ngx_http_aop_record_count(ngx_uint_t hit);
 static ngx_int_t ngx_http_aop_record_print(ngx_http_aop_record_t *record,
     X509 *leaf, ngx_aop_cert_fact_e fact);
 
 
-static int  ngx_http_aop_record_index = -1;
-
 static ngx_http_aop_judgement_t  ngx_http_aop_plaintext;
 static ngx_http_aop_judgement_t  ngx_http_aop_failed;
+
+/* the process's own */
+static ngx_aop_cache_t  ngx_http_aop_cache;
 
 static ngx_str_t  ngx_http_aop_no_fact = ngx_string("");
 
 
+/* Each request comes here: nothing but compares if it was judged before. */
+
 ngx_http_aop_judgement_t *
 ngx_http_aop_judge(ngx_http_request_t *r)
 {
-    ngx_ssl_conn_t           *ssl;
-    ngx_http_aop_srv_conf_t  *ascf, *handshake;
+    ngx_connection_t          *c;
+    ngx_http_aop_record_t     *record;
+    ngx_http_aop_srv_conf_t   *ascf, *handshake;
+    ngx_http_aop_judgement_t  *judgement;
 
-    if (r->connection->ssl == NULL) {
+    c = r->connection;
+
+    if (c->ssl == NULL) {
         return &ngx_http_aop_plaintext;
     }
 
-    ssl = r->connection->ssl->connection;
     ascf = ngx_http_get_module_srv_conf(r, ngx_http_aop_module);
+
+    record = ngx_http_aop_record_get(c->pool);
+
+    if (record != NULL) {
+        judgement = ngx_http_aop_record_find(record, ascf->policy);
+
+        if (judgement != NULL) {
+            return judgement;
+        }
+    }
 
     handshake = ngx_http_get_module_srv_conf(r->main->http_connection->conf_ctx,
                                              ngx_http_aop_module);
 
-    return ngx_http_aop_record_judge(ssl, ascf->policy, NULL, NULL,
-                                     ascf->policy == handshake->policy);
+    return ngx_http_aop_record_judge(c->ssl->connection, ascf->policy, NULL,
+                                     NULL, ascf->policy == handshake->policy);
 }
 
 
@@ -147,8 +170,7 @@ ngx_http_aop_record_result(ngx_ssl_conn_t *ssl, const ngx_aop_policy_t *policy,
         result->verdict = NGX_AOP_NONE;
 
     } else if (!ngx_http_aop_record_resumed(ssl, policy, leaf, result)) {
-        ngx_aop_judge(policy, SSL_get_security_level(ssl), leaf, chain,
-                      ngx_time(), result);
+        ngx_http_aop_record_verify(ssl, policy, leaf, chain, result);
     }
 
     if (!handshake
@@ -183,6 +205,28 @@ ngx_http_aop_record_resumed(ngx_ssl_conn_t *ssl,
 
 
 static void
+ngx_http_aop_record_verify(ngx_ssl_conn_t *ssl, const ngx_aop_policy_t *policy,
+    X509 *leaf, STACK_OF(X509) *chain, ngx_aop_result_t *result)
+{
+    ngx_uint_t  hit;
+
+    hit = ngx_aop_cache_judge(&ngx_http_aop_cache, policy,
+                              SSL_get_security_level(ssl), leaf, chain,
+                              ngx_time(), result);
+
+    ngx_http_aop_record_count(hit);
+}
+
+
+/* HOOK: to be filled with the counting of cache hits and misses */
+
+static void
+ngx_http_aop_record_count(ngx_uint_t hit)
+{
+}
+
+
+static void
 ngx_http_aop_judgement_init(ngx_http_aop_judgement_t *judgement)
 {
     ngx_uint_t  mode;
@@ -200,31 +244,60 @@ ngx_http_aop_record_t *
 ngx_http_aop_record(ngx_ssl_conn_t *ssl)
 {
     ngx_connection_t       *c;
+    ngx_pool_cleanup_t     *cln;
     ngx_http_aop_record_t  *record;
-
-    record = SSL_get_ex_data(ssl, ngx_http_aop_record_index);
-
-    if (record != NULL) {
-        return record;
-    }
 
     /* the pool of r->connection is that of one stream only on HTTP/3 */
 
     c = ngx_ssl_get_connection(ssl);
 
-    record = ngx_pcalloc(c->pool, sizeof(ngx_http_aop_record_t));
-    if (record == NULL) {
+    record = ngx_http_aop_record_get(c->pool);
+
+    if (record != NULL) {
+        return record;
+    }
+
+    cln = ngx_pool_cleanup_add(c->pool, sizeof(ngx_http_aop_record_t));
+    if (cln == NULL) {
         return NULL;
     }
+
+    record = cln->data;
+
+    ngx_memzero(record, sizeof(ngx_http_aop_record_t));
 
     record->pool = c->pool;
 
-    if (SSL_set_ex_data(ssl, ngx_http_aop_record_index, record) == 0) {
-        ngx_ssl_error(NGX_LOG_ALERT, c->log, 0, "SSL_set_ex_data() failed");
-        return NULL;
-    }
+    cln->handler = ngx_http_aop_record_cleanup;
 
     return record;
+}
+
+
+static ngx_http_aop_record_t *
+ngx_http_aop_record_get(ngx_pool_t *pool)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    for (cln = pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler == ngx_http_aop_record_cleanup) {
+            return cln->data;
+        }
+    }
+
+    return NULL;
+}
+
+
+/*
+ * There is nothing to clean up: the handler is what the record is found by.
+ * The code is still there when the pool is destroyed: nginx keeps a cycle,
+ * and with it the module, as long as one of its connections is open.
+ */
+
+static void
+ngx_http_aop_record_cleanup(void *data)
+{
 }
 
 
@@ -313,19 +386,6 @@ ngx_int_t
 ngx_http_aop_record_init(ngx_conf_t *cf)
 {
     ngx_aop_result_t  *result;
-
-    /* the .so stays loaded over a reload: the index is taken once */
-
-    if (ngx_http_aop_record_index == -1) {
-        ngx_http_aop_record_index = SSL_get_ex_new_index(0, NULL, NULL, NULL,
-                                                         NULL);
-
-        if (ngx_http_aop_record_index == -1) {
-            ngx_ssl_error(NGX_LOG_EMERG, cf->log, 0,
-                          "SSL_get_ex_new_index() failed");
-            return NGX_ERROR;
-        }
-    }
 
     result = &ngx_http_aop_plaintext.result;
     result->verdict = NGX_AOP_PLAINTEXT;

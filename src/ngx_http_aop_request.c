@@ -18,7 +18,7 @@
  */
 
 
-#include "ngx_http_aop.h"
+#include "ngx_http_aop_zone.h"
 
 
 /* The first failure of a request; kept in its pool over redirects. */
@@ -187,7 +187,7 @@ ngx_http_aop_preaccess_handler(ngx_http_request_t *r)
 }
 
 
-/* A request is logged once, with what became of it. */
+/* A request is counted and logged once, with what became of it. */
 
 static ngx_int_t
 ngx_http_aop_log_handler(ngx_http_request_t *r)
@@ -200,10 +200,13 @@ ngx_http_aop_log_handler(ngx_http_request_t *r)
 
     state = ngx_http_aop_state(r);
 
-    if (state != NULL
-        && state->result != NULL
-        && state->result->verdict != NGX_AOP_OK)
-    {
+    if (state == NULL || state->result == NULL) {
+        return NGX_OK;
+    }
+
+    ngx_http_aop_count(r, state);
+
+    if (state->result->verdict != NGX_AOP_OK) {
         ngx_http_aop_log(r, state);
     }
 
@@ -303,8 +306,9 @@ static ngx_int_t
 ngx_http_aop_mode(ngx_http_request_t *r, const ngx_http_aop_mode_t *conf,
     ngx_http_aop_mode_e *mode)
 {
-    ngx_str_t   value;
-    ngx_uint_t  i;
+    ngx_str_t                  value;
+    ngx_uint_t                 i;
+    ngx_http_aop_main_conf_t  *amcf;
 
     static time_t  logged;
 
@@ -328,7 +332,9 @@ ngx_http_aop_mode(ngx_http_request_t *r, const ngx_http_aop_mode_t *conf,
         }
     }
 
-    if (ngx_time() - logged >= NGX_HTTP_AOP_LOG_INTERVAL) {
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_aop_module);
+
+    if (ngx_time() - logged >= amcf->log_interval) {
         logged = ngx_time();
 
         ngx_http_aop_log_mode(r, conf, &value);

@@ -166,6 +166,7 @@ ngx_http_aop_session_usable(ngx_ssl_conn_t *ssl, SSL_SESSION *session)
     ngx_aop_stamp_t            stamp;
     ngx_http_aop_record_t     *record;
     ngx_http_aop_srv_conf_t   *ascf;
+    ngx_http_ssl_srv_conf_t   *sscf;
     ngx_http_core_srv_conf_t  *cscf;
 
     usable = 0;
@@ -174,13 +175,17 @@ ngx_http_aop_session_usable(ngx_ssl_conn_t *ssl, SSL_SESSION *session)
 
     if (cscf != NULL) {
         ascf = cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
+        sscf = cscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
 
         rc = ngx_aop_stamp_read(session, &stamp);
 
         if (ascf->policy == NULL) {
             usable = (rc == NGX_AOP_STAMP_NONE);
 
-        } else if (rc == NGX_AOP_STAMP_READ) {
+        } else if (rc == NGX_AOP_STAMP_READ && sscf->verify == 0) {
+
+            /* "ssl_verify_client" would take our result for its own */
+
             usable = ngx_aop_stamp_resumable(&stamp, ascf->policy,
                                              ascf->session_timeout,
                                              ngx_time());

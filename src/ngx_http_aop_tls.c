@@ -15,11 +15,20 @@
 
 
 static int ngx_http_aop_tls_verify(X509_STORE_CTX *ctx, void *arg);
-static int ngx_http_aop_tls_judge(ngx_ssl_conn_t *ssl,
+static const ngx_aop_result_t *ngx_http_aop_tls_judge(ngx_ssl_conn_t *ssl,
     const ngx_aop_policy_t *policy, X509_STORE_CTX *ctx);
-static int ngx_http_aop_tls_verify_stock(ngx_ssl_conn_t *ssl,
-    ngx_http_ssl_srv_conf_t *sscf, X509_STORE_CTX *ctx, int *rc);
+static int ngx_http_aop_tls_error(const ngx_aop_result_t *result);
+static ngx_uint_t ngx_http_aop_tls_shared(ngx_ssl_conn_t *ssl,
+    ngx_http_ssl_srv_conf_t *sscf);
+static void ngx_http_aop_tls_tickets(ngx_ssl_conn_t *ssl,
+    ngx_http_aop_srv_conf_t *ascf, const ngx_aop_result_t *result);
+static ngx_uint_t ngx_http_aop_tls_pays(ngx_ssl_conn_t *ssl);
 static ngx_int_t ngx_http_aop_tls_add_name(SSL_CTX *ctx, X509 *x509);
+
+
+/* The size of a key with which a full handshake is cheaper than a ticket. */
+
+#define NGX_HTTP_AOP_CHEAP_BITS  256
 
 
 /*
@@ -31,9 +40,11 @@ static ngx_int_t ngx_http_aop_tls_add_name(SSL_CTX *ctx, X509 *x509);
 static int
 ngx_http_aop_tls_verify(X509_STORE_CTX *ctx, void *arg)
 {
-    int                       rc, error;
+    int                       error;
+    ngx_uint_t                shared;
     ngx_ssl_conn_t           *ssl;
     ngx_connection_t         *c;
+    const ngx_aop_result_t   *result;
     ngx_http_connection_t    *hc;
     ngx_http_aop_srv_conf_t  *ascf;
     ngx_http_ssl_srv_conf_t  *sscf;
@@ -46,16 +57,23 @@ ngx_http_aop_tls_verify(X509_STORE_CTX *ctx, void *arg)
     ascf = ngx_http_get_module_srv_conf(hc->conf_ctx, ngx_http_aop_module);
     sscf = ngx_http_get_module_srv_conf(hc->conf_ctx, ngx_http_ssl_module);
 
+    shared = ngx_http_aop_tls_shared(ssl, sscf);
+
     /* not verified is what $ssl_client_verify has to say without a policy */
 
     error = X509_V_ERR_APPLICATION_VERIFICATION;
 
     if (ascf->policy != NULL) {
-        error = ngx_http_aop_tls_judge(ssl, ascf->policy, ctx);
+        result = ngx_http_aop_tls_judge(ssl, ascf->policy, ctx);
+        error = ngx_http_aop_tls_error(result);
+
+        if (!shared) {
+            ngx_http_aop_tls_tickets(ssl, ascf, result);
+        }
     }
 
-    if (ngx_http_aop_tls_verify_stock(ssl, sscf, ctx, &rc)) {
-        return rc;
+    if (shared) {
+        return X509_verify_cert(ctx);
     }
 
     X509_STORE_CTX_set_error(ctx, error);
@@ -64,13 +82,12 @@ ngx_http_aop_tls_verify(X509_STORE_CTX *ctx, void *arg)
 }
 
 
-/* Returns what OpenSSL is to keep: X509_V_OK for verdict "ok" only. */
-
-static int
+static const ngx_aop_result_t *
 ngx_http_aop_tls_judge(ngx_ssl_conn_t *ssl, const ngx_aop_policy_t *policy,
     X509_STORE_CTX *ctx)
 {
     X509                    *leaf;
+    ngx_aop_stamp_t          stamp;
     const ngx_aop_result_t  *result;
 
     leaf = X509_STORE_CTX_get0_cert(ctx);
@@ -81,9 +98,19 @@ ngx_http_aop_tls_judge(ngx_ssl_conn_t *ssl, const ngx_aop_policy_t *policy,
 
     /* a session that could not be stamped will not be resumed */
 
-    (void) ngx_aop_stamp_write(SSL_get0_session(ssl), policy, result, leaf,
-                               ngx_time());
+    if (ngx_aop_stamp_init(&stamp, policy, result, leaf, ngx_time())) {
+        (void) ngx_aop_stamp_write(SSL_get0_session(ssl), &stamp);
+    }
 
+    return result;
+}
+
+
+/* What OpenSSL is to keep: X509_V_OK for verdict "ok" only. */
+
+static int
+ngx_http_aop_tls_error(const ngx_aop_result_t *result)
+{
     if (result->verdict == NGX_AOP_OK) {
         return X509_V_OK;
     }
@@ -98,20 +125,64 @@ ngx_http_aop_tls_judge(ngx_ssl_conn_t *ssl, const ngx_aop_policy_t *policy,
  * else has set on the connection: theirs is the result that OpenSSL keeps.
  */
 
-static int
-ngx_http_aop_tls_verify_stock(ngx_ssl_conn_t *ssl,
-    ngx_http_ssl_srv_conf_t *sscf, X509_STORE_CTX *ctx, int *rc)
+static ngx_uint_t
+ngx_http_aop_tls_shared(ngx_ssl_conn_t *ssl, ngx_http_ssl_srv_conf_t *sscf)
 {
-    if (sscf->verify == 0
-        && SSL_get_verify_callback(ssl)
-           == SSL_CTX_get_verify_callback(SSL_get_SSL_CTX(ssl)))
-    {
-        return 0;
+    return sscf->verify != 0
+           || SSL_get_verify_callback(ssl)
+              != SSL_CTX_get_verify_callback(SSL_get_SSL_CTX(ssl));
+}
+
+
+/*
+ * OpenSSL sends two tickets after a full TLS 1.3 handshake, and for each it
+ * writes and parses the client's certificate once more, which is the largest
+ * part of what asking for the certificate costs.  So as many are sent as pay,
+ * never more than were configured: none that will not be resumed from.
+ *
+ * SSL_set_num_tickets() does not touch TLS 1.2, where ServerHello has
+ * promised the one ticket before the certificate came.
+ */
+
+static void
+ngx_http_aop_tls_tickets(ngx_ssl_conn_t *ssl, ngx_http_aop_srv_conf_t *ascf,
+    const ngx_aop_result_t *result)
+{
+    size_t  n;
+
+    /* a client that is to send early data needs a ticket (RFC 8446, 2.3) */
+
+    if (SSL_get_max_early_data(ssl)) {
+        return;
     }
 
-    *rc = X509_verify_cert(ctx);
+    n = result->verdict == NGX_AOP_OK
+        && ascf->session_timeout > 0
+        && ngx_http_aop_tls_pays(ssl);
 
-    return 1;
+    if (SSL_get_num_tickets(ssl) > n) {
+        (void) SSL_set_num_tickets(ssl, n);
+    }
+}
+
+
+/*
+ * Does resuming save more than a ticket costs?  What it saves is two
+ * signatures: the check of the client's, which is always cheap, and the
+ * server's own.  That is dear with RSA and with curves above P-256, while
+ * with P-256 or Ed25519 a full handshake without a ticket costs less than to
+ * resume, where the certificate is parsed twice: from the ticket that came
+ * and for the one that is sent.
+ */
+
+static ngx_uint_t
+ngx_http_aop_tls_pays(ngx_ssl_conn_t *ssl)
+{
+    EVP_PKEY  *key;
+
+    key = SSL_get_privatekey(ssl);
+
+    return key == NULL || EVP_PKEY_bits(key) > NGX_HTTP_AOP_CHEAP_BITS;
 }
 
 

@@ -1,0 +1,464 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/*
+ * Counting of requests and connections.  On the way of a request that passed
+ * there is no lock: one atomic addition, and twice the time of day.
+ */
+
+
+#include "ngx_http_aop_zone.h"
+
+
+static ngx_http_aop_known_t *ngx_http_aop_count_known(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_aop_count_failed(ngx_http_request_t *r,
+    ngx_http_aop_known_t *known, ngx_aop_verdict_e verdict,
+    ngx_aop_peer_e peer);
+static void ngx_http_aop_count_add(ngx_http_aop_counter_t *counter);
+static void ngx_http_aop_count_connection(ngx_http_request_t *r,
+    ngx_http_aop_server_t *server, const ngx_http_aop_state_t *state,
+    ngx_aop_peer_e peer);
+static void ngx_http_aop_count_client(ngx_http_request_t *r,
+    ngx_http_aop_server_t *server, const ngx_aop_result_t *result);
+static ngx_http_aop_client_t *ngx_http_aop_count_place(
+    ngx_http_aop_server_t *server, const u_char *anchor);
+static void ngx_http_aop_count_hour(ngx_http_aop_server_t *server);
+static ngx_uint_t ngx_http_aop_count_foreign(ngx_http_request_t *r,
+    ngx_http_aop_known_t *known);
+static ngx_uint_t ngx_http_aop_count_names(ngx_http_server_name_t *sn,
+    ngx_str_t *host);
+
+
+static ngx_slab_pool_t  *ngx_http_aop_count_pool;
+
+
+void
+ngx_http_aop_count(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
+{
+    ngx_uint_t              foreign;
+    ngx_aop_verdict_e       verdict;
+    ngx_http_aop_peer_t     peer;
+    ngx_http_aop_known_t   *known;
+    ngx_http_aop_server_t  *server;
+
+    known = ngx_http_aop_count_known(r);
+
+    if (known == NULL) {
+        return;
+    }
+
+    server = known->shared;
+    verdict = state->result->verdict;
+
+    ngx_http_aop_peer(r, &peer);
+
+    if ((time_t) server->hour != ngx_time() / 3600) {
+        ngx_http_aop_count_hour(server);
+    }
+
+    ngx_http_aop_count_add(&server->requests[state->mode - 1][verdict]
+                                            [peer.class]);
+
+    ngx_http_aop_count_connection(r, server, state, peer.class);
+
+    if (verdict != NGX_AOP_OK) {
+        foreign = ngx_http_aop_count_failed(r, known, verdict, peer.class);
+        ngx_http_aop_top_add(r, server, state, &peer, foreign);
+
+    } else if (known->epoch != server->epoch) {
+        (void) ngx_atomic_fetch_add(&server->stale[peer.class], 1);
+    }
+}
+
+
+/* NULL if the server is not counted. */
+
+static ngx_http_aop_known_t *
+ngx_http_aop_count_known(ngx_http_request_t *r)
+{
+    ngx_http_aop_known_t      *known;
+    ngx_http_aop_srv_conf_t   *ascf;
+    ngx_http_aop_main_conf_t  *amcf;
+
+    ascf = ngx_http_get_module_srv_conf(r, ngx_http_aop_module);
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_aop_module);
+
+    if (!ascf->listed) {
+        return NULL;
+    }
+
+    known = amcf->servers.elts;
+    known += ascf->server;
+
+    return known->shared ? known : NULL;
+}
+
+
+/* Returns whether the request was for a host that is not the server's. */
+
+static ngx_uint_t
+ngx_http_aop_count_failed(ngx_http_request_t *r, ngx_http_aop_known_t *known,
+    ngx_aop_verdict_e verdict, ngx_aop_peer_e peer)
+{
+    ngx_uint_t  foreign;
+
+    foreign = ngx_http_aop_count_foreign(r, known);
+
+    if (known->epoch != known->shared->epoch) {
+        return foreign;
+    }
+
+    if (foreign) {
+        (void) ngx_atomic_fetch_add(&known->shared->foreign, 1);
+
+    } else {
+        (void) ngx_atomic_fetch_add(&known->shared->failed[verdict][peer], 1);
+    }
+
+    return foreign;
+}
+
+
+static void
+ngx_http_aop_count_add(ngx_http_aop_counter_t *counter)
+{
+    (void) ngx_atomic_fetch_add(&counter->count, 1);
+
+    counter->last = ngx_time();
+
+    if (counter->first == 0) {
+        counter->first = counter->last;
+    }
+}
+
+
+static void
+ngx_http_aop_count_connection(ngx_http_request_t *r,
+    ngx_http_aop_server_t *server, const ngx_http_aop_state_t *state,
+    ngx_aop_peer_e peer)
+{
+    ngx_ssl_conn_t         *ssl;
+    ngx_http_aop_conn_e     conn;
+    ngx_http_aop_record_t  *record;
+
+    if (r->connection->ssl == NULL) {
+        return;
+    }
+
+    ssl = r->connection->ssl->connection;
+    record = ngx_http_aop_record(ssl);
+
+    if (record == NULL || record->counted) {
+        return;
+    }
+
+    record->counted = 1;
+
+    conn = SSL_session_reused(ssl) ? NGX_HTTP_AOP_CONN_RESUMED
+           : record->declined ? NGX_HTTP_AOP_CONN_DECLINED
+           : NGX_HTTP_AOP_CONN_FULL;
+
+    ngx_http_aop_count_add(&server->connections[conn][peer]);
+
+    if (conn != NGX_HTTP_AOP_CONN_RESUMED
+        && state->result->verdict == NGX_AOP_OK)
+    {
+        ngx_http_aop_count_client(r, server, state->result);
+    }
+}
+
+
+/* A certificate that is known already takes no lock. */
+
+static void
+ngx_http_aop_count_client(ngx_http_request_t *r, ngx_http_aop_server_t *server,
+    const ngx_aop_result_t *result)
+{
+    X509                   *leaf;
+    u_char                  digest[NGX_AOP_DIGEST];
+    ngx_str_t              *subject;
+    ngx_http_aop_client_t  *client;
+
+    leaf = SSL_get_peer_certificate(r->connection->ssl->connection);
+
+    if (leaf == NULL || !ngx_aop_cert_digest(leaf, digest)) {
+        X509_free(leaf);
+        return;
+    }
+
+    client = ngx_http_aop_count_place(server, result->anchor->digest);
+
+    if (ngx_memcmp(client->leaf, digest, NGX_AOP_DIGEST) != 0
+        || ngx_memcmp(client->anchor, result->anchor->digest, NGX_AOP_DIGEST)
+           != 0)
+    {
+        subject = ngx_http_aop_record_fact(r, NGX_AOP_CERT_SUBJECT);
+
+        ngx_shmtx_lock(&ngx_http_aop_count_pool->mutex);
+
+        client = ngx_http_aop_count_place(server, result->anchor->digest);
+
+        ngx_memzero(client, sizeof(ngx_http_aop_client_t));
+        ngx_memcpy(client->anchor, result->anchor->digest, NGX_AOP_DIGEST);
+        ngx_memcpy(client->leaf, digest, NGX_AOP_DIGEST);
+        (void) ngx_aop_cert_time(X509_get0_notAfter(leaf),
+                                 &client->not_after);
+
+        if (subject != NULL) {
+            ngx_memcpy(client->subject, subject->data,
+                       ngx_aop_cert_cut((char *) subject->data, subject->len,
+                                        sizeof(client->subject) - 1));
+        }
+
+        ngx_shmtx_unlock(&ngx_http_aop_count_pool->mutex);
+    }
+
+    client->seen = ngx_time();
+
+    X509_free(leaf);
+}
+
+
+/* The place of an anchor: its own, a free one, or the one longest unseen. */
+
+static ngx_http_aop_client_t *
+ngx_http_aop_count_place(ngx_http_aop_server_t *server, const u_char *anchor)
+{
+    ngx_uint_t              i;
+    ngx_http_aop_client_t  *client, *oldest;
+
+    client = server->clients;
+    oldest = client;
+
+    for (i = 0; i < NGX_HTTP_AOP_CLIENTS; i++) {
+
+        if (ngx_memcmp(client[i].anchor, anchor, NGX_AOP_DIGEST) == 0) {
+            return &client[i];
+        }
+
+        if (client[i].seen < oldest->seen) {
+            oldest = &client[i];
+        }
+    }
+
+    return oldest;
+}
+
+
+ngx_uint_t
+ngx_http_aop_count_due(ngx_http_request_t *r, ngx_aop_verdict_e verdict,
+    ngx_aop_peer_e peer, ngx_uint_t *count)
+{
+    ngx_atomic_uint_t          until, now;
+    ngx_http_aop_held_t       *held;
+    ngx_http_aop_known_t      *known;
+    ngx_http_aop_main_conf_t  *amcf;
+
+    *count = 0;
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_aop_module);
+    known = ngx_http_aop_count_known(r);
+
+    if (known == NULL || amcf->log_interval == 0) {
+        return 1;
+    }
+
+    held = &known->shared->held[verdict][peer];
+    until = held->until;
+    now = ngx_time();
+
+    if (now < until
+        || !ngx_atomic_cmp_set(&held->until, until, now + amcf->log_interval))
+    {
+        (void) ngx_atomic_fetch_add(&held->held, 1);
+        return 0;
+    }
+
+    *count = held->held;
+    (void) ngx_atomic_fetch_add(&held->held, -(ngx_atomic_int_t) *count);
+
+    return 1;
+}
+
+
+void
+ngx_http_aop_count_sums(ngx_http_aop_server_t *server,
+    ngx_http_aop_sums_t *sums)
+{
+    ngx_uint_t                     peer, verdict;
+    const ngx_http_aop_counter_t  *conn;
+
+    for (peer = 0; peer < NGX_AOP_PEERS; peer++) {
+
+        sums->requests[NGX_AOP_OK][peer] =
+                              server->requests[0][NGX_AOP_OK][peer].count
+                              + server->requests[1][NGX_AOP_OK][peer].count
+                              - server->stale[peer];
+
+        for (verdict = NGX_AOP_OK + 1; verdict < NGX_AOP_VERDICTS; verdict++)
+        {
+            sums->requests[verdict][peer] = server->failed[verdict][peer];
+        }
+    }
+
+    sums->foreign = server->foreign;
+
+    conn = &server->connections[NGX_HTTP_AOP_CONN_FULL][NGX_AOP_EDGE];
+    sums->handshakes = conn->count;
+
+    conn = &server->connections[NGX_HTTP_AOP_CONN_DECLINED][NGX_AOP_EDGE];
+    sums->handshakes += conn->count;
+}
+
+
+/* Keeps the sums at the start of each hour; the first to notice does it. */
+
+static void
+ngx_http_aop_count_hour(ngx_http_aop_server_t *server)
+{
+    ngx_uint_t           n;
+    ngx_atomic_uint_t    hour;
+    ngx_http_aop_sums_t  sums;
+
+    ngx_shmtx_lock(&ngx_http_aop_count_pool->mutex);
+
+    hour = ngx_time() / 3600;
+
+    if (server->hour < hour) {
+        ngx_http_aop_count_sums(server, &sums);
+
+        n = ngx_min(hour - server->hour, NGX_HTTP_AOP_HOURS);
+
+        while (n-- > 0) {
+            server->hours[(hour - n) % NGX_HTTP_AOP_HOURS] = sums;
+        }
+    }
+
+    /* a clock that was set back ends no hour */
+
+    server->hour = hour;
+
+    ngx_shmtx_unlock(&ngx_http_aop_count_pool->mutex);
+}
+
+
+void
+ngx_http_aop_count_window(ngx_http_aop_server_t *server,
+    ngx_aop_window_t *window)
+{
+    time_t                      start;
+    ngx_uint_t                  peer, verdict;
+    ngx_http_aop_sums_t         sums;
+    const ngx_http_aop_sums_t  *base;
+
+    ngx_http_aop_count_hour(server);
+
+    start = (time_t) (server->hour - (NGX_HTTP_AOP_HOURS - 1)) * 3600;
+
+    base = &server->base;
+
+    if (server->changed < start) {
+        base = &server->hours[(server->hour + 1) % NGX_HTTP_AOP_HOURS];
+    }
+
+    ngx_http_aop_count_sums(server, &sums);
+
+    ngx_memzero(window, sizeof(ngx_aop_window_t));
+
+    for (verdict = 0; verdict < NGX_AOP_VERDICTS; verdict++) {
+        for (peer = 0; peer < NGX_AOP_PEERS; peer++) {
+            window->requests[verdict][peer] =
+                                      sums.requests[verdict][peer]
+                                      - base->requests[verdict][peer];
+        }
+    }
+
+    window->foreign = sums.foreign - base->foreign;
+    window->handshakes = sums.handshakes - base->handshakes;
+}
+
+
+/*
+ * A request that nginx gave to the server only because it is the default of
+ * the address: a scanner's, or a host that points here by mistake.
+ */
+
+static ngx_uint_t
+ngx_http_aop_count_foreign(ngx_http_request_t *r, ngx_http_aop_known_t *known)
+{
+    ngx_str_t                host;
+    ngx_uint_t               i;
+    ngx_http_server_name_t  *sn;
+
+    sn = known->names;
+    host = r->headers_in.server;
+
+    for (i = 0; i < known->nnames; i++) {
+
+        /* a server without a name, or with the customary "_", is for all */
+
+        if (sn[i].name.len == 0
+            || (sn[i].name.len == 1 && sn[i].name.data[0] == '_')
+            || ngx_http_aop_count_names(&sn[i], &host))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+/* A server name is exact, a wildcard at one end, or a regular expression. */
+
+static ngx_uint_t
+ngx_http_aop_count_names(ngx_http_server_name_t *sn, ngx_str_t *host)
+{
+    size_t     len;
+    ngx_str_t  name;
+
+#if (NGX_PCRE)
+    if (sn->regex != NULL) {
+        return ngx_regex_exec(sn->regex->regex, host, NULL, 0) >= 0;
+    }
+#endif
+
+    name = sn->name;
+
+    if (name.data[0] == '.' || name.data[0] == '*') {
+
+        /* ".example.com" is also "example.com" itself */
+
+        if (name.data[0] == '.'
+            && host->len == name.len - 1
+            && ngx_strncasecmp(host->data, name.data + 1, host->len) == 0)
+        {
+            return 1;
+        }
+
+        len = name.len - (name.data[0] == '*');
+
+        return host->len > len
+               && ngx_strncasecmp(host->data + host->len - len,
+                                  name.data + name.len - len, len)
+                  == 0;
+    }
+
+    if (name.data[name.len - 1] == '*') {
+        return host->len >= name.len
+               && ngx_strncasecmp(host->data, name.data, name.len - 1) == 0;
+    }
+
+    return host->len == name.len
+           && ngx_strncasecmp(host->data, name.data, name.len) == 0;
+}
+
+
+void
+ngx_http_aop_count_init(ngx_slab_pool_t *shpool)
+{
+    ngx_http_aop_count_pool = shpool;
+}
