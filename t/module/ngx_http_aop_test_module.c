@@ -9,8 +9,11 @@
  * skip the rest of a phase, change the location behind nginx's back.
  *
  *     aop_test answer_post_read | answer_server_rewrite | answer_rewrite
- *              | skip_post_read ...;
+ *              | answer_preaccess | skip_post_read | skip_preaccess
+ *              | redirect_post_read | redirect_access ...;
  *     aop_test_location @name;
+ *
+ * "redirect" is an internal one, to /redirected.
  */
 
 
@@ -22,7 +25,11 @@
 #define NGX_HTTP_AOP_TEST_ANSWER_POST_READ       0x0002
 #define NGX_HTTP_AOP_TEST_ANSWER_SERVER_REWRITE  0x0004
 #define NGX_HTTP_AOP_TEST_ANSWER_REWRITE         0x0008
-#define NGX_HTTP_AOP_TEST_SKIP_POST_READ         0x0010
+#define NGX_HTTP_AOP_TEST_ANSWER_PREACCESS       0x0010
+#define NGX_HTTP_AOP_TEST_SKIP_POST_READ         0x0020
+#define NGX_HTTP_AOP_TEST_SKIP_PREACCESS         0x0040
+#define NGX_HTTP_AOP_TEST_REDIRECT_POST_READ     0x0080
+#define NGX_HTTP_AOP_TEST_REDIRECT_ACCESS        0x0100
 
 
 typedef struct {
@@ -35,6 +42,9 @@ static ngx_int_t ngx_http_aop_test_post_read_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aop_test_server_rewrite_handler(
     ngx_http_request_t *r);
 static ngx_int_t ngx_http_aop_test_rewrite_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_aop_test_preaccess_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_aop_test_access_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_aop_test_redirect(ngx_http_request_t *r);
 static void ngx_http_aop_test_change_location(ngx_http_request_t *r,
     ngx_str_t *name);
 static void *ngx_http_aop_test_create_conf(ngx_conf_t *cf);
@@ -46,7 +56,11 @@ static ngx_conf_bitmask_t  ngx_http_aop_test_does[] = {
     { ngx_string("answer_server_rewrite"),
       NGX_HTTP_AOP_TEST_ANSWER_SERVER_REWRITE },
     { ngx_string("answer_rewrite"), NGX_HTTP_AOP_TEST_ANSWER_REWRITE },
+    { ngx_string("answer_preaccess"), NGX_HTTP_AOP_TEST_ANSWER_PREACCESS },
     { ngx_string("skip_post_read"), NGX_HTTP_AOP_TEST_SKIP_POST_READ },
+    { ngx_string("skip_preaccess"), NGX_HTTP_AOP_TEST_SKIP_PREACCESS },
+    { ngx_string("redirect_post_read"), NGX_HTTP_AOP_TEST_REDIRECT_POST_READ },
+    { ngx_string("redirect_access"), NGX_HTTP_AOP_TEST_REDIRECT_ACCESS },
     { ngx_null_string, 0 }
 };
 
@@ -113,6 +127,10 @@ ngx_http_aop_test_post_read_handler(ngx_http_request_t *r)
         return NGX_HTTP_NO_CONTENT;
     }
 
+    if ((conf->does & NGX_HTTP_AOP_TEST_REDIRECT_POST_READ) && !r->internal) {
+        return ngx_http_aop_test_redirect(r);
+    }
+
     return (conf->does & NGX_HTTP_AOP_TEST_SKIP_POST_READ) ? NGX_OK
                                                            : NGX_DECLINED;
 }
@@ -146,6 +164,52 @@ ngx_http_aop_test_rewrite_handler(ngx_http_request_t *r)
     }
 
     return NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_http_aop_test_preaccess_handler(ngx_http_request_t *r)
+{
+    ngx_http_aop_test_conf_t  *conf;
+
+    conf = ngx_http_get_module_srv_conf(r, ngx_http_aop_test_module);
+
+    if (conf->does & NGX_HTTP_AOP_TEST_ANSWER_PREACCESS) {
+        return NGX_HTTP_NO_CONTENT;
+    }
+
+    return (conf->does & NGX_HTTP_AOP_TEST_SKIP_PREACCESS) ? NGX_OK
+                                                           : NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_http_aop_test_access_handler(ngx_http_request_t *r)
+{
+    ngx_http_aop_test_conf_t  *conf;
+
+    conf = ngx_http_get_module_srv_conf(r, ngx_http_aop_test_module);
+
+    if ((conf->does & NGX_HTTP_AOP_TEST_REDIRECT_ACCESS) && !r->internal) {
+        return ngx_http_aop_test_redirect(r);
+    }
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_http_aop_test_redirect(ngx_http_request_t *r)
+{
+    ngx_str_t  uri = ngx_string("/redirected");
+
+    (void) ngx_http_internal_redirect(r, &uri, &r->args);
+
+    /* it has taken a reference, as for a handler of CONTENT */
+
+    ngx_http_finalize_request(r, NGX_DONE);
+
+    return NGX_DONE;
 }
 
 
@@ -193,7 +257,9 @@ ngx_http_aop_test_init(ngx_conf_t *cf)
         { NGX_HTTP_POST_READ_PHASE, ngx_http_aop_test_post_read_handler },
         { NGX_HTTP_SERVER_REWRITE_PHASE,
           ngx_http_aop_test_server_rewrite_handler },
-        { NGX_HTTP_REWRITE_PHASE, ngx_http_aop_test_rewrite_handler }
+        { NGX_HTTP_REWRITE_PHASE, ngx_http_aop_test_rewrite_handler },
+        { NGX_HTTP_PREACCESS_PHASE, ngx_http_aop_test_preaccess_handler },
+        { NGX_HTTP_ACCESS_PHASE, ngx_http_aop_test_access_handler }
     };
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
