@@ -132,6 +132,13 @@ static ngx_command_t  ngx_http_aop_commands[] = {
       offsetof(ngx_http_aop_main_conf_t, zone_size),
       &ngx_http_aop_zone_check },
 
+    { ngx_string("aop_report"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
+      ngx_http_aop_set_report,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
       ngx_null_command
 };
 
@@ -422,10 +429,16 @@ ngx_http_aop_create_loc_conf(ngx_conf_t *cf)
 {
     ngx_http_aop_loc_conf_t  *conf;
 
-    conf = ngx_palloc(cf->pool, sizeof(ngx_http_aop_loc_conf_t));
+    conf = ngx_pcalloc(cf->pool, sizeof(ngx_http_aop_loc_conf_t));
     if (conf == NULL) {
         return NULL;
     }
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     conf->report = NULL;
+     */
 
     conf->mode = NGX_CONF_UNSET_PTR;
     conf->log_level = NGX_CONF_UNSET_UINT;

@@ -117,7 +117,7 @@ ngx_aop_ready_why_failed(const ngx_aop_window_t *window, ngx_aop_text_t *why)
 {
     uint64_t     failed, judged;
     unsigned     peer, verdict;
-    const char  *separator;
+    const char  *separator, *comma;
 
     separator = "";
 
@@ -137,12 +137,15 @@ ngx_aop_ready_why_failed(const ngx_aop_window_t *window, ngx_aop_text_t *why)
                             ngx_aop_ready_from[peer],
                             100.0 * (double) failed / (double) judged);
 
+        comma = "";
+
         for (verdict = NGX_AOP_OK + 1; verdict < NGX_AOP_VERDICTS; verdict++)
         {
             if (window->requests[verdict][peer]) {
-                ngx_aop_text_printf(why, " %s %llu",
+                ngx_aop_text_printf(why, "%s %s %llu", comma,
                      ngx_aop_verdict(verdict)->word,
                      (unsigned long long) window->requests[verdict][peer]);
+                comma = ",";
             }
         }
 

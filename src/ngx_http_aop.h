@@ -16,6 +16,9 @@
 #include "ngx_aop_verify.h"
 
 
+#define NGX_HTTP_AOP_VERSION  "0.1.0"
+
+
 /* The one place that knows which nginx this is. */
 
 #if (NGX_HTTP_V3)
@@ -99,6 +102,7 @@ typedef struct {
 typedef struct {
     ngx_http_aop_mode_t        *mode;
     ngx_uint_t                  log_level;
+    const void                 *report;     /* the format of "aop_report" */
 } ngx_http_aop_loc_conf_t;
 
 
@@ -174,6 +178,11 @@ ngx_array_t *ngx_http_aop_default_ca(ngx_conf_t *cf);
 
 ngx_int_t ngx_http_aop_policy_init(ngx_conf_t *cf,
     ngx_http_core_srv_conf_t *cscf);
+
+
+/* "aop_report" */
+
+char *ngx_http_aop_set_report(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 
 /*

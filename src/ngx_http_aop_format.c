@@ -11,8 +11,8 @@
  */
 
 
-#include "ngx_aop_text.h"
 #include "ngx_http_aop.h"
+#include "ngx_aop_text.h"
 
 
 static ngx_int_t ngx_http_aop_format_variable(ngx_http_request_t *r,

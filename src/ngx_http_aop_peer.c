@@ -10,8 +10,8 @@
  */
 
 
-#include "ngx_aop_cloudflare.h"
 #include "ngx_http_aop.h"
+#include "ngx_aop_cloudflare.h"
 
 
 static void ngx_http_aop_peer_find(ngx_http_request_t *r,

@@ -11,8 +11,8 @@
  */
 
 
-#include "ngx_aop_cloudflare.h"
 #include "ngx_http_aop.h"
+#include "ngx_aop_cloudflare.h"
 
 
 /* more anchors than that look like a bundle of public roots */

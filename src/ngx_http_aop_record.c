@@ -11,9 +11,9 @@
  */
 
 
+#include "ngx_http_aop.h"
 #include "ngx_aop_cache.h"
 #include "ngx_aop_stamp.h"
-#include "ngx_http_aop.h"
 
 
 static ngx_http_aop_record_t *ngx_http_aop_record_get(ngx_pool_t *pool);

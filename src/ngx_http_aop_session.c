@@ -16,8 +16,8 @@
  */
 
 
-#include "ngx_aop_stamp.h"
 #include "ngx_http_aop.h"
+#include "ngx_aop_stamp.h"
 
 
 typedef SSL_SESSION *(*ngx_http_aop_get_session_pt)(ngx_ssl_conn_t *ssl,

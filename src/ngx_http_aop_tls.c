@@ -10,8 +10,8 @@
  */
 
 
-#include "ngx_aop_stamp.h"
 #include "ngx_http_aop.h"
+#include "ngx_aop_stamp.h"
 
 
 static int ngx_http_aop_tls_verify(X509_STORE_CTX *ctx, void *arg);

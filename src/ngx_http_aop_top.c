@@ -12,10 +12,15 @@
  */
 
 
-#include "ngx_aop_text.h"
 #include "ngx_http_aop_zone.h"
+#include "ngx_aop_text.h"
 
 
+#define NGX_HTTP_AOP_TOP_HOSTS  5
+
+
+static int ngx_libc_cdecl ngx_http_aop_top_cmp(const void *one,
+    const void *two);
 static ngx_http_aop_top_t *ngx_http_aop_top_place(ngx_http_aop_top_t *top,
     const ngx_http_aop_server_t *server, ngx_aop_verdict_e verdict,
     const char *addr);
@@ -129,4 +134,100 @@ ngx_http_aop_top_text(char *buf, size_t size, const u_char *data, size_t len)
     n = ngx_aop_text_utf8(buf, size - 1, (const char *) data, len);
 
     buf[n] = '\0';
+}
+
+
+const ngx_http_aop_top_t *
+ngx_http_aop_top_copy(ngx_http_request_t *r, ngx_http_aop_top_e list,
+    ngx_uint_t *n)
+{
+    ngx_slab_pool_t           *shpool;
+    ngx_http_aop_top_t        *top;
+    ngx_http_aop_shared_t     *shared;
+    ngx_http_aop_main_conf_t  *amcf;
+
+    *n = 0;
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_aop_module);
+    shared = ngx_http_aop_zone_shared(amcf);
+
+    if (shared == NULL) {
+        return NULL;
+    }
+
+    top = ngx_palloc(r->pool, sizeof(shared->top[list]));
+    if (top == NULL) {
+        return NULL;
+    }
+
+    shpool = (ngx_slab_pool_t *) amcf->zone->shm.addr;
+
+    ngx_shmtx_lock(&shpool->mutex);
+
+    ngx_memcpy(top, shared->top[list], sizeof(shared->top[list]));
+
+    ngx_shmtx_unlock(&shpool->mutex);
+
+    ngx_qsort(top, NGX_HTTP_AOP_TOP, sizeof(ngx_http_aop_top_t),
+              ngx_http_aop_top_cmp);
+
+    while (*n < NGX_HTTP_AOP_TOP && top[*n].server != NULL) {
+        (*n)++;
+    }
+
+    return top;
+}
+
+
+static int ngx_libc_cdecl
+ngx_http_aop_top_cmp(const void *one, const void *two)
+{
+    const ngx_http_aop_top_t  *first = one;
+    const ngx_http_aop_top_t  *second = two;
+
+    return (first->count < second->count) - (first->count > second->count);
+}
+
+
+const char *
+ngx_http_aop_top_hosts(ngx_http_request_t *r,
+    const ngx_http_aop_server_t *server)
+{
+    char                      *hosts;
+    size_t                     size;
+    time_t                     since;
+    ngx_uint_t                 i, n, found;
+    ngx_aop_text_t             text;
+    const ngx_http_aop_top_t  *top;
+
+    top = ngx_http_aop_top_copy(r, NGX_HTTP_AOP_TOP_EDGE, &n);
+
+    size = NGX_HTTP_AOP_TOP_HOSTS * (sizeof(top->host) + 2);
+
+    hosts = ngx_pcalloc(r->pool, size);
+    if (hosts == NULL || top == NULL) {
+        return NULL;
+    }
+
+    found = 0;
+    since = ngx_max(server->changed,
+                    ngx_time() - NGX_HTTP_AOP_HOURS * 3600);
+
+    ngx_aop_text_init(&text, hosts, size - 1);
+
+    for (i = 0; i < n && found < NGX_HTTP_AOP_TOP_HOSTS; i++) {
+
+        if (top[i].server != server
+            || top[i].foreign
+            || top[i].last < since
+            || top[i].host[0] == '\0'
+            || ngx_strstr(hosts, top[i].host) != NULL)
+        {
+            continue;
+        }
+
+        ngx_aop_text_printf(&text, "%s%s", found++ ? ", " : "", top[i].host);
+    }
+
+    return hosts;
 }

@@ -12,9 +12,9 @@
  */
 
 
+#include "ngx_http_aop.h"
 #include "ngx_aop_cloudflare.h"
 #include "ngx_aop_pem.h"
-#include "ngx_http_aop.h"
 
 
 static ngx_int_t ngx_http_aop_add_cloudflare(ngx_conf_t *cf,

@@ -8,8 +8,8 @@
 #define _NGX_HTTP_AOP_ZONE_H_INCLUDED_
 
 
-#include "ngx_aop_ready.h"
 #include "ngx_http_aop.h"
+#include "ngx_aop_ready.h"
 
 
 /*
@@ -206,6 +206,20 @@ void ngx_http_aop_count_window(ngx_http_aop_server_t *server,
 void ngx_http_aop_top_add(ngx_http_request_t *r, ngx_http_aop_server_t *server,
     const ngx_http_aop_state_t *state, const ngx_http_aop_peer_t *peer,
     ngx_uint_t foreign);
+
+
+/*
+ * ngx_http_aop_top_copy() copies a list, the most frequent first, to the
+ * request's pool; NULL if memory is short or there is no zone.
+ *
+ * ngx_http_aop_top_hosts() names the hosts of a server that failed from the
+ * edge or from private addresses in the window; NULL likewise.
+ */
+
+const ngx_http_aop_top_t *ngx_http_aop_top_copy(ngx_http_request_t *r,
+    ngx_http_aop_top_e list, ngx_uint_t *n);
+const char *ngx_http_aop_top_hosts(ngx_http_request_t *r,
+    const ngx_http_aop_server_t *server);
 
 
 #endif /* _NGX_HTTP_AOP_ZONE_H_INCLUDED_ */

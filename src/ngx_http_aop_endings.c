@@ -1,0 +1,280 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/* What a server depends on that ends: anchors, CRLs, client certificates. */
+
+
+#include "ngx_http_aop_endings.h"
+
+
+#define NGX_HTTP_AOP_DAY  86400
+
+
+static ngx_int_t ngx_http_aop_endings_anchors(ngx_pool_t *pool,
+    ngx_array_t *endings, const ngx_aop_policy_t *policy);
+static ngx_int_t ngx_http_aop_endings_crls(ngx_pool_t *pool,
+    ngx_array_t *endings, const ngx_aop_policy_t *policy);
+static ngx_int_t ngx_http_aop_endings_clients(ngx_pool_t *pool,
+    ngx_array_t *endings, const ngx_aop_policy_t *policy,
+    const ngx_http_aop_server_t *server);
+static const char *ngx_http_aop_endings_anchor(const ngx_aop_policy_t *policy,
+    const u_char *digest);
+static const char *ngx_http_aop_endings_hex(ngx_pool_t *pool,
+    const u_char *digest);
+static const char *ngx_http_aop_endings_name(ngx_pool_t *pool,
+    const X509_NAME *name);
+static int ngx_libc_cdecl ngx_http_aop_endings_cmp(const void *one,
+    const void *two);
+
+
+ngx_array_t *
+ngx_http_aop_endings(ngx_pool_t *pool, const ngx_aop_policy_t *policy,
+    const ngx_http_aop_server_t *server)
+{
+    ngx_array_t  *endings;
+
+    endings = ngx_array_create(pool, 8, sizeof(ngx_http_aop_ending_t));
+
+    if (endings == NULL
+        || ngx_http_aop_endings_anchors(pool, endings, policy) != NGX_OK
+        || ngx_http_aop_endings_crls(pool, endings, policy) != NGX_OK
+        || ngx_http_aop_endings_clients(pool, endings, policy, server)
+           != NGX_OK)
+    {
+        return NULL;
+    }
+
+    ngx_qsort(endings->elts, endings->nelts, sizeof(ngx_http_aop_ending_t),
+              ngx_http_aop_endings_cmp);
+
+    return endings;
+}
+
+
+static ngx_int_t
+ngx_http_aop_endings_anchors(ngx_pool_t *pool, ngx_array_t *endings,
+    const ngx_aop_policy_t *policy)
+{
+    size_t                  i;
+    const ngx_aop_anchor_t  *anchor;
+    ngx_http_aop_ending_t   *ending;
+
+    for (i = 0; i < policy->nanchors; i++) {
+        anchor = &policy->anchors[i];
+
+        ending = ngx_array_push(endings);
+        if (ending == NULL) {
+            return NGX_ERROR;
+        }
+
+        ending->kind = "anchor";
+        ending->subject = anchor->name;
+        ending->fingerprint = ngx_http_aop_endings_hex(pool, anchor->digest);
+        ending->anchor = "";
+
+        (void) ngx_aop_cert_time(X509_get0_notBefore(anchor->x509),
+                                 &ending->not_before);
+        (void) ngx_aop_cert_time(X509_get0_notAfter(anchor->x509),
+                                 &ending->not_after);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_aop_endings_crls(ngx_pool_t *pool, ngx_array_t *endings,
+    const ngx_aop_policy_t *policy)
+{
+    int                     i;
+    u_char                  digest[NGX_AOP_DIGEST];
+    X509_CRL               *crl;
+    ngx_http_aop_ending_t  *ending;
+
+    if (policy->crls == NULL) {
+        return NGX_OK;
+    }
+
+    for (i = 0; i < sk_X509_CRL_num(policy->crls); i++) {
+        crl = sk_X509_CRL_value(policy->crls, i);
+
+        ending = ngx_array_push(endings);
+
+        if (ending == NULL
+            || !X509_CRL_digest(crl, EVP_sha256(), digest, NULL))
+        {
+            return NGX_ERROR;
+        }
+
+        ending->kind = "crl";
+        ending->subject = ngx_http_aop_endings_name(pool,
+                                                  X509_CRL_get_issuer(crl));
+        ending->fingerprint = ngx_http_aop_endings_hex(pool, digest);
+        ending->anchor = "";
+
+        (void) ngx_aop_cert_time(X509_CRL_get0_lastUpdate(crl),
+                                 &ending->not_before);
+        (void) ngx_aop_cert_time(X509_CRL_get0_nextUpdate(crl),
+                                 &ending->not_after);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_aop_endings_clients(ngx_pool_t *pool, ngx_array_t *endings,
+    const ngx_aop_policy_t *policy, const ngx_http_aop_server_t *server)
+{
+    ngx_uint_t                    i;
+    ngx_http_aop_ending_t        *ending;
+    const ngx_http_aop_client_t  *client;
+
+    for (i = 0; server != NULL && i < NGX_HTTP_AOP_CLIENTS; i++) {
+        client = &server->clients[i];
+
+        if (client->seen == 0) {
+            continue;
+        }
+
+        ending = ngx_array_push(endings);
+        if (ending == NULL) {
+            return NGX_ERROR;
+        }
+
+        ending->kind = "client";
+        ending->subject = client->subject;
+        ending->fingerprint = ngx_http_aop_endings_hex(pool, client->leaf);
+        ending->anchor = ngx_http_aop_endings_anchor(policy, client->anchor);
+        ending->not_before = 0;
+        ending->not_after = client->not_after;
+    }
+
+    return NGX_OK;
+}
+
+
+static const char *
+ngx_http_aop_endings_anchor(const ngx_aop_policy_t *policy,
+    const u_char *digest)
+{
+    size_t  i;
+
+    for (i = 0; i < policy->nanchors; i++) {
+        if (ngx_memcmp(policy->anchors[i].digest, digest, NGX_AOP_DIGEST)
+            == 0)
+        {
+            return policy->anchors[i].name;
+        }
+    }
+
+    return "";
+}
+
+
+static const char *
+ngx_http_aop_endings_hex(ngx_pool_t *pool, const u_char *digest)
+{
+    u_char  *hex;
+
+    hex = ngx_pnalloc(pool, 2 * NGX_AOP_DIGEST + 1);
+    if (hex == NULL) {
+        return "";
+    }
+
+    *ngx_hex_dump(hex, (u_char *) digest, NGX_AOP_DIGEST) = '\0';
+
+    return (const char *) hex;
+}
+
+
+static const char *
+ngx_http_aop_endings_name(ngx_pool_t *pool, const X509_NAME *name)
+{
+    char    *text;
+    size_t   len;
+    u_char  *p;
+
+    text = ngx_aop_cert_name(name);
+
+    if (text == NULL) {
+        return "";
+    }
+
+    len = ngx_strlen(text) + 1;
+
+    p = ngx_pnalloc(pool, len);
+
+    if (p != NULL) {
+        ngx_memcpy(p, text, len);
+    }
+
+    OPENSSL_free(text);
+
+    return p ? (const char *) p : "";
+}
+
+
+static int ngx_libc_cdecl
+ngx_http_aop_endings_cmp(const void *one, const void *two)
+{
+    const ngx_http_aop_ending_t  *first = one;
+    const ngx_http_aop_ending_t  *second = two;
+
+    return (first->not_after > second->not_after)
+           - (first->not_after < second->not_after);
+}
+
+
+ngx_uint_t
+ngx_http_aop_policy_outdated(const ngx_aop_policy_t *policy)
+{
+    int        i;
+    size_t     n;
+    time_t     now;
+    X509_CRL  *crl;
+
+    now = ngx_time();
+
+    for (n = 0; n < policy->nanchors; n++) {
+        if (X509_cmp_time(X509_get0_notAfter(policy->anchors[n].x509), &now)
+            < 0
+            || X509_cmp_time(X509_get0_notBefore(policy->anchors[n].x509),
+                             &now)
+               > 0)
+        {
+            return 1;
+        }
+    }
+
+    for (i = 0; policy->crls && i < sk_X509_CRL_num(policy->crls); i++) {
+        crl = sk_X509_CRL_value(policy->crls, i);
+
+        if (X509_cmp_time(X509_CRL_get0_lastUpdate(crl), &now) > 0
+            || (X509_CRL_get0_nextUpdate(crl) != NULL
+                && X509_cmp_time(X509_CRL_get0_nextUpdate(crl), &now) < 0))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+ngx_int_t
+ngx_http_aop_days_left(time_t not_after)
+{
+    time_t  left;
+
+    left = not_after - ngx_time();
+
+    if (left < 0) {
+        left -= NGX_HTTP_AOP_DAY - 1;
+    }
+
+    return left / NGX_HTTP_AOP_DAY;
+}

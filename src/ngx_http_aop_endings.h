@@ -1,0 +1,44 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+#ifndef _NGX_HTTP_AOP_ENDINGS_H_INCLUDED_
+#define _NGX_HTTP_AOP_ENDINGS_H_INCLUDED_
+
+
+#include "ngx_http_aop_zone.h"
+
+
+/* Something that a server depends on, and that ends. */
+
+typedef struct {
+    const char             *kind;           /* "anchor", "crl" or "client" */
+    const char             *subject;        /* of a CRL its issuer */
+    const char             *fingerprint;    /* SHA-256, hexadecimal */
+    const char             *anchor;         /* of a client certificate, or "" */
+    time_t                  not_before;     /* 0 for a client certificate */
+    time_t                  not_after;
+} ngx_http_aop_ending_t;
+
+
+/*
+ * ngx_http_aop_endings() lists what a policy depends on and the last client
+ * certificates of a server (may be NULL), the next to end first.  All of it
+ * is in the pool; NULL if memory is short.
+ */
+
+ngx_array_t *ngx_http_aop_endings(ngx_pool_t *pool,
+    const ngx_aop_policy_t *policy, const ngx_http_aop_server_t *server);
+
+/* Is an anchor or CRL of the policy out of its dates now? */
+
+ngx_uint_t ngx_http_aop_policy_outdated(const ngx_aop_policy_t *policy);
+
+/* Whole days from now; negative once the time has passed. */
+
+ngx_int_t ngx_http_aop_days_left(time_t not_after);
+
+
+#endif /* _NGX_HTTP_AOP_ENDINGS_H_INCLUDED_ */
