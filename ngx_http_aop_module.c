@@ -10,8 +10,7 @@
  */
 
 
-#include "ngx_http_aop.h"
-#include "ngx_http_aop_zone.h"
+#include "ngx_http_aop_endings.h"
 
 
 #define NGX_HTTP_AOP_ZONE_MIN  (256 * 1024)
@@ -28,6 +27,7 @@ static char *ngx_http_aop_check_zone_size(ngx_conf_t *cf, void *post,
 static ngx_int_t ngx_http_aop_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_aop_init(ngx_conf_t *cf);
 static ngx_int_t ngx_http_aop_init_module(ngx_cycle_t *cycle);
+static ngx_int_t ngx_http_aop_init_process(ngx_cycle_t *cycle);
 static void *ngx_http_aop_create_main_conf(ngx_conf_t *cf);
 static char *ngx_http_aop_init_main_conf(ngx_conf_t *cf, void *conf);
 static void *ngx_http_aop_create_srv_conf(ngx_conf_t *cf);
@@ -104,6 +104,13 @@ static ngx_command_t  ngx_http_aop_commands[] = {
       offsetof(ngx_http_aop_srv_conf_t, session_timeout),
       NULL },
 
+    { ngx_string("aop_expiry_warning"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_CONF_1MORE,
+      ngx_http_aop_set_expiry,
+      NGX_HTTP_SRV_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("aop_log_level"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_enum_slot,
@@ -165,7 +172,7 @@ ngx_module_t  ngx_http_aop_module = {
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
     ngx_http_aop_init_module,              /* init module */
-    NULL,                                  /* init process */
+    ngx_http_aop_init_process,             /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
     NULL,                                  /* exit process */
@@ -329,6 +336,19 @@ ngx_http_aop_init_module(ngx_cycle_t *cycle)
     ngx_http_aop_request_order(cycle);
     ngx_http_aop_zone_bind(cycle);
 
+    if (!ngx_test_config) {
+        ngx_http_aop_expiry_start(cycle);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_aop_init_process(ngx_cycle_t *cycle)
+{
+    ngx_http_aop_expiry_watch(cycle);
+
     return NGX_OK;
 }
 
@@ -395,6 +415,7 @@ ngx_http_aop_create_srv_conf(ngx_conf_t *cf)
     conf->pins = NGX_CONF_UNSET_PTR;
     conf->verify_depth = NGX_CONF_UNSET;
     conf->session_timeout = NGX_CONF_UNSET;
+    conf->expiry = NGX_CONF_UNSET_PTR;
 
     return conf;
 }
@@ -414,11 +435,20 @@ ngx_http_aop_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child)
         }
     }
 
+    if (prev->expiry == NGX_CONF_UNSET_PTR) {
+        prev->expiry = ngx_http_aop_default_expiry(cf);
+
+        if (prev->expiry == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
     ngx_conf_merge_ptr_value(conf->ca, prev->ca, NULL);
     ngx_conf_merge_ptr_value(conf->crls, prev->crls, NULL);
     ngx_conf_merge_ptr_value(conf->pins, prev->pins, NULL);
     ngx_conf_merge_value(conf->verify_depth, prev->verify_depth, 1);
     ngx_conf_merge_value(conf->session_timeout, prev->session_timeout, 3600);
+    ngx_conf_merge_ptr_value(conf->expiry, prev->expiry, NULL);
 
     return NGX_CONF_OK;
 }

@@ -34,9 +34,10 @@ static void ngx_aop_cache_add(ngx_aop_cache_t *cache,
     const ngx_aop_result_t *result);
 static int ngx_aop_cache_usable(const ngx_aop_cache_slot_t *slot, time_t now);
 static int ngx_aop_cache_key(const ngx_aop_policy_t *policy, int auth_level,
-    X509 *leaf, STACK_OF(X509) *chain, unsigned char *key);
-static int ngx_aop_cache_hash(EVP_MD_CTX *md, X509 *leaf,
-    STACK_OF(X509) *chain);
+    const X509 *leaf, const unsigned char *digest, STACK_OF(X509) *chain,
+    unsigned char *key);
+static int ngx_aop_cache_hash(EVP_MD_CTX *md, const X509 *x509,
+    const X509 *leaf, const unsigned char *digest);
 
 
 int
@@ -49,7 +50,9 @@ ngx_aop_cache_judge(ngx_aop_cache_t *cache, const ngx_aop_policy_t *policy,
 
     ERR_set_mark();
 
-    keyed = ngx_aop_cache_key(policy, auth_level, leaf, chain, key);
+    keyed = ngx_aop_cert_digest(leaf, result->leaf)
+            && ngx_aop_cache_key(policy, auth_level, leaf, result->leaf, chain,
+                                 key);
 
     ERR_pop_to_mark();
 
@@ -84,11 +87,8 @@ ngx_aop_cache_find(ngx_aop_cache_t *cache, const unsigned char *key,
             continue;
         }
 
-        memset(result, 0, sizeof(ngx_aop_result_t));
+        ngx_aop_result_set(result, NGX_AOP_OK, X509_V_OK);
 
-        result->verdict = NGX_AOP_OK;
-        result->error = X509_V_OK;
-        result->reason = "";
         result->anchor = &policy->anchors[slot->anchor];
         result->valid_until = slot->valid_until;
 
@@ -165,10 +165,11 @@ ngx_aop_cache_set(ngx_aop_cache_t *cache, const unsigned char *key)
  */
 
 static int
-ngx_aop_cache_key(const ngx_aop_policy_t *policy, int auth_level, X509 *leaf,
-    STACK_OF(X509) *chain, unsigned char *key)
+ngx_aop_cache_key(const ngx_aop_policy_t *policy, int auth_level,
+    const X509 *leaf, const unsigned char *digest, STACK_OF(X509) *chain,
+    unsigned char *key)
 {
-    int          ok;
+    int          i, ok;
     EVP_MD_CTX  *md;
 
     md = EVP_MD_CTX_new();
@@ -177,8 +178,13 @@ ngx_aop_cache_key(const ngx_aop_policy_t *policy, int auth_level, X509 *leaf,
          && EVP_DigestInit_ex(md, EVP_sha256(), NULL)
          && EVP_DigestUpdate(md, policy->digest, NGX_AOP_DIGEST)
          && EVP_DigestUpdate(md, &auth_level, sizeof(int))
-         && ngx_aop_cache_hash(md, leaf, chain)
-         && EVP_DigestFinal_ex(md, key, NULL);
+         && EVP_DigestUpdate(md, digest, NGX_AOP_DIGEST);
+
+    for (i = 0; ok && i < sk_X509_num(chain); i++) {
+        ok = ngx_aop_cache_hash(md, sk_X509_value(chain, i), leaf, digest);
+    }
+
+    ok = ok && EVP_DigestFinal_ex(md, key, NULL);
 
     EVP_MD_CTX_free(md);
 
@@ -186,35 +192,18 @@ ngx_aop_cache_key(const ngx_aop_policy_t *policy, int auth_level, X509 *leaf,
 }
 
 
+/* In a handshake the leaf is the first certificate of the chain, too. */
+
 static int
-ngx_aop_cache_hash(EVP_MD_CTX *md, X509 *leaf, STACK_OF(X509) *chain)
+ngx_aop_cache_hash(EVP_MD_CTX *md, const X509 *x509, const X509 *leaf,
+    const unsigned char *digest)
 {
-    int            i;
-    X509          *x509;
-    unsigned char  first[NGX_AOP_DIGEST], digest[NGX_AOP_DIGEST];
+    unsigned char  other[NGX_AOP_DIGEST];
 
-    if (!ngx_aop_cert_digest(leaf, first)
-        || !EVP_DigestUpdate(md, first, NGX_AOP_DIGEST))
-    {
-        return 0;
+    if (x509 == leaf) {
+        return EVP_DigestUpdate(md, digest, NGX_AOP_DIGEST);
     }
 
-    for (i = 0; chain != NULL && i < sk_X509_num(chain); i++) {
-        x509 = sk_X509_value(chain, i);
-
-        /* in a handshake the leaf is the first certificate of the chain too */
-
-        if (x509 == leaf) {
-            memcpy(digest, first, NGX_AOP_DIGEST);
-
-        } else if (!ngx_aop_cert_digest(x509, digest)) {
-            return 0;
-        }
-
-        if (!EVP_DigestUpdate(md, digest, NGX_AOP_DIGEST)) {
-            return 0;
-        }
-    }
-
-    return 1;
+    return ngx_aop_cert_digest(x509, other)
+           && EVP_DigestUpdate(md, other, NGX_AOP_DIGEST);
 }

@@ -19,8 +19,6 @@
 static int ngx_aop_cert_print_name(const X509_NAME *name, BIO *bio);
 static int ngx_aop_cert_print_digest(const X509 *x509,
     int (*digest)(const X509 *x509, unsigned char *digest), BIO *bio);
-static int ngx_aop_cert_hash(unsigned char *der, int len,
-    unsigned char *digest);
 static int ngx_aop_cert_print_time(const ASN1_TIME *asn1, BIO *bio);
 static int ngx_aop_cert_is_hex(char ch);
 
@@ -133,46 +131,24 @@ ngx_aop_cert_date(time_t t, char *buf)
 }
 
 
-/*
- * As X509_digest(), at a third of its price: with OpenSSL 3.0 that fetches the
- * digest anew each time, and this is done in each handshake.
- */
-
 int
 ngx_aop_cert_digest(const X509 *x509, unsigned char *digest)
 {
-    int             len;
-    unsigned char  *der;
+    unsigned int  len;
 
-    der = NULL;
-
-    len = i2d_X509((X509 *) x509, &der);
-
-    return ngx_aop_cert_hash(der, len, digest);
+    return X509_digest(x509, EVP_sha256(), digest, &len);
 }
 
 
 int
 ngx_aop_cert_spki(const X509 *x509, unsigned char *digest)
 {
-    int             len;
+    int            len, rc;
     unsigned char  *der;
 
     der = NULL;
 
     len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x509), &der);
-
-    return ngx_aop_cert_hash(der, len, digest);
-}
-
-
-/* Frees the DER; a length that is none tells that there is no DER. */
-
-static int
-ngx_aop_cert_hash(unsigned char *der, int len, unsigned char *digest)
-{
-    int  rc;
-
     if (len <= 0) {
         return 0;
     }

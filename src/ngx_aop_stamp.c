@@ -35,9 +35,9 @@ static const unsigned char *ngx_aop_stamp_get_time(const unsigned char *p,
     time_t *t);
 
 
-int
+void
 ngx_aop_stamp_init(ngx_aop_stamp_t *stamp, const ngx_aop_policy_t *policy,
-    const ngx_aop_result_t *result, X509 *leaf, time_t now)
+    const ngx_aop_result_t *result, time_t now)
 {
     memset(stamp, 0, sizeof(ngx_aop_stamp_t));
 
@@ -51,7 +51,7 @@ ngx_aop_stamp_init(ngx_aop_stamp_t *stamp, const ngx_aop_policy_t *policy,
         memcpy(stamp->anchor, result->anchor->digest, NGX_AOP_DIGEST);
     }
 
-    return ngx_aop_cert_digest(leaf, stamp->leaf);
+    memcpy(stamp->leaf, result->leaf, NGX_AOP_DIGEST);
 }
 
 
@@ -157,6 +157,7 @@ ngx_aop_stamp_result(const ngx_aop_stamp_t *stamp,
     }
 
     memset(result, 0, sizeof(ngx_aop_result_t));
+    memcpy(result->leaf, digest, NGX_AOP_DIGEST);
 
     if (now > stamp->valid_until) {
         error = ngx_aop_stamp_ended(stamp, policy);

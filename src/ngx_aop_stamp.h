@@ -39,13 +39,14 @@ typedef enum {
 
 /*
  * ngx_aop_stamp_init() fills a stamp with the judgement of a leaf.
- * ngx_aop_stamp_write() puts it into a session, in place of
- * what other application data that has.  Both return 1, or 0 if memory is
- * short: the session is then as good as not stamped.
+ * ngx_aop_stamp_write() puts it into a session, in place of what other
+ * application data that has.  It returns 1, or 0 if memory is short: the
+ * session is then as good as not stamped.
  */
 
-int ngx_aop_stamp_init(ngx_aop_stamp_t *stamp, const ngx_aop_policy_t *policy,
-    const ngx_aop_result_t *result, X509 *leaf, time_t now);
+void ngx_aop_stamp_init(ngx_aop_stamp_t *stamp,
+    const ngx_aop_policy_t *policy, const ngx_aop_result_t *result,
+    time_t now);
 int ngx_aop_stamp_write(SSL_SESSION *session, const ngx_aop_stamp_t *stamp);
 
 /* Fills *stamp only if it returns NGX_AOP_STAMP_READ. */

@@ -47,7 +47,7 @@ ngx_aop_judge(const ngx_aop_policy_t *policy, int auth_level, X509 *leaf,
 
     ctx = X509_STORE_CTX_new();
 
-    if (ctx != NULL) {
+    if (ctx != NULL && ngx_aop_cert_digest(leaf, result->leaf)) {
         error = ngx_aop_verify_chain(ctx, policy, auth_level, leaf, chain,
                                      now);
 

@@ -21,6 +21,7 @@ typedef struct {
     const char              *reason;        /* static; "" for ok */
     const ngx_aop_anchor_t  *anchor;        /* of the policy; ok and pin */
     time_t                   valid_until;   /* ok: last second it holds */
+    unsigned char            leaf[NGX_AOP_DIGEST];      /* which was judged */
 } ngx_aop_result_t;
 
 

@@ -83,6 +83,7 @@ typedef struct {
     ngx_array_t                *pins;       /* of ngx_aop_pin_t */
     ngx_int_t                   verify_depth;
     time_t                      session_timeout;
+    ngx_array_t                *expiry;     /* of time_t, the longest first */
 
     /* "aop" directives of the server's locations */
     ngx_array_t                *locations;  /* of ngx_http_aop_mode_t * */
@@ -178,6 +179,12 @@ ngx_array_t *ngx_http_aop_default_ca(ngx_conf_t *cf);
 
 ngx_int_t ngx_http_aop_policy_init(ngx_conf_t *cf,
     ngx_http_core_srv_conf_t *cscf);
+
+
+/* "aop_expiry_warning" and its default, NULL if memory is short */
+
+char *ngx_http_aop_set_expiry(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_array_t *ngx_http_aop_default_expiry(ngx_conf_t *cf);
 
 
 /* "aop_report" */

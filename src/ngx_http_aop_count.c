@@ -10,7 +10,10 @@
  */
 
 
-#include "ngx_http_aop_zone.h"
+#include "ngx_http_aop_endings.h"
+
+
+#define NGX_HTTP_AOP_CLIENT_IN_USE  3600
 
 
 static ngx_http_aop_known_t *ngx_http_aop_count_known(ngx_http_request_t *r);
@@ -19,12 +22,14 @@ static ngx_uint_t ngx_http_aop_count_failed(ngx_http_request_t *r,
     ngx_aop_peer_e peer);
 static void ngx_http_aop_count_add(ngx_http_aop_counter_t *counter);
 static void ngx_http_aop_count_connection(ngx_http_request_t *r,
-    ngx_http_aop_server_t *server, const ngx_http_aop_state_t *state,
+    ngx_http_aop_known_t *known, const ngx_http_aop_state_t *state,
     ngx_aop_peer_e peer);
 static void ngx_http_aop_count_client(ngx_http_request_t *r,
     ngx_http_aop_server_t *server, const ngx_aop_result_t *result);
+static void ngx_http_aop_count_remember(ngx_http_request_t *r,
+    ngx_http_aop_client_t *client, X509 *leaf, const u_char *digest);
 static ngx_http_aop_client_t *ngx_http_aop_count_place(
-    ngx_http_aop_server_t *server, const u_char *anchor);
+    ngx_http_aop_server_t *server, const u_char *digest);
 static void ngx_http_aop_count_hour(ngx_http_aop_server_t *server);
 static ngx_uint_t ngx_http_aop_count_foreign(ngx_http_request_t *r,
     ngx_http_aop_known_t *known);
@@ -32,7 +37,8 @@ static ngx_uint_t ngx_http_aop_count_names(ngx_http_server_name_t *sn,
     ngx_str_t *host);
 
 
-static ngx_slab_pool_t  *ngx_http_aop_count_pool;
+static ngx_slab_pool_t        *ngx_http_aop_count_pool;
+static ngx_http_aop_shared_t  *ngx_http_aop_count_shared;
 
 
 void
@@ -62,7 +68,7 @@ ngx_http_aop_count(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
     ngx_http_aop_count_add(&server->requests[state->mode - 1][verdict]
                                             [peer.class]);
 
-    ngx_http_aop_count_connection(r, server, state, peer.class);
+    ngx_http_aop_count_connection(r, known, state, peer.class);
 
     if (verdict != NGX_AOP_OK) {
         foreign = ngx_http_aop_count_failed(r, known, verdict, peer.class);
@@ -137,7 +143,7 @@ ngx_http_aop_count_add(ngx_http_aop_counter_t *counter)
 
 static void
 ngx_http_aop_count_connection(ngx_http_request_t *r,
-    ngx_http_aop_server_t *server, const ngx_http_aop_state_t *state,
+    ngx_http_aop_known_t *known, const ngx_http_aop_state_t *state,
     ngx_aop_peer_e peer)
 {
     ngx_ssl_conn_t         *ssl;
@@ -161,12 +167,13 @@ ngx_http_aop_count_connection(ngx_http_request_t *r,
            : record->declined ? NGX_HTTP_AOP_CONN_DECLINED
            : NGX_HTTP_AOP_CONN_FULL;
 
-    ngx_http_aop_count_add(&server->connections[conn][peer]);
+    ngx_http_aop_count_add(&known->shared->connections[conn][peer]);
 
     if (conn != NGX_HTTP_AOP_CONN_RESUMED
         && state->result->verdict == NGX_AOP_OK)
     {
-        ngx_http_aop_count_client(r, server, state->result);
+        ngx_http_aop_count_client(r, known->shared, state->result);
+        ngx_http_aop_expiry_clients(ngx_cycle->log, known);
     }
 }
 
@@ -179,7 +186,6 @@ ngx_http_aop_count_client(ngx_http_request_t *r, ngx_http_aop_server_t *server,
 {
     X509                   *leaf;
     u_char                  digest[NGX_AOP_DIGEST];
-    ngx_str_t              *subject;
     ngx_http_aop_client_t  *client;
 
     leaf = SSL_get_peer_certificate(r->connection->ssl->connection);
@@ -189,43 +195,60 @@ ngx_http_aop_count_client(ngx_http_request_t *r, ngx_http_aop_server_t *server,
         return;
     }
 
-    client = ngx_http_aop_count_place(server, result->anchor->digest);
+    client = ngx_http_aop_count_place(server, digest);
 
-    if (ngx_memcmp(client->leaf, digest, NGX_AOP_DIGEST) != 0
-        || ngx_memcmp(client->anchor, result->anchor->digest, NGX_AOP_DIGEST)
-           != 0)
+    if (client != NULL
+        && ngx_memcmp(client->leaf, digest, NGX_AOP_DIGEST) != 0)
     {
-        subject = ngx_http_aop_record_fact(r, NGX_AOP_CERT_SUBJECT);
-
         ngx_shmtx_lock(&ngx_http_aop_count_pool->mutex);
 
-        client = ngx_http_aop_count_place(server, result->anchor->digest);
+        client = ngx_http_aop_count_place(server, digest);
 
-        ngx_memzero(client, sizeof(ngx_http_aop_client_t));
-        ngx_memcpy(client->anchor, result->anchor->digest, NGX_AOP_DIGEST);
-        ngx_memcpy(client->leaf, digest, NGX_AOP_DIGEST);
-        (void) ngx_aop_cert_time(X509_get0_notAfter(leaf),
-                                 &client->not_after);
-
-        if (subject != NULL) {
-            ngx_memcpy(client->subject, subject->data,
-                       ngx_aop_cert_cut((char *) subject->data, subject->len,
-                                        sizeof(client->subject) - 1));
+        if (client != NULL) {
+            ngx_http_aop_count_remember(r, client, leaf, digest);
         }
 
         ngx_shmtx_unlock(&ngx_http_aop_count_pool->mutex);
     }
 
-    client->seen = ngx_time();
+    if (client != NULL) {
+        ngx_memcpy(client->anchor, result->anchor->digest, NGX_AOP_DIGEST);
+        client->seen = ngx_time();
+    }
 
     X509_free(leaf);
 }
 
 
-/* The place of an anchor: its own, a free one, or the one longest unseen. */
+static void
+ngx_http_aop_count_remember(ngx_http_request_t *r,
+    ngx_http_aop_client_t *client, X509 *leaf, const u_char *digest)
+{
+    ngx_str_t  *subject;
+
+    ngx_memzero(client, sizeof(ngx_http_aop_client_t));
+    ngx_memcpy(client->leaf, digest, NGX_AOP_DIGEST);
+
+    (void) ngx_aop_cert_time(X509_get0_notAfter(leaf), &client->not_after);
+
+    subject = ngx_http_aop_record_fact(r, NGX_AOP_CERT_SUBJECT);
+
+    if (subject != NULL) {
+        ngx_memcpy(client->subject, subject->data,
+                   ngx_aop_cert_cut((char *) subject->data, subject->len,
+                                    sizeof(client->subject) - 1));
+    }
+}
+
+
+/*
+ * The place of a certificate: its own, a free one, or that of the one longest
+ * unseen.  NULL if all are in use: many certificates that take turns must not
+ * push each other out, and be warned of each time.
+ */
 
 static ngx_http_aop_client_t *
-ngx_http_aop_count_place(ngx_http_aop_server_t *server, const u_char *anchor)
+ngx_http_aop_count_place(ngx_http_aop_server_t *server, const u_char *digest)
 {
     ngx_uint_t              i;
     ngx_http_aop_client_t  *client, *oldest;
@@ -235,7 +258,7 @@ ngx_http_aop_count_place(ngx_http_aop_server_t *server, const u_char *anchor)
 
     for (i = 0; i < NGX_HTTP_AOP_CLIENTS; i++) {
 
-        if (ngx_memcmp(client[i].anchor, anchor, NGX_AOP_DIGEST) == 0) {
+        if (ngx_memcmp(client[i].leaf, digest, NGX_AOP_DIGEST) == 0) {
             return &client[i];
         }
 
@@ -244,7 +267,8 @@ ngx_http_aop_count_place(ngx_http_aop_server_t *server, const u_char *anchor)
         }
     }
 
-    return oldest;
+    return (ngx_time() - oldest->seen > NGX_HTTP_AOP_CLIENT_IN_USE) ? oldest
+                                                                    : NULL;
 }
 
 
@@ -458,7 +482,19 @@ ngx_http_aop_count_names(ngx_http_server_name_t *sn, ngx_str_t *host)
 
 
 void
-ngx_http_aop_count_init(ngx_slab_pool_t *shpool)
+ngx_http_aop_count_cache(ngx_uint_t hit)
+{
+    if (ngx_http_aop_count_shared != NULL) {
+        (void) ngx_atomic_fetch_add(hit ? &ngx_http_aop_count_shared->cache_hits
+                                : &ngx_http_aop_count_shared->cache_misses,
+                                    1);
+    }
+}
+
+
+void
+ngx_http_aop_count_init(ngx_slab_pool_t *shpool, ngx_http_aop_shared_t *shared)
 {
     ngx_http_aop_count_pool = shpool;
+    ngx_http_aop_count_shared = shared;
 }

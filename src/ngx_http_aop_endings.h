@@ -41,4 +41,17 @@ ngx_uint_t ngx_http_aop_policy_outdated(const ngx_aop_policy_t *policy);
 ngx_int_t ngx_http_aop_days_left(time_t not_after);
 
 
+/*
+ * ngx_http_aop_expiry_start() says, once, what ends soon, and
+ * ngx_http_aop_expiry_watch() has the first worker look after it.
+ *
+ * ngx_http_aop_expiry_clients() says so of the client certificates of a
+ * server; it may be called from any worker.
+ */
+
+void ngx_http_aop_expiry_start(ngx_cycle_t *cycle);
+void ngx_http_aop_expiry_watch(ngx_cycle_t *cycle);
+void ngx_http_aop_expiry_clients(ngx_log_t *log, ngx_http_aop_known_t *known);
+
+
 #endif /* _NGX_HTTP_AOP_ENDINGS_H_INCLUDED_ */

@@ -11,7 +11,7 @@
  */
 
 
-#include "ngx_http_aop.h"
+#include "ngx_http_aop_zone.h"
 #include "ngx_aop_cache.h"
 #include "ngx_aop_stamp.h"
 
@@ -29,7 +29,6 @@ static ngx_uint_t ngx_http_aop_record_resumed(ngx_ssl_conn_t *ssl,
 static void ngx_http_aop_record_verify(ngx_ssl_conn_t *ssl,
     const ngx_aop_policy_t *policy, X509 *leaf, STACK_OF(X509) *chain,
     ngx_aop_result_t *result);
-static void ngx_http_aop_record_count(ngx_uint_t hit);
 static ngx_int_t ngx_http_aop_record_print(ngx_http_aop_record_t *record,
     X509 *leaf, ngx_aop_cert_fact_e fact);
 
@@ -214,15 +213,7 @@ ngx_http_aop_record_verify(ngx_ssl_conn_t *ssl, const ngx_aop_policy_t *policy,
                               SSL_get_security_level(ssl), leaf, chain,
                               ngx_time(), result);
 
-    ngx_http_aop_record_count(hit);
-}
-
-
-/* HOOK: to be filled with the counting of cache hits and misses */
-
-static void
-ngx_http_aop_record_count(ngx_uint_t hit)
-{
+    ngx_http_aop_count_cache(hit);
 }
 
 

@@ -86,21 +86,18 @@ static const ngx_aop_result_t *
 ngx_http_aop_tls_judge(ngx_ssl_conn_t *ssl, const ngx_aop_policy_t *policy,
     X509_STORE_CTX *ctx)
 {
-    X509                    *leaf;
     ngx_aop_stamp_t          stamp;
     const ngx_aop_result_t  *result;
 
-    leaf = X509_STORE_CTX_get0_cert(ctx);
-
-    result = &ngx_http_aop_record_judge(ssl, policy, leaf,
+    result = &ngx_http_aop_record_judge(ssl, policy,
+                                        X509_STORE_CTX_get0_cert(ctx),
                                         X509_STORE_CTX_get0_untrusted(ctx), 1)
               ->result;
 
     /* a session that could not be stamped will not be resumed */
 
-    if (ngx_aop_stamp_init(&stamp, policy, result, leaf, ngx_time())) {
-        (void) ngx_aop_stamp_write(SSL_get0_session(ssl), &stamp);
-    }
+    ngx_aop_stamp_init(&stamp, policy, result, ngx_time());
+    (void) ngx_aop_stamp_write(SSL_get0_session(ssl), &stamp);
 
     return result;
 }

@@ -274,6 +274,8 @@ ngx_http_aop_zone_bind(ngx_cycle_t *cycle)
 
     amcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_aop_module);
 
+    ngx_http_aop_count_init(NULL, NULL);
+
     if (amcf == NULL || amcf->zone == NULL) {
         return;
     }
@@ -292,7 +294,7 @@ ngx_http_aop_zone_bind(ngx_cycle_t *cycle)
     known = amcf->servers.elts;
     shpool = (ngx_slab_pool_t *) amcf->zone->shm.addr;
 
-    ngx_http_aop_count_init(shpool);
+    ngx_http_aop_count_init(shpool, shared);
 
     for (i = 0; i < amcf->servers.nelts; i++) {
         ascf = known[i].cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];

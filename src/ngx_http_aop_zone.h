@@ -21,7 +21,7 @@
 #define NGX_HTTP_AOP_ZONE_VERSION  1
 
 #define NGX_HTTP_AOP_LABEL_LEN     256
-#define NGX_HTTP_AOP_CLIENTS       4
+#define NGX_HTTP_AOP_CLIENTS       8
 #define NGX_HTTP_AOP_HOURS         24
 #define NGX_HTTP_AOP_TOP           32
 
@@ -65,14 +65,14 @@ typedef struct {
 } ngx_http_aop_held_t;
 
 
-/* The last client certificate that passed by an anchor. */
+/* A client certificate that passed lately, and the anchor it passed by. */
 
 typedef struct {
     u_char              anchor[NGX_AOP_DIGEST];
     u_char              leaf[NGX_AOP_DIGEST];
     time_t              not_after;
     time_t              seen;       /* 0: the place is free */
-    ngx_uint_t          warned;     /* thresholds of aop_expiry_warning */
+    ngx_atomic_t        warned;     /* thresholds of aop_expiry_warning */
     char                subject[256];
 } ngx_http_aop_client_t;
 
@@ -170,7 +170,10 @@ ngx_http_aop_shared_t *ngx_http_aop_zone_shared(
 
 
 /*
- * ngx_http_aop_count_init() is told whose mutex guards what needs one.
+ * ngx_http_aop_count_init() is told where to count, and whose mutex guards
+ * what needs one.
+ *
+ * ngx_http_aop_count_cache() counts a look into the cache of verified chains.
  *
  * ngx_http_aop_count() counts a request, and its connection if it is the
  * first judged one on it.
@@ -179,7 +182,9 @@ ngx_http_aop_shared_t *ngx_http_aop_zone_shared(
  * logged now, and how many were held back since the last one.
  */
 
-void ngx_http_aop_count_init(ngx_slab_pool_t *shpool);
+void ngx_http_aop_count_init(ngx_slab_pool_t *shpool,
+    ngx_http_aop_shared_t *shared);
+void ngx_http_aop_count_cache(ngx_uint_t hit);
 void ngx_http_aop_count(ngx_http_request_t *r,
     const ngx_http_aop_state_t *state);
 ngx_uint_t ngx_http_aop_count_due(ngx_http_request_t *r,

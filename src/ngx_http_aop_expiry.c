@@ -1,0 +1,394 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/*
+ * Warnings that a certificate or CRL is going to end: "aop_expiry_warning".
+ * Of each there is one line when nginx starts, if it ends soon, and one at
+ * each threshold that it passes later, and when it has ended; the first
+ * worker watches them for all.
+ */
+
+
+#include "ngx_http_aop_endings.h"
+
+
+#define NGX_HTTP_AOP_EXPIRY_SOON   1000         /* msec after the start */
+#define NGX_HTTP_AOP_EXPIRY_TICK   3600000
+#define NGX_HTTP_AOP_EXPIRY_CRL    86400
+
+
+static int ngx_libc_cdecl ngx_http_aop_expiry_cmp(const void *one,
+    const void *two);
+static void ngx_http_aop_expiry_handler(ngx_event_t *ev);
+static void ngx_http_aop_expiry_server(ngx_pool_t *pool, ngx_log_t *log,
+    ngx_http_aop_known_t *known, time_t last);
+static ngx_uint_t ngx_http_aop_expiry_first(ngx_http_aop_main_conf_t *amcf,
+    ngx_uint_t n);
+static ngx_uint_t ngx_http_aop_expiry_stage(
+    const ngx_http_aop_srv_conf_t *ascf, const char *kind, time_t left);
+static void ngx_http_aop_expiry_log(ngx_log_t *log,
+    const ngx_http_aop_known_t *known, const ngx_http_aop_ending_t *ending,
+    time_t now);
+
+
+static ngx_event_t       ngx_http_aop_expiry_event;
+static ngx_connection_t  ngx_http_aop_expiry_dummy;
+static time_t            ngx_http_aop_expiry_last;
+
+
+static ngx_array_t  ngx_http_aop_expiry_none;
+
+
+char *
+ngx_http_aop_set_expiry(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_aop_srv_conf_t  *ascf = conf;
+
+    time_t      *threshold, t;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    if (ascf->expiry != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
+        ascf->expiry = &ngx_http_aop_expiry_none;
+        return NGX_CONF_OK;
+    }
+
+    ascf->expiry = ngx_array_create(cf->pool, 4, sizeof(time_t));
+    if (ascf->expiry == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        t = ngx_parse_time(&value[i], 1);
+
+        if (t == (time_t) NGX_ERROR || t == 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid time \"%V\" in "
+                               "\"aop_expiry_warning\"", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        threshold = ngx_array_push(ascf->expiry);
+        if (threshold == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        *threshold = t;
+    }
+
+    ngx_qsort(ascf->expiry->elts, ascf->expiry->nelts, sizeof(time_t),
+              ngx_http_aop_expiry_cmp);
+
+    return NGX_CONF_OK;
+}
+
+
+/* The longest comes first. */
+
+static int ngx_libc_cdecl
+ngx_http_aop_expiry_cmp(const void *one, const void *two)
+{
+    const time_t  *first = one;
+    const time_t  *second = two;
+
+    return (*first < *second) - (*first > *second);
+}
+
+
+ngx_array_t *
+ngx_http_aop_default_expiry(ngx_conf_t *cf)
+{
+    time_t       *threshold;
+    ngx_array_t  *expiry;
+
+    expiry = ngx_array_create(cf->pool, 2, sizeof(time_t));
+    if (expiry == NULL) {
+        return NULL;
+    }
+
+    threshold = ngx_array_push_n(expiry, 2);
+    if (threshold == NULL) {
+        return NULL;
+    }
+
+    threshold[0] = 30 * 86400;
+    threshold[1] = 14 * 86400;
+
+    return expiry;
+}
+
+
+/* In the master process, so that it is said once. */
+
+void
+ngx_http_aop_expiry_start(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                 i;
+    ngx_http_aop_known_t      *known;
+    ngx_http_aop_main_conf_t  *amcf;
+
+    amcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_aop_module);
+
+    if (amcf == NULL) {
+        return;
+    }
+
+    known = amcf->servers.elts;
+
+    for (i = 0; i < amcf->servers.nelts; i++) {
+        if (ngx_http_aop_expiry_first(amcf, i)) {
+            ngx_http_aop_expiry_server(cycle->pool, cycle->log, &known[i], 0);
+        }
+    }
+}
+
+
+void
+ngx_http_aop_expiry_watch(ngx_cycle_t *cycle)
+{
+    ngx_event_t  *ev;
+
+    if ((ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
+        || ngx_worker != 0
+        || ngx_http_cycle_get_module_main_conf(cycle, ngx_http_aop_module)
+           == NULL)
+    {
+        return;
+    }
+
+    ngx_http_aop_expiry_last = ngx_time();
+    ngx_http_aop_expiry_dummy.fd = (ngx_socket_t) -1;
+
+    ev = &ngx_http_aop_expiry_event;
+
+    ngx_memzero(ev, sizeof(ngx_event_t));
+
+    ev->handler = ngx_http_aop_expiry_handler;
+    ev->data = &ngx_http_aop_expiry_dummy;
+    ev->log = cycle->log;
+    ev->cancelable = 1;
+
+    ngx_add_timer(ev, NGX_HTTP_AOP_EXPIRY_SOON);
+}
+
+
+static void
+ngx_http_aop_expiry_handler(ngx_event_t *ev)
+{
+    ngx_uint_t                 i;
+    ngx_pool_t                *pool;
+    ngx_http_aop_known_t      *known;
+    ngx_http_aop_main_conf_t  *amcf;
+
+    amcf = ngx_http_cycle_get_module_main_conf(ngx_cycle, ngx_http_aop_module);
+    known = amcf->servers.elts;
+
+    pool = ngx_create_pool(NGX_DEFAULT_POOL_SIZE, ev->log);
+
+    if (pool != NULL) {
+        for (i = 0; i < amcf->servers.nelts; i++) {
+            ngx_http_aop_expiry_clients(ev->log, &known[i]);
+
+            if (ngx_http_aop_expiry_first(amcf, i)) {
+                ngx_http_aop_expiry_server(pool, ev->log, &known[i],
+                                           ngx_http_aop_expiry_last);
+            }
+        }
+
+        ngx_destroy_pool(pool);
+    }
+
+    ngx_http_aop_expiry_last = ngx_time();
+
+    ngx_add_timer(ev, NGX_HTTP_AOP_EXPIRY_TICK);
+}
+
+
+/*
+ * Anchors and CRLs: what has passed a threshold since "last", or all that has
+ * passed one if that is 0.
+ */
+
+static void
+ngx_http_aop_expiry_server(ngx_pool_t *pool, ngx_log_t *log,
+    ngx_http_aop_known_t *known, time_t last)
+{
+    time_t                    now;
+    ngx_uint_t                i, stage, before;
+    ngx_array_t              *endings;
+    ngx_http_aop_ending_t    *ending;
+    ngx_http_aop_srv_conf_t  *ascf;
+
+    now = ngx_time();
+    ascf = known->cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
+
+    endings = ngx_http_aop_endings(pool, ascf->policy, NULL);
+
+    if (endings == NULL) {
+        return;
+    }
+
+    ending = endings->elts;
+
+    for (i = 0; i < endings->nelts; i++) {
+        stage = ngx_http_aop_expiry_stage(ascf, ending[i].kind,
+                                          ending[i].not_after - now);
+        before = last ? ngx_http_aop_expiry_stage(ascf, ending[i].kind,
+                                                ending[i].not_after - last)
+                      : 0;
+
+        if (stage > before) {
+            ngx_http_aop_expiry_log(log, known, &ending[i], now);
+        }
+    }
+}
+
+
+/* Client certificates: how far each was warned of is shared by all. */
+
+void
+ngx_http_aop_expiry_clients(ngx_log_t *log, ngx_http_aop_known_t *known)
+{
+    ngx_uint_t                i, stage;
+    ngx_http_aop_client_t    *client;
+    ngx_http_aop_ending_t     ending;
+    ngx_http_aop_srv_conf_t  *ascf;
+
+    if (known->shared == NULL) {
+        return;
+    }
+
+    ascf = known->cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
+    client = known->shared->clients;
+
+    for (i = 0; i < NGX_HTTP_AOP_CLIENTS; i++) {
+
+        if (client[i].seen == 0) {
+            continue;
+        }
+
+        stage = ngx_http_aop_expiry_stage(ascf, "client",
+                                          client[i].not_after - ngx_time());
+
+        if (stage <= client[i].warned
+            || !ngx_atomic_cmp_set(&client[i].warned, client[i].warned, stage))
+        {
+            continue;
+        }
+
+        ngx_memzero(&ending, sizeof(ngx_http_aop_ending_t));
+
+        ending.kind = "client";
+        ending.subject = client[i].subject;
+        ending.not_after = client[i].not_after;
+
+        ngx_http_aop_expiry_log(log, known, &ending, ngx_time());
+    }
+}
+
+
+/* Servers with one policy and the same thresholds are told of once. */
+
+static ngx_uint_t
+ngx_http_aop_expiry_first(ngx_http_aop_main_conf_t *amcf, ngx_uint_t n)
+{
+    ngx_uint_t                i;
+    ngx_http_aop_known_t     *known;
+    ngx_http_aop_srv_conf_t  *ascf, *before;
+
+    known = amcf->servers.elts;
+    ascf = known[n].cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
+
+    for (i = 0; i < n; i++) {
+        before = known[i].cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
+
+        if (before->policy == ascf->policy && before->expiry == ascf->expiry) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+/* How many thresholds have been passed; the last one is the end itself. */
+
+static ngx_uint_t
+ngx_http_aop_expiry_stage(const ngx_http_aop_srv_conf_t *ascf,
+    const char *kind, time_t left)
+{
+    time_t      *threshold;
+    ngx_uint_t   i, stage;
+
+    stage = 0;
+    threshold = ascf->expiry->elts;
+
+    if (ascf->expiry->nelts == 0) {
+        return 0;
+    }
+
+    for (i = 0; i < ascf->expiry->nelts; i++) {
+        stage += (left <= threshold[i]);
+    }
+
+    /* CRLs are short-lived: a day ahead is when it matters */
+
+    stage += (ngx_strcmp(kind, "crl") == 0
+              && left <= NGX_HTTP_AOP_EXPIRY_CRL);
+    stage += (left < 0);
+
+    return stage;
+}
+
+
+static void
+ngx_http_aop_expiry_log(ngx_log_t *log, const ngx_http_aop_known_t *known,
+    const ngx_http_aop_ending_t *ending, time_t now)
+{
+    char        date[NGX_AOP_DATE];
+    ngx_uint_t  i;
+
+    static const struct {
+        const char  *kind;
+        const char  *what;
+        const char  *advice;
+    } words[] = {
+        { "anchor", "CA", "add its successor to \"aop_ca\" beside it" },
+        { "crl", "CRL of the CA", "fetch a current one for \"aop_crl\" and "
+          "reload" },
+        { "client", "client certificate", "upload its successor to "
+          "Cloudflare" }
+    };
+
+    for (i = 0; ngx_strcmp(words[i].kind, ending->kind) != 0; i++) {
+        /* void */
+    }
+
+    ngx_aop_cert_date(ending->not_after, date);
+
+    if (ending->not_after < now) {
+        ngx_log_error(NGX_LOG_ERR, log, 0,
+                      "aop: the %s \"%s\" has ended on %s: what depends on it "
+                      "fails; %s, server: %V",
+                      words[i].what, ending->subject, date, words[i].advice,
+                      &known->label);
+
+    } else {
+        ngx_log_error(NGX_LOG_ERR, log, 0,
+                      "aop: the %s \"%s\" ends in %i days, on %s; %s, "
+                      "server: %V",
+                      words[i].what, ending->subject,
+                      ngx_http_aop_days_left(ending->not_after), date,
+                      words[i].advice, &known->label);
+    }
+}
