@@ -32,6 +32,7 @@ use constant {
 #   not_before, not_after   seconds since the epoch
 #   serial      hexadecimal
 #   key_ids     0: no subject and authority key identifiers
+#   ext         [ name of an extension => its value, ... ], as in openssl.cnf
 #   digest      name of the signature's digest, 'sha256'
 sub new {
     my ($class, %opt) = @_;
@@ -267,6 +268,12 @@ sub _set_extensions {
 
     push @ext, &Net::SSLeay::NID_key_usage => $opt->{ku} if $opt->{ku};
     push @ext, &Net::SSLeay::NID_ext_key_usage => $opt->{eku} if $opt->{eku};
+
+    my @more = @{ $opt->{ext} || [] };
+
+    while (my ($name, $value) = splice @more, 0, 2) {
+        push @ext, Net::SSLeay::OBJ_txt2nid($name) => $value;
+    }
 
     # in this order: a self-signed certificate finds its own identifier
 
