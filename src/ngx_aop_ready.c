@@ -12,6 +12,7 @@
 
 
 #include "ngx_aop_ready.h"
+#include "ngx_aop_cert.h"
 
 
 static uint64_t ngx_aop_ready_judged(const ngx_aop_window_t *window,
@@ -115,6 +116,7 @@ ngx_aop_ready_failed(const ngx_aop_window_t *window, ngx_aop_peer_e peer)
 static void
 ngx_aop_ready_why_failed(const ngx_aop_window_t *window, ngx_aop_text_t *why)
 {
+    char         date[NGX_AOP_DATE];
     uint64_t     failed, judged;
     unsigned     peer, verdict;
     const char  *separator, *comma;
@@ -155,12 +157,19 @@ ngx_aop_ready_why_failed(const ngx_aop_window_t *window, ngx_aop_text_t *why)
     if (window->hosts != NULL && window->hosts[0] != '\0') {
         ngx_aop_text_printf(why, "; hosts: %s", window->hosts);
     }
+
+    if (window->last != 0) {
+        ngx_aop_text_printf(why, "; last at %s",
+                            ngx_aop_cert_date(window->last, date));
+    }
 }
 
 
 static void
 ngx_aop_ready_why_yes(const ngx_aop_window_t *window, ngx_aop_text_t *why)
 {
+    uint64_t  foreign;
+
     ngx_aop_text_printf(why, "all %llu requests from Cloudflare's edge "
                         "passed; enforcing turns away what came from other "
                         "addresses, %llu requests", (unsigned long long)
@@ -168,8 +177,21 @@ ngx_aop_ready_why_yes(const ngx_aop_window_t *window, ngx_aop_text_t *why)
                         (unsigned long long)
                         ngx_aop_ready_failed(window, NGX_AOP_DIRECT));
 
-    if (window->foreign) {
-        ngx_aop_text_printf(why, ", and %llu for hosts that are not this "
-                            "server's", (unsigned long long) window->foreign);
+    foreign = window->foreign[NGX_AOP_EDGE] + window->foreign[NGX_AOP_PRIVATE]
+              + window->foreign[NGX_AOP_DIRECT];
+
+    if (foreign == 0) {
+        return;
+    }
+
+    ngx_aop_text_printf(why, ", and %llu for hosts that are not this "
+                        "server's", (unsigned long long) foreign);
+
+    /* often a health check that names no host, or names an address */
+
+    if (window->foreign[NGX_AOP_PRIVATE]) {
+        ngx_aop_text_printf(why, " (%llu of them from private addresses: a "
+                            "health check?)", (unsigned long long)
+                            window->foreign[NGX_AOP_PRIVATE]);
     }
 }

@@ -9,6 +9,7 @@
 
 
 #include <stdint.h>
+#include <time.h>
 
 #include "ngx_aop_text.h"
 #include "ngx_aop_verdict.h"
@@ -35,10 +36,14 @@ typedef struct {
 
     uint64_t     requests[NGX_AOP_VERDICTS][NGX_AOP_PEERS];
 
-    uint64_t     foreign;           /* those failures */
+    uint64_t     foreign[NGX_AOP_PEERS];    /* those failures */
     uint64_t     handshakes;        /* full ones, from the edge */
     unsigned     outdated:1;        /* an anchor or CRL is out of its dates */
-    const char  *hosts;             /* that failed, for "why"; may be NULL */
+
+    /* of what failed from the edge or from private addresses, for "why" */
+
+    const char  *hosts;             /* may be NULL */
+    time_t       last;              /* 0: not known */
 } ngx_aop_window_t;
 
 

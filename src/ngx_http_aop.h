@@ -33,7 +33,7 @@
 #if (nginx_version < 1025001)
 #define ngx_http_aop_ssl_enabled(sscf)  ((sscf)->enable)
 #else
-#define ngx_http_aop_ssl_enabled(sscf)  0
+#define ngx_http_aop_ssl_enabled(sscf)  ((void) (sscf), 0)
 #endif
 
 

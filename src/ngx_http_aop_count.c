@@ -27,7 +27,7 @@ static void ngx_http_aop_count_connection(ngx_http_request_t *r,
 static void ngx_http_aop_count_client(ngx_http_request_t *r,
     ngx_http_aop_server_t *server, const ngx_aop_result_t *result);
 static void ngx_http_aop_count_remember(ngx_http_request_t *r,
-    ngx_http_aop_client_t *client, X509 *leaf, const u_char *digest);
+    ngx_http_aop_client_t *client, const u_char *digest);
 static ngx_http_aop_client_t *ngx_http_aop_count_place(
     ngx_http_aop_server_t *server, const u_char *digest);
 static void ngx_http_aop_count_hour(ngx_http_aop_server_t *server);
@@ -44,7 +44,7 @@ static ngx_http_aop_shared_t  *ngx_http_aop_count_shared;
 void
 ngx_http_aop_count(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
 {
-    ngx_uint_t              foreign;
+    ngx_uint_t              foreign, stale;
     ngx_aop_verdict_e       verdict;
     ngx_http_aop_peer_t     peer;
     ngx_http_aop_known_t   *known;
@@ -65,6 +65,10 @@ ngx_http_aop_count(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
         ngx_http_aop_count_hour(server);
     }
 
+    /* asked before, or a sum could fall below that at the policy's start */
+
+    stale = (known->epoch != server->epoch);
+
     ngx_http_aop_count_add(&server->requests[state->mode - 1][verdict]
                                             [peer.class]);
 
@@ -74,7 +78,7 @@ ngx_http_aop_count(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
         foreign = ngx_http_aop_count_failed(r, known, verdict, peer.class);
         ngx_http_aop_top_add(r, server, state, &peer, foreign);
 
-    } else if (known->epoch != server->epoch) {
+    } else if (stale) {
         (void) ngx_atomic_fetch_add(&server->stale[peer.class], 1);
     }
 }
@@ -118,7 +122,7 @@ ngx_http_aop_count_failed(ngx_http_request_t *r, ngx_http_aop_known_t *known,
     }
 
     if (foreign) {
-        (void) ngx_atomic_fetch_add(&known->shared->foreign, 1);
+        (void) ngx_atomic_fetch_add(&known->shared->foreign[peer], 1);
 
     } else {
         (void) ngx_atomic_fetch_add(&known->shared->failed[verdict][peer], 1);
@@ -184,28 +188,19 @@ static void
 ngx_http_aop_count_client(ngx_http_request_t *r, ngx_http_aop_server_t *server,
     const ngx_aop_result_t *result)
 {
-    X509                   *leaf;
-    u_char                  digest[NGX_AOP_DIGEST];
     ngx_http_aop_client_t  *client;
 
-    leaf = SSL_get_peer_certificate(r->connection->ssl->connection);
-
-    if (leaf == NULL || !ngx_aop_cert_digest(leaf, digest)) {
-        X509_free(leaf);
-        return;
-    }
-
-    client = ngx_http_aop_count_place(server, digest);
+    client = ngx_http_aop_count_place(server, result->leaf);
 
     if (client != NULL
-        && ngx_memcmp(client->leaf, digest, NGX_AOP_DIGEST) != 0)
+        && ngx_memcmp(client->leaf, result->leaf, NGX_AOP_DIGEST) != 0)
     {
         ngx_shmtx_lock(&ngx_http_aop_count_pool->mutex);
 
-        client = ngx_http_aop_count_place(server, digest);
+        client = ngx_http_aop_count_place(server, result->leaf);
 
         if (client != NULL) {
-            ngx_http_aop_count_remember(r, client, leaf, digest);
+            ngx_http_aop_count_remember(r, client, result->leaf);
         }
 
         ngx_shmtx_unlock(&ngx_http_aop_count_pool->mutex);
@@ -215,21 +210,26 @@ ngx_http_aop_count_client(ngx_http_request_t *r, ngx_http_aop_server_t *server,
         ngx_memcpy(client->anchor, result->anchor->digest, NGX_AOP_DIGEST);
         client->seen = ngx_time();
     }
-
-    X509_free(leaf);
 }
 
 
 static void
 ngx_http_aop_count_remember(ngx_http_request_t *r,
-    ngx_http_aop_client_t *client, X509 *leaf, const u_char *digest)
+    ngx_http_aop_client_t *client, const u_char *digest)
 {
+    X509       *leaf;
     ngx_str_t  *subject;
 
     ngx_memzero(client, sizeof(ngx_http_aop_client_t));
     ngx_memcpy(client->leaf, digest, NGX_AOP_DIGEST);
 
-    (void) ngx_aop_cert_time(X509_get0_notAfter(leaf), &client->not_after);
+    leaf = SSL_get_peer_certificate(r->connection->ssl->connection);
+
+    if (leaf != NULL) {
+        (void) ngx_aop_cert_time(X509_get0_notAfter(leaf),
+                                 &client->not_after);
+        X509_free(leaf);
+    }
 
     subject = ngx_http_aop_record_fact(r, NGX_AOP_CERT_SUBJECT);
 
@@ -294,7 +294,10 @@ ngx_http_aop_count_due(ngx_http_request_t *r, ngx_aop_verdict_e verdict,
     until = held->until;
     now = ngx_time();
 
-    if (now < until
+    /* a clock that was set back must not silence it for as long */
+
+    if ((now < until
+         && until - now <= (ngx_atomic_uint_t) amcf->log_interval)
         || !ngx_atomic_cmp_set(&held->until, until, now + amcf->log_interval))
     {
         (void) ngx_atomic_fetch_add(&held->held, 1);
@@ -326,9 +329,9 @@ ngx_http_aop_count_sums(ngx_http_aop_server_t *server,
         {
             sums->requests[verdict][peer] = server->failed[verdict][peer];
         }
-    }
 
-    sums->foreign = server->foreign;
+        sums->foreign[peer] = server->foreign[peer];
+    }
 
     conn = &server->connections[NGX_HTTP_AOP_CONN_FULL][NGX_AOP_EDGE];
     sums->handshakes = conn->count;
@@ -392,15 +395,17 @@ ngx_http_aop_count_window(ngx_http_aop_server_t *server,
 
     ngx_memzero(window, sizeof(ngx_aop_window_t));
 
-    for (verdict = 0; verdict < NGX_AOP_VERDICTS; verdict++) {
-        for (peer = 0; peer < NGX_AOP_PEERS; peer++) {
+    for (peer = 0; peer < NGX_AOP_PEERS; peer++) {
+
+        for (verdict = 0; verdict < NGX_AOP_VERDICTS; verdict++) {
             window->requests[verdict][peer] =
                                       sums.requests[verdict][peer]
                                       - base->requests[verdict][peer];
         }
+
+        window->foreign[peer] = sums.foreign[peer] - base->foreign[peer];
     }
 
-    window->foreign = sums.foreign - base->foreign;
     window->handshakes = sums.handshakes - base->handshakes;
 }
 

@@ -25,9 +25,14 @@
 typedef enum {
     NGX_HTTP_AOP_TEXT = 0,
     NGX_HTTP_AOP_NUMBER,
+    NGX_HTTP_AOP_DAYS,          /* left, until something ends */
     NGX_HTTP_AOP_TIME,          /* 0 is none */
     NGX_HTTP_AOP_BOOLEAN
 } ngx_http_aop_type_e;
+
+/* for NGX_HTTP_AOP_DAYS: it does not end */
+
+#define NGX_HTTP_AOP_NEVER  INT64_MAX
 
 
 typedef struct {
@@ -57,7 +62,7 @@ typedef struct {
     ngx_aop_ready_e             ready;
     const char                 *mode;
     char                        label[NGX_HTTP_AOP_LABEL_LEN];
-    char                        why[1024];
+    char                        why[2048];
 } ngx_http_aop_report_t;
 
 
@@ -80,6 +85,7 @@ typedef struct {
 
     unsigned                      server:1; /* is one for each server */
     unsigned                      flat:1;   /* is one row, of the object */
+    unsigned                      brief:1;  /* its first rows do for a person */
 
     void                        (*rows)(ngx_http_aop_report_t *report,
                                      ngx_http_aop_row_pt row, void *data);

@@ -102,7 +102,7 @@ static const ngx_http_aop_column_t  ngx_http_aop_columns_certificates[] = {
     { "fingerprint", "SHA-256", NGX_HTTP_AOP_TEXT, 0 },
     { "anchor", "By anchor", NGX_HTTP_AOP_TEXT, 0 },
     { "not_after", "Ends", NGX_HTTP_AOP_TIME, 0 },
-    { "days_left", "Days left", NGX_HTTP_AOP_NUMBER, 0 },
+    { "days_left", "Days left", NGX_HTTP_AOP_DAYS, 0 },
     { NULL, NULL, 0, 0 }
 };
 
@@ -112,7 +112,7 @@ static const ngx_http_aop_column_t  ngx_http_aop_columns_top[] = {
     { "peer", "From", NGX_HTTP_AOP_TEXT, 0 },
     { "verdict", "Verdict", NGX_HTTP_AOP_TEXT, 1 },
     { "count", "Requests", NGX_HTTP_AOP_NUMBER, 0 },
-    { "error", "At most too high by", NGX_HTTP_AOP_NUMBER, 0 },
+    { "error", "Too high by up to", NGX_HTTP_AOP_NUMBER, 0 },
     { "refused", "Refused", NGX_HTTP_AOP_BOOLEAN, 0 },
     { "first", "First", NGX_HTTP_AOP_TIME, 0 },
     { "last", "Last", NGX_HTTP_AOP_TIME, 0 },
@@ -126,53 +126,53 @@ static const ngx_http_aop_column_t  ngx_http_aop_columns_top[] = {
 const ngx_http_aop_table_t  ngx_http_aop_tables[] = {
 
     { "versions", "Versions", ngx_http_aop_columns_versions,
-      NULL, NULL, NULL, 0, 0, 1, ngx_http_aop_rows_versions },
+      NULL, NULL, NULL, 0, 0, 1, 0, ngx_http_aop_rows_versions },
 
     { "readiness", "Safe to enforce?", ngx_http_aop_columns_ready,
-      NULL, NULL, NULL, 0, 1, 1, ngx_http_aop_rows_ready },
+      NULL, NULL, NULL, 0, 1, 1, 0, ngx_http_aop_rows_ready },
 
     { NULL, NULL, ngx_http_aop_columns_ready_metric,
       "nginx_aop_ready", "gauge",
       "Whether enforcing now would lock out no traffic that matters: "
       "1 yes, 0 no, absent if that cannot be told.",
-      0, 1, 0, ngx_http_aop_rows_ready_metric },
+      0, 1, 0, 0, ngx_http_aop_rows_ready_metric },
+
+    { "failing_edge", "What fails from Cloudflare's edge and from private "
+      "addresses", ngx_http_aop_columns_top,
+      NULL, NULL, NULL, 0, 0, 0, 1, ngx_http_aop_rows_edge },
+
+    { "failing_direct", "What fails from other addresses",
+      ngx_http_aop_columns_top,
+      NULL, NULL, NULL, 0, 0, 0, 1, ngx_http_aop_rows_direct },
 
     { "refused", "Refused", ngx_http_aop_columns_failed,
       "nginx_aop_refused_total", "counter",
-      "Requests that were refused.", 2, 1, 0, ngx_http_aop_rows_refused },
+      "Requests that were refused.", 2, 1, 0, 0, ngx_http_aop_rows_refused },
 
     { "would_be_refused", "Would be refused", ngx_http_aop_columns_failed,
-      NULL, NULL, NULL, 0, 1, 0, ngx_http_aop_rows_would_refuse },
+      NULL, NULL, NULL, 0, 1, 0, 0, ngx_http_aop_rows_would_refuse },
 
     { "certificates", "Certificates", ngx_http_aop_columns_certificates,
       "nginx_aop_certificate_expiry_timestamp_seconds", "gauge",
       "When an anchor, a CRL, or the last client certificate that passed by "
-      "an anchor ends.", 4, 1, 0, ngx_http_aop_rows_certificates },
+      "an anchor ends.", 4, 1, 0, 0, ngx_http_aop_rows_certificates },
 
     { "requests", "Requests judged", ngx_http_aop_columns_requests,
       "nginx_aop_requests_total", "counter",
-      "Requests that were judged.", 3, 1, 0, ngx_http_aop_rows_requests },
+      "Requests that were judged.", 3, 1, 0, 0, ngx_http_aop_rows_requests },
 
     { "connections", "Connections", ngx_http_aop_columns_connections,
       "nginx_aop_connections_total", "counter",
       "TLS connections, at their first judged request; resumed=declined is "
       "a full handshake because the session was not good any more.",
-      1, 1, 0, ngx_http_aop_rows_connections },
-
-    { "failing_edge", "What fails from Cloudflare's edge and from private "
-      "addresses", ngx_http_aop_columns_top,
-      NULL, NULL, NULL, 0, 0, 0, ngx_http_aop_rows_edge },
-
-    { "failing_direct", "What fails from other addresses",
-      ngx_http_aop_columns_top,
-      NULL, NULL, NULL, 0, 0, 0, ngx_http_aop_rows_direct },
+      1, 1, 0, 0, ngx_http_aop_rows_connections },
 
     { "verify_cache", "Verified chains", ngx_http_aop_columns_cache,
       "nginx_aop_verify_cache_total", "counter",
       "Chains that were looked up in the cache of verified ones.",
-      1, 0, 0, ngx_http_aop_rows_cache },
+      1, 0, 0, 0, ngx_http_aop_rows_cache },
 
-    { NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, NULL }
+    { NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, NULL }
 };
 
 
@@ -393,7 +393,9 @@ ngx_http_aop_rows_certificates(ngx_http_aop_report_t *report,
         value[2].text = ending[i].fingerprint;
         value[3].text = ending[i].anchor;
         value[4].number = ending[i].not_after;
-        value[5].number = ngx_http_aop_days_left(ending[i].not_after);
+        value[5].number = ending[i].not_after
+                          ? ngx_http_aop_days_left(ending[i].not_after)
+                          : NGX_HTTP_AOP_NEVER;
 
         row(data, value);
     }
@@ -473,14 +475,18 @@ ngx_http_aop_report_server(ngx_http_aop_report_t *report,
 
     if (server->shared == NULL) {
         report->ready = NGX_AOP_READY_UNKNOWN;
-        ngx_aop_text_puts(&why, "not counted: \"aop_zone\" is full");
+        ngx_aop_text_puts(&why, report->shared
+                          ? "not counted: \"aop_zone\" is full"
+                          : "not counted: the counters in \"aop_zone\" are of "
+                            "another version of the module");
 
     } else {
         ngx_http_aop_count_window(server->shared, &report->window);
 
         report->window.outdated = ngx_http_aop_policy_outdated(ascf->policy);
         report->window.hosts = ngx_http_aop_top_hosts(report->request,
-                                                      server->shared);
+                                                      server->shared,
+                                                      &report->window.last);
 
         report->ready = ngx_aop_ready(&report->window, &why);
     }

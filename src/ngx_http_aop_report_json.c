@@ -134,6 +134,17 @@ ngx_http_aop_json_value(ngx_aop_text_t *text, ngx_http_aop_type_e type,
         ngx_aop_text_printf(text, "%lld", (long long) value->number);
         break;
 
+    case NGX_HTTP_AOP_DAYS:
+
+        if (value->number == NGX_HTTP_AOP_NEVER) {
+            ngx_aop_text_puts(text, "null");
+
+        } else {
+            ngx_aop_text_printf(text, "%lld", (long long) value->number);
+        }
+
+        break;
+
     case NGX_HTTP_AOP_TIME:
 
         if (value->number == 0) {

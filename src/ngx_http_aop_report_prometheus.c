@@ -103,6 +103,14 @@ ngx_http_aop_prometheus_row(void *data, const ngx_http_aop_value_t *row)
     sample = text->pos - text->start;
     separator = "{";
 
+    /* a CRL may have no end, and 1970 would be one */
+
+    if (column[ctx->table->value].type == NGX_HTTP_AOP_TIME
+        && row[ctx->table->value].number == 0)
+    {
+        return;
+    }
+
     ngx_aop_text_puts(text, ctx->table->metric);
 
     if (ctx->server != NULL) {

@@ -16,14 +16,13 @@
 #include "ngx_aop_text.h"
 
 
-#define NGX_HTTP_AOP_TOP_HOSTS  5
-
-
 static int ngx_libc_cdecl ngx_http_aop_top_cmp(const void *one,
     const void *two);
 static ngx_http_aop_top_t *ngx_http_aop_top_place(ngx_http_aop_top_t *top,
     const ngx_http_aop_server_t *server, ngx_aop_verdict_e verdict,
     const char *addr);
+static void ngx_http_aop_top_host(ngx_http_aop_server_t *server,
+    const char *name);
 static void ngx_http_aop_top_text(char *buf, size_t size, const u_char *data,
     size_t len);
 
@@ -81,6 +80,10 @@ ngx_http_aop_top_add(ngx_http_request_t *r, ngx_http_aop_server_t *server,
                           agent ? agent->value.data : NULL,
                           agent ? agent->value.len : 0);
 
+    if (list == NGX_HTTP_AOP_TOP_EDGE && !foreign) {
+        ngx_http_aop_top_host(server, top->host);
+    }
+
     ngx_shmtx_unlock(&shpool->mutex);
 }
 
@@ -123,6 +126,55 @@ ngx_http_aop_top_place(ngx_http_aop_top_t *top,
                        sizeof(least->addr));
 
     return least;
+}
+
+
+/* The hosts that failed last; a peer's place has its last host only. */
+
+static void
+ngx_http_aop_top_host(ngx_http_aop_server_t *server, const char *name)
+{
+    ngx_uint_t            i;
+    ngx_http_aop_host_t  *host, *place;
+
+    host = server->hosts;
+    place = host;
+
+    for (i = 0; i < NGX_HTTP_AOP_HOSTS; i++) {
+
+        if (host[i].last && ngx_strcmp(host[i].name, name) == 0) {
+            place = &host[i];
+            break;
+        }
+
+        if (host[i].last < place->last) {
+            place = &host[i];
+        }
+    }
+
+    place->last = ngx_time();
+
+    (void) ngx_cpystrn((u_char *) place->name, (u_char *) name,
+                       sizeof(place->name));
+}
+
+
+void
+ngx_http_aop_top_forget(ngx_http_aop_shared_t *shared,
+    const ngx_http_aop_server_t *server)
+{
+    ngx_uint_t           i, list;
+    ngx_http_aop_top_t  *top;
+
+    for (list = 0; list < NGX_HTTP_AOP_TOPS; list++) {
+        top = shared->top[list];
+
+        for (i = 0; i < NGX_HTTP_AOP_TOP; i++) {
+            if (top[i].server == server) {
+                ngx_memzero(&top[i], sizeof(ngx_http_aop_top_t));
+            }
+        }
+    }
 }
 
 
@@ -191,42 +243,49 @@ ngx_http_aop_top_cmp(const void *one, const void *two)
 
 const char *
 ngx_http_aop_top_hosts(ngx_http_request_t *r,
-    const ngx_http_aop_server_t *server)
+    const ngx_http_aop_server_t *server, time_t *last)
 {
-    char                      *hosts;
-    size_t                     size;
-    time_t                     since;
-    ngx_uint_t                 i, n, found;
-    ngx_aop_text_t             text;
-    const ngx_http_aop_top_t  *top;
+    char                       *hosts;
+    time_t                      since;
+    ngx_uint_t                  i;
+    ngx_aop_text_t              text;
+    ngx_slab_pool_t            *shpool;
+    ngx_http_aop_host_t         host[NGX_HTTP_AOP_HOSTS];
+    ngx_http_aop_main_conf_t   *amcf;
 
-    top = ngx_http_aop_top_copy(r, NGX_HTTP_AOP_TOP_EDGE, &n);
+    *last = 0;
 
-    size = NGX_HTTP_AOP_TOP_HOSTS * (sizeof(top->host) + 2);
-
-    hosts = ngx_pcalloc(r->pool, size);
-    if (hosts == NULL || top == NULL) {
+    hosts = ngx_pcalloc(r->pool, sizeof(host));
+    if (hosts == NULL) {
         return NULL;
     }
 
-    found = 0;
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_aop_module);
+    shpool = (ngx_slab_pool_t *) amcf->zone->shm.addr;
+
+    ngx_shmtx_lock(&shpool->mutex);
+
+    ngx_memcpy(host, server->hosts, sizeof(host));
+
+    ngx_shmtx_unlock(&shpool->mutex);
+
     since = ngx_max(server->changed,
                     ngx_time() - NGX_HTTP_AOP_HOURS * 3600);
 
-    ngx_aop_text_init(&text, hosts, size - 1);
+    ngx_aop_text_init(&text, hosts, sizeof(host) - 1);
 
-    for (i = 0; i < n && found < NGX_HTTP_AOP_TOP_HOSTS; i++) {
+    for (i = 0; i < NGX_HTTP_AOP_HOSTS; i++) {
 
-        if (top[i].server != server
-            || top[i].foreign
-            || top[i].last < since
-            || top[i].host[0] == '\0'
-            || ngx_strstr(hosts, top[i].host) != NULL)
-        {
+        if (host[i].last == 0 || host[i].last < since) {
             continue;
         }
 
-        ngx_aop_text_printf(&text, "%s%s", found++ ? ", " : "", top[i].host);
+        *last = ngx_max(*last, host[i].last);
+
+        if (host[i].name[0] != '\0') {
+            ngx_aop_text_printf(&text, "%s%s", hosts[0] ? ", " : "",
+                                host[i].name);
+        }
     }
 
     return hosts;

@@ -6,7 +6,7 @@
 
 /*
  * The shared memory zone: where each server's counters are, and that they
- * stay there over reloads.  Servers are told apart by name and first address.
+ * stay there over reloads.  Servers are told apart by name and address.
  */
 
 
@@ -17,6 +17,10 @@
 
 #define NGX_HTTP_AOP_ZONE_UNUSED  86400
 
+/* of a name in a label: the address and the number are not to be cut */
+
+#define NGX_HTTP_AOP_NAME_LEN     160
+
 
 static ngx_int_t ngx_http_aop_zone_init(ngx_shm_zone_t *zone, void *data);
 static ngx_int_t ngx_http_aop_zone_servers(ngx_conf_t *cf,
@@ -24,11 +28,20 @@ static ngx_int_t ngx_http_aop_zone_servers(ngx_conf_t *cf,
 static ngx_int_t ngx_http_aop_zone_server(ngx_conf_t *cf,
     ngx_http_aop_main_conf_t *amcf, ngx_http_conf_addr_t *addr,
     ngx_http_core_srv_conf_t *cscf);
+static ngx_uint_t ngx_http_aop_zone_better(ngx_http_conf_addr_t *one,
+    ngx_http_conf_addr_t *two);
+static ngx_int_t ngx_http_aop_zone_labels(ngx_conf_t *cf,
+    ngx_http_aop_main_conf_t *amcf);
 static ngx_int_t ngx_http_aop_zone_label(ngx_conf_t *cf,
-    ngx_http_conf_addr_t *addr, ngx_http_core_srv_conf_t *cscf,
-    ngx_str_t *label);
-static ngx_http_aop_server_t *ngx_http_aop_zone_find(ngx_slab_pool_t *shpool,
+    ngx_http_aop_known_t *known, ngx_uint_t n);
+static ngx_uint_t ngx_http_aop_zone_bind_servers(ngx_slab_pool_t *shpool,
+    ngx_http_aop_shared_t *shared, ngx_array_t *servers);
+static ngx_http_aop_server_t *ngx_http_aop_zone_find(
     ngx_http_aop_shared_t *shared, ngx_str_t *label);
+static ngx_http_aop_server_t *ngx_http_aop_zone_make(ngx_slab_pool_t *shpool,
+    ngx_http_aop_shared_t *shared, ngx_str_t *label);
+static ngx_http_aop_server_t *ngx_http_aop_zone_unused(
+    ngx_http_aop_shared_t *shared);
 static void ngx_http_aop_zone_policy(ngx_http_aop_known_t *known,
     const ngx_aop_policy_t *policy);
 
@@ -43,7 +56,9 @@ ngx_http_aop_zone_add(ngx_conf_t *cf)
 
     amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_aop_module);
 
-    if (ngx_http_aop_zone_servers(cf, amcf) != NGX_OK) {
+    if (ngx_http_aop_zone_servers(cf, amcf) != NGX_OK
+        || ngx_http_aop_zone_labels(cf, amcf) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -177,7 +192,18 @@ ngx_http_aop_zone_server(ngx_conf_t *cf, ngx_http_aop_main_conf_t *amcf,
 
     ascf = cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
 
-    if (ascf->policy == NULL || ascf->listed) {
+    if (ascf->policy == NULL) {
+        return NGX_OK;
+    }
+
+    if (ascf->listed) {
+        known = amcf->servers.elts;
+        known += ascf->server;
+
+        if (ngx_http_aop_zone_better(addr, known->addr)) {
+            known->addr = addr;
+        }
+
         return NGX_OK;
     }
 
@@ -189,6 +215,7 @@ ngx_http_aop_zone_server(ngx_conf_t *cf, ngx_http_aop_main_conf_t *amcf,
     ngx_memzero(known, sizeof(ngx_http_aop_known_t));
 
     known->cscf = cscf;
+    known->addr = addr;
     known->nnames = cscf->server_names.nelts;
 
     len = known->nnames * sizeof(ngx_http_server_name_t);
@@ -203,28 +230,94 @@ ngx_http_aop_zone_server(ngx_conf_t *cf, ngx_http_aop_main_conf_t *amcf,
     ascf->listed = 1;
     ascf->server = amcf->servers.nelts - 1;
 
-    return ngx_http_aop_zone_label(cf, addr, cscf, &known->label);
+    return NGX_OK;
 }
 
 
-/* "name:port", or "name address:port" where the address is no wildcard. */
+/*
+ * The order in which nginx has the addresses depends on other servers, so a
+ * server's address is chosen by what it is: TLS first, then the lowest.
+ */
+
+static ngx_uint_t
+ngx_http_aop_zone_better(ngx_http_conf_addr_t *one, ngx_http_conf_addr_t *two)
+{
+    ngx_str_t  *first, *second;
+
+    if (ngx_http_aop_listens_tls(one) != ngx_http_aop_listens_tls(two)) {
+        return ngx_http_aop_listens_tls(one);
+    }
+
+    first = &one->opt.addr_text;
+    second = &two->opt.addr_text;
+
+    return ngx_memn2cmp(first->data, second->data, first->len, second->len)
+           < 0;
+}
+
+
+/* Two servers of one name and address have numbers. */
 
 static ngx_int_t
-ngx_http_aop_zone_label(ngx_conf_t *cf, ngx_http_conf_addr_t *addr,
-    ngx_http_core_srv_conf_t *cscf, ngx_str_t *label)
+ngx_http_aop_zone_labels(ngx_conf_t *cf, ngx_http_aop_main_conf_t *amcf)
+{
+    ngx_uint_t             i, j, n;
+    ngx_http_aop_known_t  *known;
+
+    known = amcf->servers.elts;
+
+    for (i = 0; i < amcf->servers.nelts; i++) {
+
+        if (ngx_http_aop_zone_label(cf, &known[i], 1) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        for (n = 1, j = 0; j < i; j++) {
+
+            if (known[i].label.len != known[j].label.len
+                || ngx_memcmp(known[i].label.data, known[j].label.data,
+                              known[i].label.len)
+                   != 0)
+            {
+                continue;
+            }
+
+            if (ngx_http_aop_zone_label(cf, &known[i], ++n) != NGX_OK) {
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * "name:port", or "name address:port" where the address is no wildcard; the
+ * number, of the second server and of those that follow, comes last.
+ */
+
+static ngx_int_t
+ngx_http_aop_zone_label(ngx_conf_t *cf, ngx_http_aop_known_t *known,
+    ngx_uint_t n)
 {
     u_char     *p, *colon, *last;
-    ngx_str_t  *text, *name;
+    ngx_str_t  *text, name, *label;
 
-    static ngx_str_t  noname = ngx_string("_");
+    text = &known->addr->opt.addr_text;
+    name = known->cscf->server_name;
+    label = &known->label;
 
-    text = &addr->opt.addr_text;
-    name = cscf->server_name.len ? &cscf->server_name : &noname;
+    if (name.len == 0) {
+        ngx_str_set(&name, "_");
+    }
+
+    name.len = ngx_min(name.len, NGX_HTTP_AOP_NAME_LEN);
 
     last = text->data + text->len;
     colon = NULL;
 
-    if (addr->opt.wildcard) {
+    if (known->addr->opt.wildcard) {
         for (p = text->data; p < last; p++) {
             if (*p == ':') {
                 colon = p;
@@ -232,12 +325,13 @@ ngx_http_aop_zone_label(ngx_conf_t *cf, ngx_http_conf_addr_t *addr,
         }
     }
 
-    label->data = ngx_pnalloc(cf->pool, name->len + 1 + text->len);
+    label->data = ngx_pnalloc(cf->pool, name.len + 1 + text->len
+                                        + sizeof(" #") + NGX_INT_T_LEN);
     if (label->data == NULL) {
         return NGX_ERROR;
     }
 
-    p = ngx_cpymem(label->data, name->data, name->len);
+    p = ngx_cpymem(label->data, name.data, name.len);
 
     if (colon != NULL) {
         p = ngx_cpymem(p, colon, last - colon);
@@ -247,11 +341,11 @@ ngx_http_aop_zone_label(ngx_conf_t *cf, ngx_http_conf_addr_t *addr,
         p = ngx_cpymem(p, text->data, text->len);
     }
 
-    label->len = p - label->data;
-
-    if (label->len >= NGX_HTTP_AOP_LABEL_LEN) {
-        label->len = NGX_HTTP_AOP_LABEL_LEN - 1;
+    if (n > 1) {
+        p = ngx_sprintf(p, " #%ui", n);
     }
+
+    label->len = ngx_min(p - label->data, NGX_HTTP_AOP_LABEL_LEN - 1);
 
     return NGX_OK;
 }
@@ -265,11 +359,9 @@ ngx_http_aop_zone_label(ngx_conf_t *cf, ngx_http_conf_addr_t *addr,
 void
 ngx_http_aop_zone_bind(ngx_cycle_t *cycle)
 {
-    ngx_uint_t                 i, lost;
+    ngx_uint_t                 lost;
     ngx_slab_pool_t           *shpool;
-    ngx_http_aop_known_t      *known;
     ngx_http_aop_shared_t     *shared;
-    ngx_http_aop_srv_conf_t   *ascf;
     ngx_http_aop_main_conf_t  *amcf;
 
     amcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_aop_module);
@@ -290,28 +382,15 @@ ngx_http_aop_zone_bind(ngx_cycle_t *cycle)
         return;
     }
 
-    lost = 0;
-    known = amcf->servers.elts;
     shpool = (ngx_slab_pool_t *) amcf->zone->shm.addr;
 
     ngx_http_aop_count_init(shpool, shared);
 
-    for (i = 0; i < amcf->servers.nelts; i++) {
-        ascf = known[i].cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
+    ngx_shmtx_lock(&shpool->mutex);
 
-        ngx_shmtx_lock(&shpool->mutex);
+    lost = ngx_http_aop_zone_bind_servers(shpool, shared, &amcf->servers);
 
-        known[i].shared = ngx_http_aop_zone_find(shpool, shared,
-                                                 &known[i].label);
-        if (known[i].shared != NULL) {
-            ngx_http_aop_zone_policy(&known[i], ascf->policy);
-
-        } else {
-            lost++;
-        }
-
-        ngx_shmtx_unlock(&shpool->mutex);
-    }
+    ngx_shmtx_unlock(&shpool->mutex);
 
     if (lost) {
         ngx_log_error(NGX_LOG_ERR, cycle->log, 0,
@@ -322,16 +401,69 @@ ngx_http_aop_zone_bind(ngx_cycle_t *cycle)
 }
 
 
-/* The shared memory's mutex is held. */
+/*
+ * The servers that are known are found before a new one may take the place of
+ * one that is gone.  Returns how many servers have no place.
+ */
+
+static ngx_uint_t
+ngx_http_aop_zone_bind_servers(ngx_slab_pool_t *shpool,
+    ngx_http_aop_shared_t *shared, ngx_array_t *servers)
+{
+    ngx_uint_t                i, lost;
+    ngx_queue_t              *q;
+    ngx_http_aop_known_t     *known;
+    ngx_http_aop_server_t    *server;
+    ngx_http_aop_srv_conf_t  *ascf;
+
+    for (q = ngx_queue_head(&shared->servers);
+         q != ngx_queue_sentinel(&shared->servers);
+         q = ngx_queue_next(q))
+    {
+        server = ngx_queue_data(q, ngx_http_aop_server_t, queue);
+
+        if (server->gone == 0) {
+            server->gone = ngx_time();
+        }
+    }
+
+    lost = 0;
+    known = servers->elts;
+
+    for (i = 0; i < servers->nelts; i++) {
+        known[i].shared = ngx_http_aop_zone_find(shared, &known[i].label);
+
+        if (known[i].shared != NULL) {
+            known[i].shared->gone = 0;
+        }
+    }
+
+    for (i = 0; i < servers->nelts; i++) {
+
+        if (known[i].shared == NULL) {
+            known[i].shared = ngx_http_aop_zone_make(shpool, shared,
+                                                     &known[i].label);
+        }
+
+        if (known[i].shared == NULL) {
+            lost++;
+            continue;
+        }
+
+        ascf = known[i].cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
+
+        ngx_http_aop_zone_policy(&known[i], ascf->policy);
+    }
+
+    return lost;
+}
+
 
 static ngx_http_aop_server_t *
-ngx_http_aop_zone_find(ngx_slab_pool_t *shpool, ngx_http_aop_shared_t *shared,
-    ngx_str_t *label)
+ngx_http_aop_zone_find(ngx_http_aop_shared_t *shared, ngx_str_t *label)
 {
     ngx_queue_t            *q;
-    ngx_http_aop_server_t  *server, *unused;
-
-    unused = NULL;
+    ngx_http_aop_server_t  *server;
 
     for (q = ngx_queue_head(&shared->servers);
          q != ngx_queue_sentinel(&shared->servers);
@@ -344,31 +476,67 @@ ngx_http_aop_zone_find(ngx_slab_pool_t *shpool, ngx_http_aop_shared_t *shared,
         {
             return server;
         }
-
-        if (ngx_time() - server->bound > NGX_HTTP_AOP_ZONE_UNUSED
-            && (unused == NULL || server->bound < unused->bound))
-        {
-            unused = server;
-        }
     }
+
+    return NULL;
+}
+
+
+static ngx_http_aop_server_t *
+ngx_http_aop_zone_make(ngx_slab_pool_t *shpool, ngx_http_aop_shared_t *shared,
+    ngx_str_t *label)
+{
+    ngx_http_aop_server_t  *server;
 
     server = ngx_slab_calloc_locked(shpool, sizeof(ngx_http_aop_server_t));
 
     if (server != NULL) {
         ngx_queue_insert_tail(&shared->servers, &server->queue);
 
-    } else if (unused != NULL) {
-        server = unused;
+    } else {
+        server = ngx_http_aop_zone_unused(shared);
+
+        if (server == NULL) {
+            return NULL;
+        }
+
+        ngx_http_aop_top_forget(shared, server);
+
         ngx_memzero((u_char *) server + sizeof(ngx_queue_t),
                     sizeof(ngx_http_aop_server_t) - sizeof(ngx_queue_t));
-
-    } else {
-        return NULL;
     }
 
     ngx_memcpy(server->label, label->data, label->len);
 
     return server;
+}
+
+
+/* The one that is gone longest; workers of its time have ended by then. */
+
+static ngx_http_aop_server_t *
+ngx_http_aop_zone_unused(ngx_http_aop_shared_t *shared)
+{
+    ngx_queue_t            *q;
+    ngx_http_aop_server_t  *server, *unused;
+
+    unused = NULL;
+
+    for (q = ngx_queue_head(&shared->servers);
+         q != ngx_queue_sentinel(&shared->servers);
+         q = ngx_queue_next(q))
+    {
+        server = ngx_queue_data(q, ngx_http_aop_server_t, queue);
+
+        if (server->gone != 0
+            && ngx_time() - server->gone > NGX_HTTP_AOP_ZONE_UNUSED
+            && (unused == NULL || server->gone < unused->gone))
+        {
+            unused = server;
+        }
+    }
+
+    return unused;
 }
 
 
@@ -379,7 +547,6 @@ ngx_http_aop_zone_policy(ngx_http_aop_known_t *known,
     ngx_http_aop_server_t  *server;
 
     server = known->shared;
-    server->bound = ngx_time();
 
     if (ngx_memcmp(server->policy, policy->digest, NGX_AOP_DIGEST) != 0) {
         ngx_memcpy(server->policy, policy->digest, NGX_AOP_DIGEST);

@@ -22,6 +22,8 @@
 
 #define NGX_HTTP_AOP_LABEL_LEN     256
 #define NGX_HTTP_AOP_CLIENTS       8
+#define NGX_HTTP_AOP_HOSTS         6
+#define NGX_HTTP_AOP_HOST_LEN      96
 #define NGX_HTTP_AOP_HOURS         24
 #define NGX_HTTP_AOP_TOP           32
 
@@ -52,7 +54,7 @@ typedef struct {
 
 typedef struct {
     uint32_t            requests[NGX_AOP_VERDICTS][NGX_AOP_PEERS];
-    uint32_t            foreign;
+    uint32_t            foreign[NGX_AOP_PEERS];
     uint32_t            handshakes;
 } ngx_http_aop_sums_t;
 
@@ -63,6 +65,14 @@ typedef struct {
     ngx_atomic_t        until;      /* held back till then */
     ngx_atomic_t        held;
 } ngx_http_aop_held_t;
+
+
+/* A host of the server that failed, but from strangers. */
+
+typedef struct {
+    time_t              last;       /* 0: the place is free */
+    char                name[NGX_HTTP_AOP_HOST_LEN];
+} ngx_http_aop_host_t;
 
 
 /* A client certificate that passed lately, and the anchor it passed by. */
@@ -80,7 +90,7 @@ typedef struct {
 typedef struct {
     ngx_queue_t             queue;
     char                    label[NGX_HTTP_AOP_LABEL_LEN];
-    time_t                  bound;      /* last in a configuration */
+    time_t                  gone;       /* from the configuration; 0: not */
 
     u_char                  policy[NGX_AOP_DIGEST];
     ngx_atomic_t            epoch;      /* of the policy */
@@ -94,7 +104,9 @@ typedef struct {
     /* failures for hosts of the server, and for others */
 
     ngx_atomic_t            failed[NGX_AOP_VERDICTS][NGX_AOP_PEERS];
-    ngx_atomic_t            foreign;
+    ngx_atomic_t            foreign[NGX_AOP_PEERS];
+
+    ngx_http_aop_host_t     hosts[NGX_HTTP_AOP_HOSTS];
 
     /* requests "ok" that workers of an older policy counted */
 
@@ -125,7 +137,7 @@ typedef struct {
     unsigned                refused:1;
     unsigned                foreign:1;
     char                    addr[48];
-    char                    host[96];
+    char                    host[NGX_HTTP_AOP_HOST_LEN];
     char                    uri[160];
     char                    agent[160];
 } ngx_http_aop_top_t;
@@ -145,7 +157,8 @@ typedef struct {
 
 typedef struct {
     ngx_http_core_srv_conf_t  *cscf;
-    ngx_str_t                  label;   /* name and first address */
+    ngx_http_conf_addr_t      *addr;    /* of the configuration's reading */
+    ngx_str_t                  label;   /* name and address */
 
     /* a copy: nginx's own is in the pool of the parsing */
     ngx_http_server_name_t    *names;
@@ -214,17 +227,24 @@ void ngx_http_aop_top_add(ngx_http_request_t *r, ngx_http_aop_server_t *server,
 
 
 /*
+ * ngx_http_aop_top_forget() takes a server out of the lists; the shared
+ * memory's mutex is held.
+ *
  * ngx_http_aop_top_copy() copies a list, the most frequent first, to the
  * request's pool; NULL if memory is short or there is no zone.
  *
  * ngx_http_aop_top_hosts() names the hosts of a server that failed from the
- * edge or from private addresses in the window; NULL likewise.
+ * edge or from private addresses in the window, and the last time that one
+ * did; NULL likewise.
  */
+
+void ngx_http_aop_top_forget(ngx_http_aop_shared_t *shared,
+    const ngx_http_aop_server_t *server);
 
 const ngx_http_aop_top_t *ngx_http_aop_top_copy(ngx_http_request_t *r,
     ngx_http_aop_top_e list, ngx_uint_t *n);
 const char *ngx_http_aop_top_hosts(ngx_http_request_t *r,
-    const ngx_http_aop_server_t *server);
+    const ngx_http_aop_server_t *server, time_t *last);
 
 
 #endif /* _NGX_HTTP_AOP_ZONE_H_INCLUDED_ */

@@ -97,6 +97,7 @@ my @redirect = (
 
 my @direct = (
     [ 'return of the server', 'returns', '/' ],
+    [ 'return of the server, by a variable', 'varying', '/' ],
     [ 'rewrite of the server', 'rewrites', '/any' ],
     [ 'if of the server', 'ifs', '/' ],
     [ 'return of a location', 'locations', '/return' ],
@@ -176,6 +177,27 @@ $nginx->configure(join "\n", <<"EOF", map { kind($_) } sort keys %kind)->start;
     }
 
     server { $listen server_name returns; aop on; return 200 secret; }
+
+    server { $listen server_name varying; aop \$on; return 200 secret; }
+
+    server {
+        $listen
+        server_name posts;
+        aop on;
+        post_action /hook;
+        location / { try_files /large =404; root html; }
+        location = /hook { proxy_pass http://127.0.0.1:$backend/hook; }
+    }
+
+    server {
+        $listen
+        server_name loops;
+        aop on;
+        recursive_error_pages on;
+        error_page 495 496 = /blocked;
+        location / { return 200 secret; }
+        location = /blocked { rewrite ^ /elsewhere last; }
+    }
 
     server {
         $listen
@@ -377,6 +399,15 @@ for my $name (sort keys %kind) {
     truncate $nginx->path('hook.log'), 0;
 }
 
+# what a server does after each request, it does not do after a refusal
+
+get($port, sni => 'posts', cert => $_) for undef, $bad;
+is($nginx->read('hook.log'), '', 'post_action of a refused request');
+
+get($port, sni => 'posts', cert => $good);
+like($nginx->wait_file('hook.log', qr{ /hook }), qr/ 200 /,
+     'post_action of a request that was served');
+
 # directly
 
 for my $http ('1.1', '2') {
@@ -458,6 +489,18 @@ is(join(' ', map { seen($_) } @answer),
    join(' ', map { $_ % 3 ? '400 on untrusted REJECTED' : '200 off untrusted -'
                  } 1 .. 30), 'HTTP/2: 30 streams');
 
+# the page of a refusal that leads elsewhere, over and over
+
+for my $http ('1.1', '2') {
+    my $mark = $nginx->mark;
+
+    is(seen(get($port, sni => 'loops', http => $http)),
+       '400 on none REJECTED', "HTTP/$http: page that redirects, once");
+    $nginx->wait_log(qr/aop: /, $mark);
+    is(scalar(grep { /aop: / } $nginx->log_since($mark)), 1,
+       "HTTP/$http: page that redirects, logged once");
+}
+
 # the page of a refusal, where the server itself answers or rewrites
 
 TODO: {
@@ -497,9 +540,9 @@ $nginx->finish;
 done_testing();
 
 
-# early($name, $cert): what is logged of a request for /$name in the first flight
-# of a resumed handshake, or if that was not taken of one for /$name-again behind
-# it: path, status, verdict, $ssl_early_data, $aop_resumed.
+# early($name, $cert): what is logged of a request for /$name in the first
+# flight of a resumed handshake, or if that was not taken of the one for
+# /$name-again behind it: path, status, verdict, $ssl_early_data, $aop_resumed.
 sub early {
     my ($name, $cert) = @_;
 

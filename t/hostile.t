@@ -23,7 +23,7 @@ use constant {
     CERTIFICATE         => 11,
     CERTIFICATE_VERIFY  => 15,
     UTF8STRING          => 12,
-    BMPSTRING           => 30,
+    T61STRING           => 20,
     TICKET_NAME         => 16,
     TICKET_IV           => 16,
     TICKET_MAC          => 32,
@@ -33,6 +33,7 @@ use constant {
 };
 
 my $ca    = ca('Edge CA');
+my $rsa   = ca('Edge RSA CA', key => 'rsa');
 my $rival = ca('Foreign');
 my $good  = $ca->leaf('edge');
 my $bad   = $rival->leaf('stranger');
@@ -46,7 +47,13 @@ my $show = show();
 
 my $key = pack 'C*', map { int rand 256 } 1 .. 80;
 
-$nginx->write('ca.pem', $ca);
+# with a key as cheap as P-256 no ticket pays in TLS 1.3
+my $dear  = AOP::Test::Cert->new(subject => 'server.test',
+                                 key => 'ec:secp384r1');
+
+$nginx->write('server.crt', $dear);
+$nginx->write('server.key', $dear->key_pem);
+$nginx->write('ca.pem', [ $ca, $rsa ]);
 $nginx->write('ticket.key', $key);
 
 $nginx->configure(<<"EOF")->start;
@@ -75,6 +82,9 @@ $nginx->configure(<<"EOF")->start;
         return 200 secret;
     }
 EOF
+
+# who is refused in the handshake may notice it while writing
+$SIG{PIPE} = 'IGNORE';
 
 certificates();
 proofs();
@@ -106,11 +116,9 @@ sub certificates {
     my %subject = (
         'a NUL byte'           => "edge\0.evil",
         'a line break'         => "x\nforged [alert] line",
-        'control bytes'        => $odd,
-        'invalid UTF-8'        => "\xc0\x80\xff\xfe\xed\xa0\x80",
+        'control bytes'        => [ T61STRING, $odd ],
         'a name of 60,000'     => 'x' x 60_000,
         'nothing'              => '',
-        'half a BMP character' => [ BMPSTRING, "\0a\0" ],
         'a quote and a %s'     => '", peer: %s%n%V \\',
     );
 
@@ -118,7 +126,7 @@ sub certificates {
         '50-deep chain'
             => [ $deep->[0], 'depth', chain => [ @$deep[1 .. 50] ] ],
         '50-deep foreign chain'
-            => [ map { $_->[0], 'untrusted', chain => [ @$_[1 .. 50] ] }
+            => [ map { $_->[0], 'depth', chain => [ @$_[1 .. 50] ] }
                  chain($rival, 50) ],
         '50-deep chain, out of order'
             => [ $deep->[0], 'depth', chain => [ reverse @$deep[1 .. 50] ] ],
@@ -127,12 +135,12 @@ sub certificates {
         'its own authority, 60 times'
             => [ $good, 'ok', chain => [ ($ca) x 60 ] ],
         'authorities that issue each other'
-            => [ $bad, 'untrusted', chain => [ circle() ] ],
+            => [ $bad, 'depth', chain => [ circle() ] ],
         'a name of 3,000 parts'
             => [ $rival->leaf([ map { +(OU => "part $_") } 1 .. 3000 ]),
                  'untrusted' ],
-        'MD5 signature'  => [ $ca->leaf('md5', digest => 'md5'), 'invalid' ],
-        'SHA-1 signature' => [ $ca->leaf('sha1', digest => 'sha1'),
+        'MD5 signature'  => [ $rsa->leaf('md5', digest => 'md5'), 'invalid' ],
+        'SHA-1 signature' => [ $rsa->leaf('sha1', digest => 'sha1'),
                                'invalid' ],
         'RSA-16384'      => [ $rival->leaf('huge', key => huge_key()),
                               'untrusted', timeout => 20 ],
@@ -171,7 +179,7 @@ sub certificates {
 
     # 100 KB is OpenSSL's limit
 
-    my @large = map { ca([ O => [ UTF8STRING, 'x' x 30_000 ] ]) } 1 .. 4;
+    my @large = map { ca([ O => [ UTF8STRING, 'x' x 14_000 ] ]) } 1 .. 4;
 
     for my $tls ('1.2', '1.3') {
         my %how = (sni => 'on', tls => $tls);
@@ -254,6 +262,8 @@ sub malformed {
         'a length too long'   => pack('xn', 9000) . $der,
         'a list cut short'    => "\0\0",
         'a broken second one' => certificate_list($der, substr $der, 1),
+        'invalid UTF-8 in it' =>
+            certificate_list($der =~ s/edge/\xff\xfe\xc0\x80/r),
         'indefinite lengths'  => certificate_list("\x30\x80" x 40_000),
     );
 
@@ -643,8 +653,9 @@ sub huge_key {
     my $e = Math::BigInt->new(65537);
     my ($q, $phi) = map { Math::BigInt->new(1) } 1 .. 2;
 
-    while ($q->length < 4928) {
-        my ($prime) = openssl('', qw(prime -generate -bits 520)) =~ /(\d+)/;
+    while ((my $left = 16384 - length +($p * $q)->to_bin) > 1) {
+        my $bits    = $left < 1000 ? $left : 512;
+        my ($prime) = openssl('', qw(prime -generate -bits), $bits) =~ /(\d+)/;
 
         $q   *= $prime;
         $phi *= Math::BigInt->new($prime) - 1;

@@ -42,6 +42,7 @@ my %file = ('a.pem' => $a, 'same.pem' => [ $a, $a ], 'b.pem' => $b,
             'ab.pem' => [ $a, $b ], 's.pem' => $s, 't.pem' => $t);
 
 $nginx->write($_, $file{$_}) for keys %file;
+$nginx->write('a.crl', $a->crl(revoked => [ $of_a ]));
 certificate($nginx);
 
 my %keep = (
@@ -63,6 +64,9 @@ my %server = (
     ab     => 'aop on; aop_ca ab.pem;',
     deep   => 'aop on; aop_ca a.pem; aop_verify_depth 2;',
     place  => 'location /strict { aop on; } aop_ca a.pem;',
+    pinned => 'aop on; aop_ca a.pem; aop_pin cert-sha256:' . '0' x 64 . ';',
+    crl    => 'aop on; aop_ca a.pem; aop_crl a.crl;',
+    flat   => 'aop on; aop_ca a.pem; aop_verify_depth 0;',
     never  => 'aop on; aop_ca a.pem; aop_session_timeout 0;',
     stock  => "$stock s.pem;",
     stock2 => "$stock t.pem;",
@@ -280,6 +284,12 @@ for my $where (sort keys %port) {
             [ $of_a, 'b', '421 on misdirected REJECTED resumed', 'other CA' ],
             [ $of_a, 'ab', $again, 'more CAs' ],
             [ $chain, 'ab', $again, 'more CAs, intermediate' ],
+            [ $of_a, 'pinned', '421 on misdirected REJECTED resumed',
+              'same CA, pin' ],
+            [ $of_a, 'crl', '421 on misdirected REJECTED resumed',
+              'same CA, revoked' ],
+            [ $chain, 'flat', '421 on misdirected REJECTED resumed',
+              'same CA, depth' ],
             [ $of_a, 'off', '200 off - - resumed', 'off' ])
         {
             my ($cert, $host, $expected, $what) = @$_;
@@ -292,6 +302,31 @@ for my $where (sort keys %port) {
                       session => $session))[0],
                $expected, "TLS $tls, default $where: Host of another, $what");
         }
+    }
+}
+
+# a refusal drops the session, as stock does, except where another server might
+# have liked it; tickets are out of reach
+
+for my $where (sort keys %port) {
+    for my $tls ('1.2', '1.3') {
+        my %how  = (tls => $tls);
+        my $kept = $where =~ /ticket/ ? 'resumed' : 'full';
+
+        my ($got, $session) = visit($port{$where}, %how, sni => 'a');
+
+        is("$got, " . (visit($port{$where}, %how, sni => 'off',
+                             session => $session))[0],
+           "$asked, 200 off - - $kept",
+           "TLS $tls, default $where: refused, at off then");
+
+        ($got, $session) = visit($port{$where}, %how, sni => 'b',
+                                 host => 'a', cert => $of_b);
+
+        is("$got, " . (visit($port{$where}, %how, sni => 'b',
+                             session => $session))[0],
+           "421 on misdirected REJECTED full, $again",
+           "TLS $tls, default $where: misdirected, at its own server then");
     }
 }
 

@@ -304,18 +304,6 @@ is(join(', ', map { seen($_) } $client->get_all(
 ok(!$client->goaway(0.1), 'HTTP/2: SNI on, no GOAWAY');
 is(seen($client->get('/')), '200 on ok PASSED', 'HTTP/2: SNI on, goes on');
 
-# a session is good for its own server after a misdirected request
-
-for my $http ('1.1', '2') {
-    my ($got, $session) = visit($off_first, http => $http, sni => 'b.test',
-                                host => 'exact.test', cert => $of_b);
-
-    is($got, $misdirected, "HTTP/$http: misdirected");
-    is((visit($off_first, http => $http, sni => 'b.test',
-              session => $session))[0], $again,
-       "HTTP/$http: misdirected, its session resumed");
-}
-
 # ssl_reject_handshake: the default server has no part in it
 
 for my $tls ('1.2', '1.3') {

@@ -8,11 +8,11 @@ use warnings;
 
 use Carp qw(croak);
 use IO::Socket::INET;
+use IO::Socket::SSL::Utils qw(PEM_string2cert);
 use Net::SSLeay;
 use Socket qw(IPPROTO_TCP TCP_NODELAY);
 
 use constant {
-    TIMEOUT     => 60,
     TLS_VERSION => { '1.2' => 0x0303, '1.3' => 0x0304 },
 };
 
@@ -22,6 +22,7 @@ Net::SSLeay::initialize();
 # new(%options): a client.
 #   port, tls ('1.2', '1.3')
 #   cert       an AOP::Test::Cert to show, with its key
+#   chain      another, sent after it
 #   status     what each request is to be answered with
 #   resume     1: offers the last session that it was given
 sub new {
@@ -39,6 +40,10 @@ sub new {
         Net::SSLeay::CTX_use_certificate($ctx, $cert->x509)
             && Net::SSLeay::CTX_use_PrivateKey($ctx, $cert->key)
             or croak 'cannot use the certificate';
+
+        # which takes it, so it gets a copy
+        Net::SSLeay::CTX_add_extra_chain_cert($ctx,
+            PEM_string2cert($self->{chain}->pem)) if $self->{chain};
     }
 
     return $self;
