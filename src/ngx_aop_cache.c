@@ -144,7 +144,7 @@ ngx_aop_cache_usable(const ngx_aop_cache_slot_t *slot, time_t now)
 {
     return now >= slot->made
            && now - slot->made < NGX_AOP_CACHE_TTL
-           && now < slot->valid_until;
+           && now <= slot->valid_until;
 }
 
 

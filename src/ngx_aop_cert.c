@@ -17,6 +17,7 @@
 
 
 static int ngx_aop_cert_print_name(const X509_NAME *name, BIO *bio);
+static int ngx_aop_cert_print_integer(const ASN1_INTEGER *integer, BIO *bio);
 static int ngx_aop_cert_print_digest(const X509 *x509,
     int (*digest)(const X509 *x509, unsigned char *digest), BIO *bio);
 static int ngx_aop_cert_print_time(const ASN1_TIME *asn1, BIO *bio);
@@ -35,7 +36,7 @@ ngx_aop_cert_print(X509 *x509, ngx_aop_cert_fact_e fact, BIO *bio)
         return ngx_aop_cert_print_name(X509_get_issuer_name(x509), bio);
 
     case NGX_AOP_CERT_SERIAL:
-        return i2a_ASN1_INTEGER(bio, X509_get0_serialNumber(x509)) > 0;
+        return ngx_aop_cert_print_integer(X509_get0_serialNumber(x509), bio);
 
     case NGX_AOP_CERT_FINGERPRINT:
         return ngx_aop_cert_print_digest(x509, ngx_aop_cert_digest, bio);
@@ -59,6 +60,37 @@ ngx_aop_cert_print_name(const X509_NAME *name, BIO *bio)
 
     return X509_NAME_print_ex(bio, (X509_NAME *) name, 0, XN_FLAG_RFC2253)
            >= 0;
+}
+
+
+/* As i2a_ASN1_INTEGER(), which breaks the line after 35 bytes. */
+
+static int
+ngx_aop_cert_print_integer(const ASN1_INTEGER *integer, BIO *bio)
+{
+    int                   i, len;
+    const unsigned char  *data;
+
+    len = ASN1_STRING_length(integer);
+    data = ASN1_STRING_get0_data(integer);
+
+    if (len == 0) {
+        return BIO_puts(bio, "00") > 0;
+    }
+
+    if (ASN1_STRING_type(integer) == V_ASN1_NEG_INTEGER
+        && BIO_puts(bio, "-") <= 0)
+    {
+        return 0;
+    }
+
+    for (i = 0; i < len; i++) {
+        if (BIO_printf(bio, "%02X", data[i]) <= 0) {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 
@@ -131,12 +163,28 @@ ngx_aop_cert_date(time_t t, char *buf)
 }
 
 
+/*
+ * OpenSSL 3.0 answers with the SHA-1 that it keeps of a certificate if memory
+ * is short while it looks which digest it was asked for.
+ */
+
 int
 ngx_aop_cert_digest(const X509 *x509, unsigned char *digest)
 {
     unsigned int  len;
 
-    return X509_digest(x509, EVP_sha256(), digest, &len);
+    return X509_digest(x509, EVP_sha256(), digest, &len)
+           && len == NGX_AOP_DIGEST;
+}
+
+
+int
+ngx_aop_cert_crl_digest(const X509_CRL *crl, unsigned char *digest)
+{
+    unsigned int  len;
+
+    return X509_CRL_digest(crl, EVP_sha256(), digest, &len)
+           && len == NGX_AOP_DIGEST;
 }
 
 

@@ -66,6 +66,14 @@ static const char  ngx_aop_cloudflare_pem[] =
     "-----END CERTIFICATE-----\n";
 
 
+static const unsigned char  ngx_aop_cloudflare_digest[NGX_AOP_DIGEST] = {
+    0x9a, 0x1a, 0xc2, 0xb4, 0xbe, 0x15, 0xf9, 0xf2, 0x7e,
+    0xee, 0x20, 0xa7, 0x34, 0xcb, 0xa4, 0xe9, 0x89, 0x8f,
+    0x61, 0x00, 0x1b, 0x3b, 0xd7, 0xc8, 0x4b, 0x69, 0xb5,
+    0x6a, 0x3e, 0x25, 0xa2, 0xb9
+};
+
+
 /* https://www.cloudflare.com/ips/ */
 
 static const char *const  ngx_aop_cloudflare_cidrs[] = {
@@ -152,6 +160,16 @@ ngx_aop_cloudflare_ca(void)
     BIO_free(bio);
 
     return x509;
+}
+
+
+int
+ngx_aop_cloudflare_is_ca(X509 *x509)
+{
+    unsigned char  digest[NGX_AOP_DIGEST];
+
+    return ngx_aop_cert_digest(x509, digest)
+           && memcmp(digest, ngx_aop_cloudflare_digest, NGX_AOP_DIGEST) == 0;
 }
 
 

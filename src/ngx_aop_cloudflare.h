@@ -20,6 +20,10 @@
 
 X509 *ngx_aop_cloudflare_ca(void);
 
+/* Is it this very certificate? */
+
+int ngx_aop_cloudflare_is_ca(X509 *x509);
+
 
 /*
  * ngx_aop_cloudflare_ranges() returns Cloudflare's published address ranges

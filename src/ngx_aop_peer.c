@@ -150,7 +150,7 @@ ngx_aop_range_parse(ngx_aop_range_t *range, const char *text, size_t len)
     char   buf[INET6_ADDRSTRLEN + sizeof("/128") - 1], *slash, *end;
     long   bits, offset;
 
-    if (len >= sizeof(buf)) {
+    if (len >= sizeof(buf) || memchr(text, '\0', len) != NULL) {
         return 0;
     }
 

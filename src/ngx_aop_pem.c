@@ -12,8 +12,10 @@
 
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <sys/stat.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -25,7 +27,8 @@
 
 
 static char *ngx_aop_pem_load(ngx_aop_pem_t *pem, FILE *f, size_t *len);
-static int ngx_aop_pem_blocks(ngx_aop_pem_t *pem, BIO *bio);
+static int ngx_aop_pem_count(const char *data, size_t len);
+static int ngx_aop_pem_blocks(ngx_aop_pem_t *pem, BIO *bio, int count);
 static int ngx_aop_pem_block(ngx_aop_pem_t *pem, const char *name,
     const unsigned char *der, long len);
 static int ngx_aop_pem_add_cert(ngx_aop_pem_t *pem, const unsigned char *der,
@@ -39,16 +42,25 @@ static int ngx_aop_pem_broken(ngx_aop_pem_t *pem, const char *what, int n);
 int
 ngx_aop_pem_read(ngx_aop_pem_t *pem, const char *file)
 {
-    int     rc;
+    int     rc, fd;
     char    *data;
     FILE    *f;
     size_t  len;
 
     memset(pem, 0, sizeof(ngx_aop_pem_t));
 
-    f = fopen(file, "re");
+    /* a FIFO would have us wait for a writer */
+
+    fd = open(file, O_RDONLY|O_CLOEXEC|O_NONBLOCK);
+    f = (fd == -1) ? NULL : fdopen(fd, "r");
+
     if (f == NULL) {
         snprintf(pem->err, sizeof(pem->err), "%s", strerror(errno));
+
+        if (fd != -1) {
+            close(fd);
+        }
+
         return 0;
     }
 
@@ -147,7 +159,7 @@ ngx_aop_pem_parse(ngx_aop_pem_t *pem, const char *data, size_t len)
         snprintf(pem->err, sizeof(pem->err), "out of memory");
 
     } else {
-        rc = ngx_aop_pem_blocks(pem, bio);
+        rc = ngx_aop_pem_blocks(pem, bio, ngx_aop_pem_count(data, len));
     }
 
     if (!rc) {
@@ -160,8 +172,33 @@ ngx_aop_pem_parse(ngx_aop_pem_t *pem, const char *data, size_t len)
 }
 
 
+/* How many blocks were meant: "-BEGIN " in any dress. */
+
 static int
-ngx_aop_pem_blocks(ngx_aop_pem_t *pem, BIO *bio)
+ngx_aop_pem_count(const char *data, size_t len)
+{
+    int         n;
+    const char  *p, *last;
+
+    static const char  begin[] = "-BEGIN ";
+
+    n = 0;
+    last = data + len;
+
+    for (p = data;
+         (p = memchr(p, '-', last - p)) != NULL
+         && (size_t) (last - p) >= sizeof(begin) - 1;
+         p++)
+    {
+        n += (memcmp(p, begin, sizeof(begin) - 1) == 0);
+    }
+
+    return n;
+}
+
+
+static int
+ngx_aop_pem_blocks(ngx_aop_pem_t *pem, BIO *bio, int count)
 {
     int            n, rc;
     char           *name, *header;
@@ -198,6 +235,14 @@ ngx_aop_pem_blocks(ngx_aop_pem_t *pem, BIO *bio)
 
     ERR_clear_error();
 
+    if (n - 1 < count) {
+        snprintf(pem->err, sizeof(pem->err),
+                 "%d of %d blocks cannot be read: \"-----BEGIN ...-----\" "
+                 "must be a line of its own, with five dashes at each end",
+                 count - n + 1, count);
+        return 0;
+    }
+
     if (sk_X509_num(pem->certs) == 0 && sk_X509_CRL_num(pem->crls) == 0) {
         snprintf(pem->err, sizeof(pem->err), "no %s in it",
                  pem->keys ? "certificate (but a private key)"
@@ -228,7 +273,11 @@ ngx_aop_pem_block(ngx_aop_pem_t *pem, const char *name,
         pem->keys++;
     }
 
-    return 1;
+    /* what else is about certificates is meant, and is not understood */
+
+    return strstr(name, "CERT") == NULL
+           && strstr(name, "CRL") == NULL
+           && strstr(name, "PKCS") == NULL;
 }
 
 
@@ -314,7 +363,7 @@ ngx_aop_pem_broken(ngx_aop_pem_t *pem, const char *what, int n)
     reason = ERR_reason_error_string(ERR_peek_last_error());
 
     snprintf(pem->err, sizeof(pem->err), "block %d (%.40s) is broken: %s",
-             n, what, reason ? reason : "it cannot be parsed");
+             n, what, reason ? reason : "it is no certificate or CRL");
 
     ERR_clear_error();
 

@@ -19,14 +19,14 @@
 #include "ngx_aop_policy.h"
 
 
+static void ngx_aop_policy_find_twins(ngx_aop_policy_t *policy);
 static int ngx_aop_policy_fill_store(ngx_aop_policy_t *policy);
 static int ngx_aop_policy_hash(ngx_aop_policy_t *policy);
 static int ngx_aop_policy_hash_crls(ngx_aop_policy_t *policy, EVP_MD_CTX *md);
 static void *ngx_aop_policy_push(void **elts, size_t *n, size_t size);
 static int ngx_aop_policy_cmp_anchors(const void *one, const void *two);
 static int ngx_aop_policy_cmp_pins(const void *one, const void *two);
-static int ngx_aop_policy_cmp_crls(const X509_CRL *const *one,
-    const X509_CRL *const *two);
+static int ngx_aop_policy_cmp_digests(const void *one, const void *two);
 
 
 ngx_aop_policy_t *
@@ -100,6 +100,7 @@ ngx_aop_policy_add_anchor(ngx_aop_policy_t *policy, X509 *x509,
 
     anchor->x509 = x509;
     anchor->name = text;
+    anchor->twin = 0;
     memcpy(anchor->digest, digest, NGX_AOP_DIGEST);
 
     return 1;
@@ -109,15 +110,19 @@ ngx_aop_policy_add_anchor(ngx_aop_policy_t *policy, X509 *x509,
 int
 ngx_aop_policy_add_crl(ngx_aop_policy_t *policy, X509_CRL *crl)
 {
+    int  i;
+
     if (policy->crls == NULL) {
-        policy->crls = sk_X509_CRL_new(ngx_aop_policy_cmp_crls);
+        policy->crls = sk_X509_CRL_new_null();
         if (policy->crls == NULL) {
             return 0;
         }
     }
 
-    if (sk_X509_CRL_find(policy->crls, crl) >= 0) {
-        return 1;
+    for (i = 0; i < sk_X509_CRL_num(policy->crls); i++) {
+        if (X509_CRL_match(sk_X509_CRL_value(policy->crls, i), crl) == 0) {
+            return 1;
+        }
     }
 
     if (!sk_X509_CRL_push(policy->crls, crl)) {
@@ -167,11 +172,37 @@ ngx_aop_policy_seal(ngx_aop_policy_t *policy)
               ngx_aop_policy_cmp_pins);
     }
 
-    if (policy->crls != NULL) {
-        sk_X509_CRL_sort(policy->crls);
-    }
+    ngx_aop_policy_find_twins(policy);
 
     return ngx_aop_policy_fill_store(policy) && ngx_aop_policy_hash(policy);
+}
+
+
+/*
+ * OpenSSL tries one issuer of a name only where no key identifier tells which
+ * is meant; while a CA is being replaced there may be two.
+ */
+
+static void
+ngx_aop_policy_find_twins(ngx_aop_policy_t *policy)
+{
+    size_t             i, k;
+    ngx_aop_anchor_t  *anchors;
+
+    anchors = policy->anchors;
+
+    for (i = 0; i < policy->nanchors; i++) {
+        for (k = 0; k < policy->nanchors; k++) {
+            if (i != k
+                && X509_NAME_cmp(X509_get_subject_name(anchors[i].x509),
+                                 X509_get_subject_name(anchors[k].x509))
+                   == 0)
+            {
+                anchors[i].twin = 1;
+                break;
+            }
+        }
+    }
 }
 
 
@@ -260,25 +291,35 @@ ngx_aop_policy_hash(ngx_aop_policy_t *policy)
 static int
 ngx_aop_policy_hash_crls(ngx_aop_policy_t *policy, EVP_MD_CTX *md)
 {
-    int            i;
-    X509_CRL      *crl;
-    unsigned char  digest[NGX_AOP_DIGEST];
+    int             i, n, ok;
+    unsigned char  *digests;
 
     if (policy->crls == NULL) {
         return 1;
     }
 
-    for (i = 0; i < sk_X509_CRL_num(policy->crls); i++) {
-        crl = sk_X509_CRL_value(policy->crls, i);
+    n = sk_X509_CRL_num(policy->crls);
 
-        if (!X509_CRL_digest(crl, EVP_sha256(), digest, NULL)
-            || !EVP_DigestUpdate(md, digest, NGX_AOP_DIGEST))
-        {
-            return 0;
-        }
+    digests = OPENSSL_malloc((size_t) n * NGX_AOP_DIGEST);
+    if (digests == NULL) {
+        return 0;
     }
 
-    return 1;
+    ok = 1;
+
+    for (i = 0; ok && i < n; i++) {
+        ok = ngx_aop_cert_crl_digest(sk_X509_CRL_value(policy->crls, i),
+                                     digests + i * NGX_AOP_DIGEST);
+    }
+
+    if (ok) {
+        qsort(digests, n, NGX_AOP_DIGEST, ngx_aop_policy_cmp_digests);
+        ok = EVP_DigestUpdate(md, digests, (size_t) n * NGX_AOP_DIGEST);
+    }
+
+    OPENSSL_free(digests);
+
+    return ok;
 }
 
 
@@ -339,18 +380,8 @@ ngx_aop_policy_cmp_pins(const void *one, const void *two)
 }
 
 
-/* by digest: X509_CRL_cmp() compares the issuers only */
-
 static int
-ngx_aop_policy_cmp_crls(const X509_CRL *const *one, const X509_CRL *const *two)
+ngx_aop_policy_cmp_digests(const void *one, const void *two)
 {
-    unsigned char  first[NGX_AOP_DIGEST], second[NGX_AOP_DIGEST];
-
-    if (!X509_CRL_digest(*one, EVP_sha256(), first, NULL)
-        || !X509_CRL_digest(*two, EVP_sha256(), second, NULL))
-    {
-        return -1;
-    }
-
-    return memcmp(first, second, NGX_AOP_DIGEST);
+    return memcmp(one, two, NGX_AOP_DIGEST);
 }

@@ -55,8 +55,8 @@ ngx_aop_ready(const ngx_aop_window_t *window, ngx_aop_text_t *why)
     judged = ngx_aop_ready_judged(window, NGX_AOP_EDGE);
 
     if (judged < NGX_AOP_READY_MIN) {
-        ngx_aop_text_printf(why, "too little traffic: %llu requests from "
-                            "Cloudflare's edge were judged, %d are needed",
+        ngx_aop_text_printf(why, "too little traffic: %llu of the %d judged "
+                            "requests from Cloudflare's edge that are needed",
                             (unsigned long long) judged, NGX_AOP_READY_MIN);
         return NGX_AOP_READY_UNKNOWN;
     }
@@ -68,10 +68,10 @@ ngx_aop_ready(const ngx_aop_window_t *window, ngx_aop_text_t *why)
     }
 
     if (window->requests[NGX_AOP_OK][NGX_AOP_DIRECT]) {
-        ngx_aop_text_printf(why, "%llu requests passed from addresses that "
-                            "are not on the list of Cloudflare's: the list "
-                            "(\"aop_edge\") is out of date, or a proxy stands "
-                            "in front", (unsigned long long)
+        ngx_aop_text_printf(why, "requests that passed from addresses that "
+                            "are not on the list of Cloudflare's: %llu; the "
+                            "list (\"aop_edge\") is out of date, or a proxy "
+                            "stands in front", (unsigned long long)
                             window->requests[NGX_AOP_OK][NGX_AOP_DIRECT]);
         return NGX_AOP_READY_UNKNOWN;
     }

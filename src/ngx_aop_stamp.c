@@ -187,7 +187,7 @@ ngx_aop_stamp_ended(const ngx_aop_stamp_t *stamp,
 
         if (ngx_aop_cert_time(X509_CRL_get0_nextUpdate(
                                       sk_X509_CRL_value(policy->crls, i)), &t)
-            && t == stamp->valid_until)
+            && t - 1 == stamp->valid_until)
         {
             return X509_V_ERR_CRL_HAS_EXPIRED;
         }

@@ -51,9 +51,9 @@ static const ngx_aop_verdict_t  ngx_aop_verdicts[NGX_AOP_VERDICTS] = {
         { "Cloudflare sent no certificate: is Authenticated Origin Pulls on "
           "for this zone or hostname, SSL/TLS mode Full or higher? "
           "connections opened before keep their verdict up to keepalive_time",
-          ngx_aop_stranger("a private address without a certificate: give a "
-          "health check or a load balancer a location or a server with "
-          "\"aop off\"") }
+          ngx_aop_stranger("not a Cloudflare address: nothing to do unless it "
+          "is yours: give a health check or a load balancer a location or a "
+          "server with \"aop off\"") }
     },
 
     [NGX_AOP_MISDIRECTED] = {

@@ -19,9 +19,13 @@
 #include "ngx_aop_verify.h"
 
 
+static int ngx_aop_verify_no_memory(unsigned long before);
+static void ngx_aop_verify(const ngx_aop_policy_t *policy, int auth_level,
+    X509 *leaf, STACK_OF(X509) *chain, time_t now, X509 *only,
+    ngx_aop_result_t *result);
 static int ngx_aop_verify_chain(X509_STORE_CTX *ctx,
     const ngx_aop_policy_t *policy, int auth_level, X509 *leaf,
-    STACK_OF(X509) *chain, time_t now);
+    STACK_OF(X509) *chain, time_t now, STACK_OF(X509) *trusted);
 static int ngx_aop_verify_callback(int ok, X509_STORE_CTX *ctx);
 static void ngx_aop_verify_failed(ngx_aop_result_t *result, X509 *leaf,
     int error);
@@ -37,31 +41,116 @@ void
 ngx_aop_judge(const ngx_aop_policy_t *policy, int auth_level, X509 *leaf,
     STACK_OF(X509) *chain, time_t now, ngx_aop_result_t *result)
 {
+    size_t            i;
+    unsigned long     before;
+    ngx_aop_result_t  twin;
+
+    before = ERR_peek_last_error();
+    ERR_set_mark();
+
+    ngx_aop_verify(policy, auth_level, leaf, chain, now, NULL, result);
+
+    for (i = 0;
+         result->verdict == NGX_AOP_UNTRUSTED && i < policy->nanchors;
+         i++)
+    {
+        if (!policy->anchors[i].twin) {
+            continue;
+        }
+
+        ngx_aop_verify(policy, auth_level, leaf, chain, now,
+                       policy->anchors[i].x509, &twin);
+
+        if (twin.verdict != NGX_AOP_UNTRUSTED) {
+            *result = twin;
+        }
+    }
+
+    if (ngx_aop_verify_no_memory(before)) {
+        result->anchor = NULL;
+        result->valid_until = 0;
+        ngx_aop_result_set(result, NGX_AOP_ERROR, X509_V_ERR_OUT_OF_MEM);
+    }
+
+    ERR_pop_to_mark();
+}
+
+
+/*
+ * OpenSSL may take a failed allocation for a certificate or a CRL that does
+ * not exist, and say so; what it says is then worth nothing.
+ */
+
+static int
+ngx_aop_verify_no_memory(unsigned long before)
+{
+    int            failed;
+    unsigned long  error;
+
+    if (before != 0) {
+        error = ERR_peek_last_error();
+
+        return error != before
+               && ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE;
+    }
+
+    /* all that is in the queue is ours to take */
+
+    failed = 0;
+
+    while ((error = ERR_get_error()) != 0) {
+        if (ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE) {
+            failed = 1;
+        }
+    }
+
+    return failed;
+}
+
+
+/* "only" is the one anchor that may end the chain, NULL for any. */
+
+static void
+ngx_aop_verify(const ngx_aop_policy_t *policy, int auth_level, X509 *leaf,
+    STACK_OF(X509) *chain, time_t now, X509 *only, ngx_aop_result_t *result)
+{
     int              error;
+    STACK_OF(X509)  *trusted;
     X509_STORE_CTX  *ctx;
 
     memset(result, 0, sizeof(ngx_aop_result_t));
     ngx_aop_result_set(result, NGX_AOP_ERROR, X509_V_ERR_UNSPECIFIED);
 
-    ERR_set_mark();
+    trusted = NULL;
 
     ctx = X509_STORE_CTX_new();
 
-    if (ctx != NULL && ngx_aop_cert_digest(leaf, result->leaf)) {
-        error = ngx_aop_verify_chain(ctx, policy, auth_level, leaf, chain,
-                                     now);
+    if (ctx == NULL || !ngx_aop_cert_digest(leaf, result->leaf)) {
+        goto done;
+    }
 
-        if (error == X509_V_OK) {
-            ngx_aop_verify_passed(result, policy, ctx, now);
+    if (only != NULL) {
+        trusted = sk_X509_new_null();
 
-        } else {
-            ngx_aop_verify_failed(result, leaf, error);
+        if (trusted == NULL || !sk_X509_push(trusted, only)) {
+            goto done;
         }
     }
 
-    X509_STORE_CTX_free(ctx);
+    error = ngx_aop_verify_chain(ctx, policy, auth_level, leaf, chain, now,
+                                 trusted);
 
-    ERR_pop_to_mark();
+    if (error == X509_V_OK) {
+        ngx_aop_verify_passed(result, policy, ctx, now);
+
+    } else {
+        ngx_aop_verify_failed(result, leaf, error);
+    }
+
+done:
+
+    X509_STORE_CTX_free(ctx);
+    sk_X509_free(trusted);
 }
 
 
@@ -72,7 +161,8 @@ ngx_aop_judge(const ngx_aop_policy_t *policy, int auth_level, X509 *leaf,
 
 static int
 ngx_aop_verify_chain(X509_STORE_CTX *ctx, const ngx_aop_policy_t *policy,
-    int auth_level, X509 *leaf, STACK_OF(X509) *chain, time_t now)
+    int auth_level, X509 *leaf, STACK_OF(X509) *chain, time_t now,
+    STACK_OF(X509) *trusted)
 {
     int                 rc, error;
     X509_VERIFY_PARAM  *param;
@@ -90,6 +180,10 @@ ngx_aop_verify_chain(X509_STORE_CTX *ctx, const ngx_aop_policy_t *policy,
         || !X509_STORE_CTX_set_default(ctx, "ssl_client"))
     {
         return X509_V_ERR_OUT_OF_MEM;
+    }
+
+    if (trusted != NULL) {
+        X509_STORE_CTX_set0_trusted_stack(ctx, trusted);
     }
 
     param = X509_STORE_CTX_get0_param(ctx);
@@ -116,18 +210,26 @@ ngx_aop_verify_chain(X509_STORE_CTX *ctx, const ngx_aop_policy_t *policy,
 
 
 /*
- * With X509_V_FLAG_CRL_CHECK_ALL OpenSSL wants a CRL for the last certificate
- * of the chain too if that is no root; but an anchor is trusted because it
- * was named, and its issuer may be nowhere in the policy.
+ * With X509_V_FLAG_CRL_CHECK_ALL OpenSSL asks the CRLs about the last
+ * certificate of the chain too; but an anchor is trusted because it was named,
+ * whatever its issuer thinks of it, and its issuer may be nowhere in the
+ * policy.
  */
 
 static int
 ngx_aop_verify_callback(int ok, X509_STORE_CTX *ctx)
 {
-    int  depth;
+    int                depth;
+    ngx_aop_verdict_e  verdict;
 
-    if (ok || X509_STORE_CTX_get_error(ctx) != X509_V_ERR_UNABLE_TO_GET_CRL) {
-        return ok;
+    if (ok) {
+        return 1;
+    }
+
+    verdict = ngx_aop_verdict_from_x509(X509_STORE_CTX_get_error(ctx));
+
+    if (verdict != NGX_AOP_CRL && verdict != NGX_AOP_REVOKED) {
+        return 0;
     }
 
     depth = X509_STORE_CTX_get_error_depth(ctx);
@@ -211,6 +313,10 @@ ngx_aop_verify_until(const ngx_aop_policy_t *policy, STACK_OF(X509) *chain,
 
         ngx_aop_verify_earlier(&until, X509_get0_notAfter(x509), now);
 
+        if (i == sk_X509_num(chain) - 1) {
+            break;          /* no CRL is asked about the anchor */
+        }
+
         for (n = 0; policy->crls && n < sk_X509_CRL_num(policy->crls); n++) {
             crl = sk_X509_CRL_value(policy->crls, n);
 
@@ -231,7 +337,8 @@ ngx_aop_verify_until(const ngx_aop_policy_t *policy, STACK_OF(X509) *chain,
 
 /*
  * A date that is past did not count for the verdict (an older CRL of the same
- * issuer), so it cannot end it.
+ * issuer), so it cannot end it.  At the very second of a date OpenSSL holds
+ * that it is past.
  */
 
 static void
@@ -239,9 +346,11 @@ ngx_aop_verify_earlier(time_t *until, const ASN1_TIME *asn1, time_t now)
 {
     time_t  t;
 
-    if (ngx_aop_cert_time(asn1, &t) && t >= now && (*until == 0 || t < *until))
+    if (ngx_aop_cert_time(asn1, &t)
+        && t > now
+        && (*until == 0 || t - 1 < *until))
     {
-        *until = t;
+        *until = t - 1;
     }
 }
 

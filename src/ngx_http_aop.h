@@ -14,9 +14,7 @@
 
 #include "ngx_aop_policy.h"
 #include "ngx_aop_verify.h"
-
-
-#define NGX_HTTP_AOP_VERSION  "0.1.0"
+#include "ngx_aop_version.h"
 
 
 /* The one place that knows which nginx this is. */
@@ -27,6 +25,14 @@
 #define ngx_http_aop_listens_tls(addr)  ((addr)->opt.ssl)
 #endif
 
+
+/* "ssl_ocsp" came with nginx 1.19.0 */
+
+#if (nginx_version >= 1019000)
+#define ngx_http_aop_ssl_ocsp(sscf)  ((sscf)->ocsp)
+#else
+#define ngx_http_aop_ssl_ocsp(sscf)  0
+#endif
 
 /* "ssl on" was removed in nginx 1.25.1 */
 

@@ -104,7 +104,7 @@ ngx_http_aop_endings_crls(ngx_pool_t *pool, ngx_array_t *endings,
         ending = ngx_array_push(endings);
 
         if (ending == NULL
-            || !X509_CRL_digest(crl, EVP_sha256(), digest, NULL))
+            || !ngx_aop_cert_crl_digest(crl, digest))
         {
             return NGX_ERROR;
         }

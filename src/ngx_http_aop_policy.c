@@ -231,18 +231,13 @@ ngx_http_aop_policy_check(ngx_conf_t *cf, const ngx_aop_policy_t *policy,
 static ngx_uint_t
 ngx_http_aop_policy_mixed(const ngx_aop_policy_t *policy)
 {
-    X509                    *x509;
-    const ngx_aop_anchor_t  *shared;
+    size_t  i;
 
-    x509 = ngx_aop_cloudflare_ca();
-
-    if (x509 == NULL) {
-        return 0;
+    for (i = 0; i < policy->nanchors; i++) {
+        if (ngx_aop_cloudflare_is_ca(policy->anchors[i].x509)) {
+            return policy->nanchors > 1;
+        }
     }
 
-    shared = ngx_aop_policy_anchor(policy, x509);
-
-    X509_free(x509);
-
-    return shared != NULL && policy->nanchors > 1;
+    return 0;
 }

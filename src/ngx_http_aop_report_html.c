@@ -97,11 +97,11 @@ static const char  ngx_http_aop_html_style[] =
     "font-size:.85rem}\n"
     ".servers{display:grid;gap:.7rem;margin-top:1rem;"
     "grid-template-columns:repeat(auto-fill,minmax(min(24rem,100%),1fr))}"
-    ".server{border:1px solid var(--line);border-left:.4rem solid;"
+    ".answer{border:1px solid var(--line);border-left:.4rem solid;"
     "border-radius:.4rem;padding:.6rem .9rem;background:var(--card);"
     "overflow-wrap:anywhere}"
-    ".server h2{margin:0;font-size:1.05rem}"
-    ".server b{font-size:1.5rem;margin-right:.5rem}"
+    ".answer h2{margin:0;font-size:1.05rem}"
+    ".answer b{font-size:1.5rem;margin-right:.5rem}"
     ".yes{border-left-color:var(--yes)}.no{border-left-color:var(--no)}"
     ".unknown{border-left-color:var(--unknown)}"
     ".yes b{color:var(--yes)}.no b,.urgent{color:var(--no)}"
@@ -114,7 +114,7 @@ static const char  ngx_http_aop_html_style[] =
     "td{overflow-wrap:anywhere}"
     ".number{font-variant-numeric:tabular-nums;text-align:right;"
     "white-space:nowrap}time,.word{white-space:nowrap}"
-    ".fingerprint,.uri{font-family:ui-monospace,monospace;font-size:.75rem}"
+    ".c-fingerprint,.c-uri{font-family:ui-monospace,monospace;font-size:.75rem}"
     "\n@media(max-width:48rem){thead{display:none}"
     "table,tbody,tr,td{display:block}"
     "tr{border-bottom:1px solid var(--line);padding:.5rem 0}"
@@ -244,7 +244,7 @@ ngx_http_aop_html_server(ngx_http_aop_report_t *report, ngx_aop_text_t *text)
         /* void */
     }
 
-    ngx_aop_text_printf(text, "<section class=\"server %s\"><h2><b>%s</b>",
+    ngx_aop_text_printf(text, "<section class=\"answer %s\"><h2><b>%s</b>",
                         ngx_aop_ready_word(report->ready),
                         ngx_http_aop_html_answers[i].word);
     ngx_http_aop_html_text(text, report->label);
@@ -431,8 +431,8 @@ ngx_http_aop_html_cell(ngx_aop_text_t *text,
             || column->type == NGX_HTTP_AOP_DAYS)
            ? "number " : "";
 
-    ngx_aop_text_printf(text, "<td class=\"%s%s %s\" data-th=\"%s\">",
-                        kind, column->name,
+    ngx_aop_text_printf(text, "<td class=\"c-%s %s%s\" data-th=\"%s\">",
+                        column->name, kind,
                         ngx_http_aop_html_class(column->type, value),
                         column->title);
 

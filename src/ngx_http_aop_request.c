@@ -8,8 +8,8 @@
  * Applies the mode to a request: the only place where a verdict turns into a
  * refusal.
  *
- * A request can enter at any of four phases, so there is a handler in each,
- * and each finds out whether the mode that holds where the request is now has
+ * A request can enter at any of four phases, so we are in each of them, and
+ * find out each time whether the mode that holds where the request is now has
  * been applied already.  POST_READ comes first but can be skipped by another
  * handler; error_page for a malformed request and internal redirects start at
  * SERVER_REWRITE; a named location at REWRITE; and a module may still change
@@ -34,9 +34,12 @@ typedef struct {
 
 static ngx_int_t ngx_http_aop_post_read_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aop_server_rewrite_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_aop_rewrite_checker(ngx_http_request_t *r,
+    ngx_http_phase_handler_t *ph);
 static ngx_int_t ngx_http_aop_rewrite_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aop_preaccess_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aop_log_handler(ngx_http_request_t *r);
+static void ngx_http_aop_request_first(ngx_http_phase_handler_t *ph);
 static ngx_uint_t ngx_http_aop_concerns(ngx_http_request_t *r);
 static ngx_http_aop_mode_t *ngx_http_aop_server_mode(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_aop_applied(ngx_http_request_t *r,
@@ -52,7 +55,7 @@ static ngx_int_t ngx_http_aop_refuse(ngx_http_request_t *r,
 static ngx_http_aop_failure_t *ngx_http_aop_failure(ngx_http_request_t *r);
 static ngx_http_aop_failure_t *ngx_http_aop_failure_add(ngx_http_request_t *r);
 static void ngx_http_aop_failure_cleanup(void *data);
-static ngx_uint_t ngx_http_aop_page_server(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_aop_page(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_aop_page_location(ngx_http_request_t *r);
 static void ngx_http_aop_drop_session(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aop_close(ngx_http_request_t *r);
@@ -72,7 +75,6 @@ typedef struct {
 static const ngx_http_aop_phase_t  ngx_http_aop_phases[] = {
     { NGX_HTTP_POST_READ_PHASE, ngx_http_aop_post_read_handler },
     { NGX_HTTP_SERVER_REWRITE_PHASE, ngx_http_aop_server_rewrite_handler },
-    { NGX_HTTP_REWRITE_PHASE, ngx_http_aop_rewrite_handler },
     { NGX_HTTP_PREACCESS_PHASE, ngx_http_aop_preaccess_handler },
     { NGX_HTTP_LOG_PHASE, ngx_http_aop_log_handler }
 };
@@ -121,10 +123,25 @@ ngx_http_aop_post_read_handler(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_aop_server_rewrite_handler(ngx_http_request_t *r)
 {
-    ngx_http_aop_mode_t      *mode;
-    ngx_http_aop_srv_conf_t  *ascf;
+    ngx_http_aop_mode_t        *mode;
+    ngx_http_aop_srv_conf_t    *ascf;
+    ngx_http_core_main_conf_t  *cmcf;
 
-    if (!ngx_http_aop_concerns(r) || ngx_http_aop_page_server(r)) {
+    if (!ngx_http_aop_concerns(r)) {
+        return NGX_DECLINED;
+    }
+
+    if (ngx_http_aop_page(r)) {
+
+        /*
+         * only the location that error_page names is let through: the
+         * server's own "return" and "rewrite" are not, so on to FIND_CONFIG,
+         * which stands before the handlers of REWRITE
+         */
+
+        cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
+        r->phase_handler = cmcf->phase_engine.location_rewrite_index - 2;
+
         return NGX_DECLINED;
     }
 
@@ -136,6 +153,35 @@ ngx_http_aop_server_rewrite_handler(ngx_http_request_t *r)
     }
 
     return ngx_http_aop_apply(r, mode);
+}
+
+
+/*
+ * In REWRITE we stand in the checker of its handlers, not among them: nginx's
+ * rewrite module knows by its place in the phase that a request is in no
+ * location, where the server's own directives must not run once more.
+ */
+
+static ngx_int_t
+ngx_http_aop_rewrite_checker(ngx_http_request_t *r,
+    ngx_http_phase_handler_t *ph)
+{
+    ngx_int_t                   rc;
+    ngx_uint_t                  first;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
+    first = cmcf->phase_engine.location_rewrite_index;
+
+    rc = ((ngx_uint_t) r->phase_handler == first)
+         ? ngx_http_aop_rewrite_handler(r) : ngx_http_aop_preaccess_handler(r);
+
+    if (rc != NGX_DECLINED) {
+        ngx_http_finalize_request(r, rc);
+        return NGX_OK;
+    }
+
+    return ngx_http_core_rewrite_phase(r, ph);
 }
 
 
@@ -465,7 +511,7 @@ ngx_http_aop_failure_cleanup(void *data)
  */
 
 static ngx_uint_t
-ngx_http_aop_page_server(ngx_http_request_t *r)
+ngx_http_aop_page(ngx_http_request_t *r)
 {
     ngx_http_aop_failure_t  *failure;
 
@@ -501,7 +547,7 @@ ngx_http_aop_page_location(ngx_http_request_t *r)
 
         /* error_page may name a named location */
 
-        if (!ngx_http_aop_page_server(r)) {
+        if (!ngx_http_aop_page(r)) {
             return 0;
         }
 
@@ -666,8 +712,7 @@ ngx_http_aop_request_init(ngx_conf_t *cf)
 void
 ngx_http_aop_request_order(ngx_cycle_t *cycle)
 {
-    ngx_uint_t                  i;
-    ngx_http_phase_handler_t   *first, *ph, ours;
+    ngx_http_phase_handler_t   *ph;
     ngx_http_core_main_conf_t  *cmcf;
 
     cmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_core_module);
@@ -676,9 +721,25 @@ ngx_http_aop_request_order(ngx_cycle_t *cycle)
         return;
     }
 
-    first = cmcf->phase_engine.handlers;
+    ngx_http_aop_request_first(cmcf->phase_engine.handlers);
 
-    for (ph = first; ph->checker; ph++) {
+    ph = cmcf->phase_engine.handlers
+         + cmcf->phase_engine.location_rewrite_index;
+
+    while (ph->checker == ngx_http_core_rewrite_phase) {
+        ph->checker = ngx_http_aop_rewrite_checker;
+        ph++;
+    }
+}
+
+
+static void
+ngx_http_aop_request_first(ngx_http_phase_handler_t *ph)
+{
+    ngx_uint_t                 i;
+    ngx_http_phase_handler_t  *first, ours;
+
+    for (first = ph; ph->checker; ph++) {
 
         if (ph->checker != first->checker) {
             first = ph;

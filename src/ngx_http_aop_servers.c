@@ -188,7 +188,7 @@ ngx_http_aop_server_stock(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
         return NGX_OK;
     }
 
-    if (sscf->ocsp && !sscf->verify) {
+    if (ngx_http_aop_ssl_ocsp(sscf) && !sscf->verify) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"ssl_ocsp\" without \"ssl_verify_client\" is "
                       "incompatible with \"aop\" in the server in %s:%ui: "
@@ -196,6 +196,14 @@ ngx_http_aop_server_stock(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
                       "certificate; remove \"ssl_ocsp\"",
                       cscf->file_name, cscf->line);
         return NGX_ERROR;
+    }
+
+    if (sscf->early_data) {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "\"ssl_early_data on\" beside \"aop\" in the server in "
+                      "%s:%ui: who has recorded a request of Cloudflare's that "
+                      "came as early data can send it again; remove it",
+                      cscf->file_name, cscf->line);
     }
 
     if (sscf->verify == 1 || sscf->verify == 2) {

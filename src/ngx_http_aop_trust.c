@@ -144,7 +144,11 @@ ngx_http_aop_add_ca_file(ngx_conf_t *cf, ngx_array_t *cas, ngx_str_t *file)
                                      X509_get0_notBefore(x509),
                                      X509_get0_notAfter(x509));
 
-            rc = ngx_http_aop_add_ca(cf, cas, x509, NULL);
+            /* equal policies have equal names, wherever they came from */
+
+            rc = ngx_http_aop_add_ca(cf, cas, x509,
+                                     ngx_aop_cloudflare_is_ca(x509)
+                                     ? "cloudflare" : NULL);
         }
     }
 

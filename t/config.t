@@ -125,7 +125,7 @@ my @bad = (
          [ 'words.pem', 'no PEM' ],
          [ 'garbage.pem', 'no PEM' ],
          [ 'key.pem', 'no certificate' ],
-         [ 'request.pem', 'no ' ],
+         [ 'request.pem', 'is no certificate' ],
          [ 'crl.pem', 'no certificate' ],
          [ 'der.pem', 'DER' ],
          [ 'cut.pem', 'broken' ],

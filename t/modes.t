@@ -178,6 +178,16 @@ $nginx->configure(<<"EOF")->start;
         }
         location /asks { return 200; }
     }
+
+    server {
+        $listen
+        server_name nowhere;
+        aop on;
+        rewrite ^(.*)\$ \$1/x;
+        try_files /none =404;
+        add_header X-Uri \$uri always;
+    }
+
 EOF
 
 sub ask {
@@ -294,6 +304,13 @@ is(ask('wrong.variable', '/', $good), '200 on ok PASSED served',
 my @wrong = grep { /aop: invalid mode/ } $nginx->log_since($mark);
 
 is(scalar @wrong, 1, 'wrong values: one line an interval');
+
+# a server without locations: its rewrites run once, as without the module
+
+is(get($port, sni => 'nowhere', cert => $good)->header('x-uri'), '//x',
+   'no location: one rewrite');
+is(get($port, sni => 'nowhere')->status, 400,
+   'no location: refused');
 
 # a canary by percentage
 

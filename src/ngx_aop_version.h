@@ -1,0 +1,16 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+#ifndef _NGX_AOP_VERSION_H_INCLUDED_
+#define _NGX_AOP_VERSION_H_INCLUDED_
+
+
+/* of the module, and of all that is built from the same sources */
+
+#define NGX_HTTP_AOP_VERSION  "0.1.0"
+
+
+#endif /* _NGX_AOP_VERSION_H_INCLUDED_ */

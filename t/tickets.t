@@ -1,0 +1,111 @@
+#!/usr/bin/perl
+
+# How many TLS 1.3 tickets a connection is given: as many as pay, which depends
+# on the server's key; none for a certificate that failed; never more than
+# were configured; and those that early data or stock verification rely on.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+use AOP::Test;
+
+my $ca    = ca('Edge CA');
+my $nginx = nginx();
+
+my %cert = (
+    good      => $ca->leaf('good'),
+    untrusted => ca('Other CA')->leaf('untrusted'),
+);
+
+$nginx->write('ca.pem', $ca);
+
+for my $key ('ec', 'ec:secp384r1', 'rsa') {
+    my $cert = AOP::Test::Cert->new(subject => 'localhost', key => $key,
+                                    eku => 'serverAuth');
+    $nginx->write("$key.crt", $cert);
+    $nginx->write("$key.key", $cert->key_pem);
+}
+
+for my $name (keys %cert) {
+    $nginx->write("$name.crt", $cert{$name});
+    $nginx->write("$name.key", $cert{$name}->key_pem);
+}
+
+# name, key of the server, its directives, tickets for each certificate
+
+my $aop   = 'aop_ca ca.pem; aop on;';
+my $stock = 'ssl_client_certificate ca.pem; ssl_verify_client';
+
+my @case = (
+    [ 'stock, as OpenSSL does it', 'ec', '',
+      { none => 2, good => 2, untrusted => 2 } ],
+    [ 'EC: resuming costs more than it saves', 'ec', $aop,
+      { none => 2, good => 0, untrusted => 0 } ],
+    [ 'RSA: resuming pays', 'rsa', $aop,
+      { none => 2, good => 1, untrusted => 0 } ],
+    [ 'P-384: resuming pays', 'ec:secp384r1', $aop,
+      { none => 2, good => 1, untrusted => 0 } ],
+    [ 'optional', 'rsa', 'aop_ca ca.pem; aop optional;',
+      { none => 2, good => 1, untrusted => 0 } ],
+    [ 'sessions that are never resumed', 'rsa', "$aop aop_session_timeout 0;",
+      { good => 0, untrusted => 0 } ],
+    [ 'fewer were configured', 'rsa', "$aop ssl_conf_command NumTickets 0;",
+      { none => 0, good => 0, untrusted => 0 } ],
+    [ 'more were configured', 'rsa', "$aop ssl_conf_command NumTickets 4;",
+      { none => 4, good => 1, untrusted => 0 } ],
+    [ 'tickets off: the sessions of a cache count too', 'rsa',
+      "$aop ssl_session_tickets off; ssl_session_cache shared:SSL:1m;",
+      { none => 2, good => 1, untrusted => 0 } ],
+    [ 'early data', 'ec', "$aop ssl_early_data on;",
+      { none => 2, good => 2, untrusted => 2 } ],
+    [ 'stock verification in the same server', 'ec',
+      "$aop $stock optional_no_ca;",
+      { none => 2, good => 2, untrusted => 2 } ],
+);
+
+my @port = $nginx->ports(scalar @case);
+
+$nginx->configure(join "\n", map {
+    my ($name, $key, $directives) = @{ $case[$_] };
+
+    "server {
+        listen 127.0.0.1:$port[$_] ssl;
+        ssl_certificate $key.crt;
+        ssl_certificate_key $key.key;
+        $directives
+    }"
+} 0 .. $#case)->start;
+
+for my $i (0 .. $#case) {
+    my ($name, undef, undef, $expected) = @{ $case[$i] };
+
+    is(tickets($port[$i], $_), $expected->{$_}, "$name: $_")
+        for sort keys %$expected;
+}
+
+# TLS 1.2 has promised its one ticket before the certificate came
+
+is(tickets($port[1], 'good', '-tls1_2'), 1, 'TLS 1.2: as ever');
+
+$nginx->finish;
+done_testing();
+
+
+# How many NewSessionTicket messages come with an answer.
+sub tickets {
+    my ($port, $name, $tls) = @_;
+
+    my @cert = $name eq 'none' ? ()
+             : ('-cert', $nginx->path("$name.crt"),
+                '-key', $nginx->path("$name.key"));
+
+    my $output = openssl("GET / HTTP/1.0\r\n\r\n", 's_client', '-connect',
+                         "127.0.0.1:$port", '-msg', '-ign_eof',
+                         $tls || '-tls1_3', @cert);
+
+    return () = $output =~ /^<<<.*NewSessionTicket/gm;
+}

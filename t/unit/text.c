@@ -1,0 +1,292 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/* Text on its way out: bounded, escaped, valid whatever it came from. */
+
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ngx_aop_text.h"
+#include "unit.h"
+
+
+#define BAD   NGX_AOP_TEXT_REPLACEMENT
+#define BAD2  BAD BAD
+#define BAD3  BAD BAD BAD
+
+
+/* of what is no UTF-8 each byte counts alone */
+
+typedef struct {
+    const char  *name;
+    const char  *text;
+    size_t       len;           /* 0: up to the text's end */
+    const char  *json;
+    const char  *label;
+    const char  *html;
+} escape_case_t;
+
+
+typedef struct {
+    const char  *name;
+    const char  *text;
+    size_t       size;
+    const char  *copy;
+} copy_case_t;
+
+
+#define same(text)  text, 0, text, text, text
+
+static const escape_case_t  escapes[] = {
+    { "nothing", same("") },
+    { "plain", same("plain text, 1/2 + ~") },
+    { "quote", "a\"b", 0, "a\\\"b", "a\\\"b", "a&#34;b" },
+    { "apostrophe", "a'b", 0, "a'b", "a'b", "a&#39;b" },
+    { "backslash", "a\\b", 0, "a\\\\b", "a\\\\b", "a\\b" },
+    { "backslash at the end", "a\\", 0, "a\\\\", "a\\\\", "a\\" },
+    { "markup", "<a&b>", 0, "<a&b>", "<a&b>", "&#60;a&#38;b&#62;" },
+    { "newline", "a\nb", 0, "a\\u000ab", "a\\nb", "a" BAD "b" },
+    { "return, tab", "\r\t", 0, "\\u000d\\u0009", "\r\t", BAD2 },
+    { "escape, delete", "\033\177", 0, "\\u001b\\u007f", "\033\177", BAD2 },
+    { "no percent sign is special", same("%s%n%d") },
+    { "braces", same("{a=\141}") },
+
+    { "two bytes, lowest", same("\xc2\x80") },
+    { "two bytes, highest", same("\xdf\xbf") },
+    { "three bytes, lowest", same("\xe0\xa0\x80") },
+    { "three bytes, highest", same("\xef\xbf\xbf") },
+    { "before the surrogates", same("\xed\x9f\xbf") },
+    { "after the surrogates", same("\xee\x80\x80") },
+    { "four bytes, lowest", same("\xf0\x90\x80\x80") },
+    { "four bytes, highest", same("\xf4\x8f\xbf\xbf") },
+    { "between others", same("a\xc3\xa9z\xe2\x82\xac.\xf0\x9f\x8e\x89") },
+
+#define bad(text, out)  text, 0, out, out, out
+
+    { "stray continuation", bad("a\x80" "b", "a" BAD "b") },
+    { "overlong slash, two bytes", bad("\xc0\xaf", BAD2) },
+    { "overlong, c1", bad("\xc1\xbf", BAD2) },
+    { "overlong slash, three bytes", bad("\xe0\x80\xaf", BAD3) },
+    { "overlong, three bytes", bad("\xe0\x9f\xbf", BAD3) },
+    { "overlong, four bytes", bad("\xf0\x8f\xbf\xbf", BAD3 BAD) },
+    { "surrogate", bad("\xed\xa0\x80", BAD3) },
+    { "above U+10FFFF", bad("\xf4\x90\x80\x80", BAD3 BAD) },
+    { "f5", bad("\xf5\x80\x80\x80", BAD3 BAD) },
+    { "ff", bad("\xff\xfe", BAD2) },
+    { "cut after one of two", bad("a\xc3", "a" BAD) },
+    { "cut after two of three", bad("a\xe2\x82", "a" BAD2) },
+    { "cut after three of four", bad("\xf0\x9f\x8e", BAD3) },
+    { "ended by a quote", "\xe2\x82\"", 0, BAD2 "\\\"", BAD2 "\\\"",
+      BAD2 "&#34;" },
+    { "third byte is none", bad("\xe2\x82(", BAD2 "(") },
+    { "fourth byte is none", bad("\xf0\x9f\x8e(", BAD3 "(") },
+    { "Latin-1", bad("M\xfcller", "M" BAD "ller") },
+
+    /* the byte after the text completes nothing */
+
+    { "the length counts", "a\xc3\xa9", 2, "a" BAD, "a" BAD, "a" BAD },
+    { "a zero byte", "a\0b", 3, "a\\u0000b", "a\0b", "a" BAD "b" }
+};
+
+
+static const copy_case_t  copies[] = {
+    { "copy: all", "abc", 3, "abc" },
+    { "copy: cut", "abc", 2, "ab" },
+    { "copy: no room", "abc", 0, "" },
+    { "copy: cut at a character", "a\xe2\x82\xac", 3, "a" },
+    { "copy: the character fits", "a\xe2\x82\xac", 4, "a\xe2\x82\xac" },
+    { "copy: nothing after what was cut", "a\xe2\x82\xac" "b", 3, "a" },
+    { "copy: bad bytes", "\xff\xfe", 6, BAD2 },
+    { "copy: no room for a bad byte", "\xff\xfe", 5, BAD },
+    { "copy: controls stay", "a\n\"", 3, "a\n\"" }
+};
+
+
+static void
+escape_one(ngx_aop_text_escape_pt escape, const escape_case_t *c,
+    const char *out)
+{
+    char            *text, buf[256];
+    size_t           len, n, size;
+    ngx_aop_text_t   t;
+
+    len = c->len ? c->len : strlen(c->text);
+    n = (strcmp(out, "a") == 0 && c->len == 3) ? 3 : strlen(out);
+
+    /* in memory of its own: a byte read beyond is seen by valgrind */
+
+    text = malloc(len + 1);
+    assert_non_null(text);
+    memcpy(text, c->text, len);
+
+    ngx_aop_text_init(&t, buf, sizeof(buf));
+    escape(&t, text, len);
+
+    assert_int_equal(t.overflow, 0);
+    assert_int_equal(t.pos - t.start, n);
+    assert_memory_equal(buf, out, n);
+
+    /* all or, from where it does not fit, nothing */
+
+    for (size = 0; size < n; size++) {
+        memset(buf, 0x5a, sizeof(buf));
+        ngx_aop_text_init(&t, buf, size);
+        escape(&t, text, len);
+
+        assert_int_equal(t.overflow, 1);
+        assert_true((size_t) (t.pos - t.start) <= size);
+        assert_memory_equal(buf, out, t.pos - t.start);
+        assert_int_equal(buf[size], 0x5a);
+    }
+
+    free(text);
+}
+
+
+static void
+escape_case(void **state)
+{
+    const escape_case_t  *c = *state;
+
+    escape_one(ngx_aop_text_json, c, c->json);
+    escape_one(ngx_aop_text_label, c, c->label);
+    escape_one(ngx_aop_text_html, c, c->html);
+}
+
+
+/* Each byte, alone and between others: valid out, and never as it was. */
+
+static void
+escape_bytes(void **state)
+{
+    int              ch;
+    char             in[3], buf[64], *p;
+    ngx_aop_text_t   t;
+
+    for (ch = 0; ch < 256; ch++) {
+        in[0] = 'a';
+        in[1] = (char) ch;
+        in[2] = 'b';
+
+        ngx_aop_text_init(&t, buf, sizeof(buf));
+        ngx_aop_text_json(&t, in, 3);
+
+        for (p = t.start; p < t.pos; p++) {
+            assert_true((unsigned char) *p >= 0x20 && *p != 0x7f);
+        }
+
+        assert_int_equal(t.pos[-1], 'b');
+
+        ngx_aop_text_init(&t, buf, sizeof(buf));
+        ngx_aop_text_html(&t, in, 3);
+
+        assert_null(memchr(buf, '<', t.pos - t.start));
+        assert_null(memchr(buf, '"', t.pos - t.start));
+        assert_null(memchr(buf, '\'', t.pos - t.start));
+
+        ngx_aop_text_init(&t, buf, sizeof(buf));
+        ngx_aop_text_label(&t, in, 3);
+
+        assert_null(memchr(buf, '\n', t.pos - t.start));
+    }
+}
+
+
+static void
+copy_case(void **state)
+{
+    char                buf[64];
+    size_t              n;
+    const copy_case_t  *c = *state;
+
+    memset(buf, 0x5a, sizeof(buf));
+
+    n = ngx_aop_text_utf8(buf, c->size, c->text, strlen(c->text));
+
+    assert_int_equal(n, strlen(c->copy));
+    assert_memory_equal(buf, c->copy, n);
+    assert_int_equal(buf[c->size], 0x5a);
+}
+
+
+/* What does not fit is not written, and all that follows neither. */
+
+static void
+text_overflow(void **state)
+{
+    char            buf[4] = { 0x5a, 0x5a, 0x5a, 0x5a };
+    ngx_aop_text_t  t;
+
+    ngx_aop_text_init(&t, buf, 3);
+
+    ngx_aop_text_puts(&t, "ab");
+    assert_int_equal(t.overflow, 0);
+
+    ngx_aop_text_puts(&t, "cd");
+    assert_int_equal(t.overflow, 1);
+    assert_int_equal(t.pos - t.start, 2);
+
+    ngx_aop_text_puts(&t, "e");
+    ngx_aop_text_put(&t, "", 0);
+    ngx_aop_text_printf(&t, "f");
+    assert_int_equal(t.pos - t.start, 2);
+    assert_int_equal(t.overflow, 1);
+    assert_int_equal(buf[3], 0x5a);
+}
+
+
+static void
+text_full(void **state)
+{
+    char            buf[3];
+    ngx_aop_text_t  t;
+
+    ngx_aop_text_init(&t, buf, 3);
+
+    ngx_aop_text_puts(&t, "abc");
+    ngx_aop_text_puts(&t, "");
+    assert_int_equal(t.overflow, 0);
+    assert_memory_equal(buf, "abc", 3);
+}
+
+
+static void
+text_printf(void **state)
+{
+    char            buf[16];
+    ngx_aop_text_t  t;
+
+    ngx_aop_text_init(&t, buf, 8);
+
+    ngx_aop_text_printf(&t, "%s=%d", "a", 1);
+    assert_int_equal(t.overflow, 0);
+    assert_memory_equal(buf, "a=1", 3);
+
+    /* room for the text, and for a zero */
+
+    ngx_aop_text_printf(&t, "%s", "1234");
+    assert_int_equal(t.overflow, 0);
+    assert_int_equal(t.pos - t.start, 7);
+
+    ngx_aop_text_printf(&t, "%s", "5");
+    assert_int_equal(t.overflow, 1);
+    assert_int_equal(t.pos - t.start, 7);
+}
+
+
+int
+main(void)
+{
+    unit_cases(escapes, escape_case);
+    unit_case("each byte", escape_bytes, NULL);
+    unit_cases(copies, copy_case);
+    unit_case("overflow is remembered", text_overflow, NULL);
+    unit_case("all room is used", text_full, NULL);
+    unit_case("printf", text_printf, NULL);
+
+    return unit_run("text", NULL, NULL);
+}
