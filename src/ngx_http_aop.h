@@ -163,6 +163,7 @@ typedef struct {
     ngx_str_t                   facts[NGX_AOP_CERT_FACTS];
     unsigned                    declined:1; /* a session was not resumed */
     unsigned                    counted:1;
+    unsigned                    told:1;     /* OpenSSL, of an "ok" */
 } ngx_http_aop_record_t;
 
 
@@ -212,6 +213,8 @@ char *ngx_http_aop_set_report(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
  * ngx_http_aop_judge() does so for a request, by the policy of the server
  * that it selected, which must have one.
  *
+ * ngx_http_aop_record_tell() lets $ssl_client_verify know of an "ok".
+ *
  * ngx_http_aop_record_fact() returns a fact of the client certificate, an
  * empty string if there is no certificate, NULL if memory is short.
  */
@@ -222,6 +225,7 @@ ngx_http_aop_judgement_t *ngx_http_aop_record_judge(ngx_ssl_conn_t *ssl,
     const ngx_aop_policy_t *policy, X509 *leaf, STACK_OF(X509) *chain,
     ngx_uint_t handshake);
 ngx_http_aop_judgement_t *ngx_http_aop_judge(ngx_http_request_t *r);
+void ngx_http_aop_record_tell(ngx_http_request_t *r);
 ngx_str_t *ngx_http_aop_record_fact(ngx_http_request_t *r,
     ngx_aop_cert_fact_e fact);
 

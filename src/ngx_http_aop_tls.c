@@ -26,7 +26,7 @@ static ngx_uint_t ngx_http_aop_tls_pays(ngx_ssl_conn_t *ssl);
 static ngx_int_t ngx_http_aop_tls_add_name(SSL_CTX *ctx, X509 *x509);
 
 
-/* The size of a key with which a full handshake is cheaper than a ticket. */
+/* up to this size a key signs for less than it costs to resume */
 
 #define NGX_HTTP_AOP_CHEAP_BITS  256
 
@@ -103,15 +103,15 @@ ngx_http_aop_tls_judge(ngx_ssl_conn_t *ssl, const ngx_aop_policy_t *policy,
 }
 
 
-/* What OpenSSL is to keep: X509_V_OK for verdict "ok" only. */
+/*
+ * What OpenSSL is to keep in the session: never X509_V_OK.  A server that has
+ * "ssl_verify_client" only after a reload would take it for its own result.
+ * The connection is told of an "ok" by ngx_http_aop_record_tell().
+ */
 
 static int
 ngx_http_aop_tls_error(const ngx_aop_result_t *result)
 {
-    if (result->verdict == NGX_AOP_OK) {
-        return X509_V_OK;
-    }
-
     return (result->error != X509_V_OK) ? result->error
                                         : X509_V_ERR_APPLICATION_VERIFICATION;
 }
@@ -166,10 +166,10 @@ ngx_http_aop_tls_tickets(ngx_ssl_conn_t *ssl, ngx_http_aop_srv_conf_t *ascf,
 /*
  * Does resuming save more than a ticket costs?  What it saves is two
  * signatures: the check of the client's, which is always cheap, and the
- * server's own.  That is dear with RSA and with curves above P-256, while
- * with P-256 or Ed25519 a full handshake without a ticket costs less than to
- * resume, where the certificate is parsed twice: from the ticket that came
- * and for the one that is sent.
+ * server's own.  That is dear with RSA and with curves above P-256.  With
+ * P-256 or Ed25519 a full handshake without a ticket costs less than to resume
+ * (OpenSSL 3.0) or about as much (3.5, 3.6): there the certificate is parsed
+ * twice, from the ticket that came and for the one that is sent.
  */
 
 static ngx_uint_t
