@@ -599,6 +599,14 @@ ngx_http_aop_close(ngx_http_request_t *r)
 
 #endif
 
+#if (NGX_HTTP_V3)
+
+    if (r->http_version == NGX_HTTP_VERSION_30) {
+        ngx_http_v3_shutdown(r->connection->quic->parent);
+    }
+
+#endif
+
     return NGX_OK;
 }
 

@@ -1,0 +1,98 @@
+#!/usr/bin/perl
+
+# HTTP/3, where nginx and curl have it: the same question, the same answers.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+use AOP::Test;
+
+plan skip_all => 'this nginx has no HTTP/3'
+    if `@{[ AOP::Test::Nginx->binary ]} -V 2>&1` !~ /--with-http_v3_module/;
+plan skip_all => 'this curl has no HTTP/3'
+    if `curl --version 2>&1` !~ /\bHTTP3\b/;
+
+my $nginx = nginx();
+my $port  = $nginx->ports;
+my $ca    = ca('Edge CA');
+
+my %credential = (
+    good => $ca->leaf('edge'),
+    bad  => ca('Foreign')->leaf('stranger'),
+    none => undef,
+);
+
+$nginx->write('ca.pem', $ca);
+
+for my $name (grep { $credential{$_} } keys %credential) {
+    $nginx->write("$name.pem", $credential{$name});
+    $nginx->write("$name.key", $credential{$name}->key_pem);
+}
+
+my $listen = "listen 127.0.0.1:$port quic; " . $nginx->listen_tls($port);
+
+$nginx->configure(<<"EOC")->start;
+    aop_ca ca.pem;
+    log_format seen '\$host \$status \$server_protocol \$aop_mode \$aop_verdict';
+    access_log seen.log seen;
+
+    server { $listen server_name on.test; aop on;
+             location / { return 200 served; } }
+    server { $listen server_name optional.test; aop optional;
+             location / { return 200 served; } }
+    server { $listen server_name off.test;
+             location / { return 200 served; } }
+EOC
+
+# ask($host, $credential, @paths): the status of each request, on one connection
+# if nginx keeps it; and how many connections that took.
+sub ask {
+    my ($host, $name, @path) = @_;
+
+    my @cert = $credential{$name}
+        ? ('--cert', $nginx->path("$name.pem"),
+           '--key', $nginx->path("$name.key")) : ();
+    my @url = map { ('-o', '/dev/null', "https://$host:$port$_") } @path;
+
+    my @command = ('curl', '-sk', '--http3-only', '--max-time', 10,
+        '--resolve', "$host:$port:127.0.0.1", @cert,
+        '-w', '%{http_code} %{num_connects} ', @url);
+
+    open my $curl, '-|', @command or die "cannot run curl: $!";
+    my $said = join '', <$curl>;
+    close $curl;
+
+    my @word = split ' ', $said;
+    my $connections = 0;
+    $connections += $word[$_] for grep { $_ % 2 } 0 .. $#word;
+
+    return join(' ', map { $word[$_] } grep { $_ % 2 == 0 } 0 .. $#word)
+           . ", $connections connected";
+}
+
+is(ask('on.test', 'good', '/', '/'), '200 200, 1 connected',
+   'on: good, kept alive');
+is(ask('on.test', 'none', '/'), '400, 1 connected', 'on: none');
+is(ask('on.test', 'bad', '/'), '400, 1 connected', 'on: another CA');
+is(ask('on.test', 'none', '/', '/'), '400 400, 2 connected',
+   'on: a refused connection is not kept');
+is(ask('optional.test', 'none', '/', '/'), '200 200, 1 connected',
+   'optional: none');
+is(ask('optional.test', 'bad', '/'), '200, 1 connected',
+   'optional: another CA');
+is(ask('off.test', 'none', '/'), '200, 1 connected', 'off');
+
+$nginx->wait_file('seen.log', qr/^off\.test /);
+
+is(scalar(grep { !m{ HTTP/3\.0 } } split /\n/, $nginx->read('seen.log')), 0,
+   'all of it was HTTP/3');
+like($nginx->read('seen.log'), qr{^on\.test 400 HTTP/3\.0 on untrusted$}m,
+     'as logged');
+
+$nginx->finish;
+
+done_testing();
