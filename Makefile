@@ -3,6 +3,7 @@
 NGINX      ?= $(or $(shell command -v nginx 2>/dev/null),/usr/sbin/nginx)
 NGINX_SRC  ?= /usr/share/nginx/src
 AOP_CFLAGS ?=
+PREFIX     ?= /usr/local
 BUILD       = build
 TESTS       = $(sort $(wildcard t/unit/*.c) $(wildcard t/*.t))
 
@@ -13,13 +14,17 @@ module  = $(abspath $(BUILD))/ngx_http_aop_module.so
 facts   = $(BUILD)/nginx.facts
 tree    = $(BUILD)/nginx
 unit    = $(BUILD)/unit
+ctl     = $(BUILD)/ctl
+aopctl  = $(abspath $(BUILD))/aopctl
+tool    = $(if $(wildcard aopctl/*.c),tool)
 nginx   = $(abspath $(NGINX))
 source  = $(abspath $(NGINX_SRC))
 addons  = $(CURDIR) $(patsubst %/config,%,$(wildcard $(CURDIR)/t/module/config))
 tests   = $(patsubst t/unit/%.c,$(unit)/%.t,$(TESTS))
 core    = $(sort $(wildcard src/ngx_aop_*.c))
 long    = $(sort $(wildcard t/long/*.t))
-run     = NGINX=$(nginx) AOP_MODULE=$(module) CMOCKA_MESSAGE_OUTPUT=TAP
+run     = NGINX=$(nginx) AOP_MODULE=$(module) AOPCTL=$(aopctl) \
+          CMOCKA_MESSAGE_OUTPUT=TAP
 prove   = $(run) prove -j2 --failures --comments -It/lib
 jobs    = $(if $(findstring --jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
@@ -29,8 +34,8 @@ MAKEOVERRIDES =
 .DELETE_ON_ERROR:
 
 
-.PHONY: help deps build install test demo check-mutants check-long clean \
-        FORCE
+.PHONY: help deps build install test demo bench check-mutants check-long \
+        clean tool FORCE
 
 help: ## List the targets (the default)
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile \
@@ -42,6 +47,7 @@ help: ## List the targets (the default)
 	@echo 'BUILD=dir      where all output goes, if not to build/'
 	@echo 'AOP_CFLAGS=... further compiler flags'
 	@echo 'DESTDIR=dir    root of "make install"'
+	@echo 'PREFIX=dir     where aopctl goes, if not to /usr/local'
 
 
 deps: ## Install the packages that building and testing needs (Debian)
@@ -50,7 +56,7 @@ deps: ## Install the packages that building and testing needs (Debian)
 
 # A plain build installs no packages: it says what it lacks.
 
-ifneq ($(filter test demo check-%,$(MAKECMDGOALS)),)
+ifneq ($(filter test demo bench check-%,$(MAKECMDGOALS)),)
 $(facts): deps
 endif
 
@@ -73,7 +79,7 @@ $(tree)/objs/Makefile: $(facts) $(addsuffix /config,$(addons))
 # install makes a new file where cp would write into the old one, which a
 # running nginx may have mapped.
 
-build: $(tree)/objs/Makefile ## Build ngx_http_aop_module.so
+build: $(tree)/objs/Makefile $(tool) ## Build ngx_http_aop_module.so and aopctl
 	+@$(MAKE) -s --no-print-directory $(jobs) -C $(tree) -f objs/Makefile modules
 	@for so in $(tree)/objs/*.so; do \
 	    t/tools/nginx-signature $(nginx) $$so || exit 1; \
@@ -82,11 +88,18 @@ build: $(tree)/objs/Makefile ## Build ngx_http_aop_module.so
 	done
 
 
-install: build ## Copy it to nginx's folder of modules
+install: build ## Copy the module to nginx's folder, aopctl to PREFIX
 	@dir=$$(sed -n 's/^modules: //p' $(facts)) && \
 	install -D -m 644 $(module) "$(DESTDIR)$$dir/$(notdir $(module))" && \
 	echo "installed; nginx.conf needs, at its top:" && \
 	echo "    load_module $$dir/$(notdir $(module));"
+	@[ ! -e $(aopctl) ] || { \
+	install -D -m 755 $(aopctl) "$(DESTDIR)$(PREFIX)/bin/aopctl" && \
+	install -D -m 644 aopctl/aopctl.1 \
+	    "$(DESTDIR)$(PREFIX)/share/man/man1/aopctl.1" && \
+	install -D -m 644 aopctl/aopctl.bash-completion \
+	    "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/aopctl" && \
+	echo "installed $(PREFIX)/bin/aopctl"; }
 
 
 # The unit tests see the core only, which needs OpenSSL and C and no nginx. In a
@@ -107,7 +120,31 @@ $(unit)/core.a: $(core:src/%.c=$(unit)/%.o)
 $(unit)/%.t: t/unit/%.c $(unit)/core.a $(facts)
 	@$(CC) $(unit_cflags) -o $@ $< $(unit)/core.a -lcmocka -lssl -lcrypto
 
--include $(wildcard $(unit)/*.d)
+# aopctl is the core with libraries that the module does not need: where their
+# headers are not installed, the module is built all the same.
+
+tool: $(facts)
+	+@if printf '#include <%s>\n' jansson.h nghttp2/nghttp2.h zlib.h \
+	    | $(CC) -E - > /dev/null 2>&1; then \
+	    $(MAKE) -s --no-print-directory $(jobs) BUILD=$(BUILD) \
+	        AOP_CFLAGS='$(AOP_CFLAGS)' NGINX=$(nginx) NGINX_SRC=$(source) \
+	        $(aopctl); \
+	else \
+	    rm -f $(aopctl); \
+	    echo 'aopctl is not built: it needs the headers of jansson, nghttp2'; \
+	    echo 'and zlib ("make deps" installs them)'; \
+	fi
+
+$(ctl)/%.o: aopctl/%.c $(facts)
+	@mkdir -p $(ctl)
+	@$(CC) $(unit_cflags) -D_GNU_SOURCE -c -o $@ $<
+
+$(aopctl): $(patsubst aopctl/%.c,$(ctl)/%.o,$(wildcard aopctl/*.c)) \
+           $(unit)/core.a
+	@$(CC) $(AOP_CFLAGS) -o $@ $^ -ljansson -lnghttp2 -lz -lssl -lcrypto
+	@echo "built $(BUILD)/aopctl"
+
+-include $(wildcard $(unit)/*.d $(ctl)/*.d)
 
 
 test: build $(filter $(unit)/%,$(tests)) ## Run the tests
@@ -116,6 +153,11 @@ test: build $(filter $(unit)/%,$(tests)) ## Run the tests
 
 demo: build ## Show the rollout with a real nginx on loopback
 	@$(run) perl -It/lib t/demo.pl
+
+
+bench: build ## Measure what it costs beside stock nginx; BENCH=quick: sooner
+	@t/tools/install-packages $(nginx) $(source) valgrind
+	@$(run) BENCH=$(BENCH) perl t/bench/bench.pl
 
 
 check-mutants: build ## Prove that the tests fail when the module is broken

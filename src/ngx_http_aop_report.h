@@ -37,7 +37,7 @@ typedef enum {
 
 typedef struct {
     const char             *name;       /* key in JSON, label in Prometheus */
-    const char             *title;      /* heading in HTML */
+    const char             *title;      /* heading in HTML; NULL: not there */
     ngx_http_aop_type_e     type;
     unsigned                label:1;    /* tells rows apart, is a label */
 } ngx_http_aop_column_t;

@@ -19,6 +19,8 @@ static void ngx_http_aop_rows_cache(ngx_http_aop_report_t *report,
     ngx_http_aop_row_pt row, void *data);
 static void ngx_http_aop_rows_ready(ngx_http_aop_report_t *report,
     ngx_http_aop_row_pt row, void *data);
+static void ngx_http_aop_rows_mode(ngx_http_aop_report_t *report,
+    ngx_http_aop_row_pt row, void *data);
 static void ngx_http_aop_rows_ready_metric(ngx_http_aop_report_t *report,
     ngx_http_aop_row_pt row, void *data);
 static void ngx_http_aop_rows_requests(ngx_http_aop_report_t *report,
@@ -61,6 +63,12 @@ static const ngx_http_aop_column_t  ngx_http_aop_columns_ready[] = {
     { "ready", "Ready", NGX_HTTP_AOP_TEXT, 0 },
     { "why", "Why", NGX_HTTP_AOP_TEXT, 0 },
     { "since", "Since", NGX_HTTP_AOP_TIME, 0 },
+    { NULL, NULL, 0, 0 }
+};
+
+static const ngx_http_aop_column_t  ngx_http_aop_columns_mode[] = {
+    { "mode", NULL, NGX_HTTP_AOP_TEXT, 1 },
+    { "value", NULL, NGX_HTTP_AOP_NUMBER, 0 },
     { NULL, NULL, 0, 0 }
 };
 
@@ -112,9 +120,9 @@ static const ngx_http_aop_column_t  ngx_http_aop_columns_top[] = {
     { "peer", "From", NGX_HTTP_AOP_TEXT, 0 },
     { "verdict", "Verdict", NGX_HTTP_AOP_TEXT, 1 },
     { "count", "Requests", NGX_HTTP_AOP_NUMBER, 0 },
-    { "error", "Too high by up to", NGX_HTTP_AOP_NUMBER, 0 },
-    { "refused", "Refused", NGX_HTTP_AOP_BOOLEAN, 0 },
-    { "first", "First", NGX_HTTP_AOP_TIME, 0 },
+    { "error", NULL, NGX_HTTP_AOP_NUMBER, 0 },
+    { "refused", NULL, NGX_HTTP_AOP_BOOLEAN, 0 },
+    { "first", NULL, NGX_HTTP_AOP_TIME, 0 },
     { "last", "Last", NGX_HTTP_AOP_TIME, 0 },
     { "host", "Last host", NGX_HTTP_AOP_TEXT, 0 },
     { "uri", "Last URI", NGX_HTTP_AOP_TEXT, 0 },
@@ -130,6 +138,11 @@ const ngx_http_aop_table_t  ngx_http_aop_tables[] = {
 
     { "readiness", "Safe to enforce?", ngx_http_aop_columns_ready,
       NULL, NULL, NULL, 0, 1, 1, 0, ngx_http_aop_rows_ready },
+
+    { NULL, NULL, ngx_http_aop_columns_mode,
+      "nginx_aop_mode_info", "gauge",
+      "The mode that the server's own \"aop\" directive gives; always 1.",
+      1, 1, 0, 0, ngx_http_aop_rows_mode },
 
     { NULL, NULL, ngx_http_aop_columns_ready_metric,
       "nginx_aop_ready", "gauge",
@@ -228,6 +241,19 @@ ngx_http_aop_rows_ready(ngx_http_aop_report_t *report,
     value[3].text = report->why;
     value[4].number = report->server->shared
                       ? report->server->shared->changed : 0;
+
+    row(data, value);
+}
+
+
+static void
+ngx_http_aop_rows_mode(ngx_http_aop_report_t *report,
+    ngx_http_aop_row_pt row, void *data)
+{
+    ngx_http_aop_value_t  value[NGX_HTTP_AOP_COLUMNS];
+
+    value[0].text = report->mode;
+    value[1].number = 1;
 
     row(data, value);
 }

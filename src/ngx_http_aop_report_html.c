@@ -32,13 +32,17 @@ typedef struct {
 } ngx_http_aop_html_t;
 
 
-static void ngx_http_aop_html_title(ngx_http_aop_report_t *report,
+static void ngx_http_aop_html_answers(ngx_http_aop_report_t *report,
     ngx_aop_text_t *text);
 static void ngx_http_aop_html_servers(ngx_http_aop_report_t *report,
     ngx_aop_text_t *text);
 static ngx_uint_t ngx_http_aop_html_ready(ngx_http_aop_report_t *report,
     ngx_aop_text_t *text, ngx_aop_ready_e ready, ngx_uint_t show);
 static void ngx_http_aop_html_server(ngx_http_aop_report_t *report,
+    ngx_aop_text_t *text);
+static void ngx_http_aop_html_label(ngx_aop_text_t *text,
+    const char *label);
+static void ngx_http_aop_html_hint(ngx_http_aop_report_t *report,
     ngx_aop_text_t *text);
 static void ngx_http_aop_html_ending(ngx_http_aop_report_t *report,
     ngx_aop_text_t *text);
@@ -65,7 +69,7 @@ static void ngx_http_aop_html_text(ngx_aop_text_t *text, const char *data);
 static const struct {
     ngx_aop_ready_e   ready;
     const char       *word;
-} ngx_http_aop_html_answers[] = {
+} ngx_http_aop_html_words[] = {
     { NGX_AOP_READY_NO, "No" },
     { NGX_AOP_READY_UNKNOWN, "Unknown" },
     { NGX_AOP_READY_YES, "Yes" },
@@ -91,37 +95,46 @@ static const char  ngx_http_aop_html_style[] =
     "--unknown:#e3b341}}\n"
     "*{box-sizing:border-box}"
     "body{font:15px/1.45 system-ui,sans-serif;margin:0 auto;padding:1rem;"
-    "max-width:76rem;color:var(--ink);background:var(--paper)}\n"
+    "max-width:80rem;color:var(--ink);background:var(--paper)}\n"
     "h1{font-size:1.3rem;margin:0}h2{font-size:1.05rem;margin:2rem 0 .5rem}"
-    "p{margin:.3rem 0}header p,footer,.none{color:var(--soft);"
-    "font-size:.85rem}\n"
+    "p{margin:.3rem 0}header p,footer,.none,small{color:var(--soft);"
+    "font-size:.85rem}a{color:inherit}\n"
     ".servers{display:grid;gap:.7rem;margin-top:1rem;"
-    "grid-template-columns:repeat(auto-fill,minmax(min(24rem,100%),1fr))}"
+    "grid-template-columns:repeat(auto-fill,minmax(min(26rem,100%),1fr))}"
     ".answer{border:1px solid var(--line);border-left:.4rem solid;"
-    "border-radius:.4rem;padding:.6rem .9rem;background:var(--card);"
+    "border-radius:.4rem;padding:.5rem .9rem;background:var(--card);"
     "overflow-wrap:anywhere}"
-    ".answer h2{margin:0;font-size:1.05rem}"
-    ".answer b{font-size:1.5rem;margin-right:.5rem}"
+    ".answer h2{margin:0;display:flex;flex-wrap:wrap;gap:0 .6rem;"
+    "align-items:baseline}"
+    ".answer b{font-size:1.5rem}small{font-weight:400}"
+    ".hint{border-left:.15rem solid var(--line);padding-left:.6rem;"
+    "color:var(--soft);font-size:.9rem}"
     ".yes{border-left-color:var(--yes)}.no{border-left-color:var(--no)}"
     ".unknown{border-left-color:var(--unknown)}"
     ".yes b{color:var(--yes)}.no b,.urgent{color:var(--no)}"
-    ".unknown b,.soon{color:var(--unknown)}.urgent,.soon{font-weight:600}"
-    ".mode{color:var(--soft);font-size:.85rem}\n"
+    ".unknown b,.soon{color:var(--unknown)}.urgent,.soon{font-weight:600}\n"
     "table{border-collapse:collapse;font-size:.85rem;width:100%}"
-    "th,td{text-align:left;padding:.3rem .8rem .3rem 0;"
+    "th,td{text-align:left;padding:.3rem .9rem .3rem 0;"
     "border-bottom:1px solid var(--line);vertical-align:top}"
-    "th{color:var(--soft);font-weight:600}"
-    "td{overflow-wrap:anywhere}"
-    ".number{font-variant-numeric:tabular-nums;text-align:right;"
-    "white-space:nowrap}time,.word{white-space:nowrap}"
-    ".c-fingerprint,.c-uri{font-family:ui-monospace,monospace;font-size:.75rem}"
-    "\n@media(max-width:48rem){thead{display:none}"
-    "table,tbody,tr,td{display:block}"
+    "th{color:var(--soft);font-weight:600;white-space:nowrap}"
+    ".c-server,.c-address,.c-subject,.c-anchor,.c-host,.c-uri,.c-user_agent,"
+    ".c-fingerprint{overflow-wrap:anywhere}"
+    ".c-server{min-width:9rem}.c-address{min-width:7.5rem}"
+    ".c-host{min-width:6rem}.c-fingerprint{min-width:9rem}"
+    ".number{font-variant-numeric:tabular-nums;text-align:right}"
+    "time{white-space:nowrap}"
+    ".c-fingerprint,.c-uri{font-family:ui-monospace,monospace;"
+    "font-size:.75rem}\n"
+
+    /* on a phone a row is a few lines of text */
+
+    "@media(max-width:44rem){thead{display:none}table,tbody,tr{display:block}"
     "tr{border-bottom:1px solid var(--line);padding:.5rem 0}"
-    "td,td.number{border:0;padding:.05rem 0 .05rem 8rem;text-align:left;"
-    "text-indent:-8rem;min-height:1.45em}td:empty{display:none}"
-    "td::before{content:attr(data-th);display:inline-block;width:8rem;"
-    "text-indent:0;color:var(--soft)}}\n"
+    "td,td.number{display:inline;border:0;padding:0;margin-right:.9rem}"
+    "td.c-server{display:block;font-weight:600}td:empty{display:none}"
+    "td::before{content:attr(data-th)' ';color:var(--soft);"
+    "font:.75rem system-ui,sans-serif}"
+    "td.c-server::before{content:none}}\n"
     "</style></head>";
 
 
@@ -131,14 +144,19 @@ ngx_http_aop_report_html(ngx_http_aop_report_t *report, ngx_aop_text_t *text)
     char                         date[NGX_AOP_DATE];
     const ngx_http_aop_table_t  *table;
 
+    /* in the title, so that a tab in the background tells, too */
+
     ngx_aop_text_puts(text, ngx_http_aop_html_start);
-    ngx_http_aop_html_title(report, text);
+    ngx_aop_text_puts(text, "<title>");
+    ngx_http_aop_html_answers(report, text);
+    ngx_aop_text_puts(text, "Authenticated Origin Pulls</title>");
     ngx_aop_text_puts(text, ngx_http_aop_html_style);
 
-    ngx_aop_text_printf(text, "<body><header><h1>Authenticated Origin Pulls: "
-                        "safe to enforce?</h1><p>As of %s, refreshed every "
-                        "15 seconds.</p></header>\n",
-                        ngx_aop_cert_date(ngx_time(), date));
+    ngx_aop_text_puts(text, "<body><header><h1>Authenticated Origin Pulls: "
+                      "safe to enforce?</h1><p>");
+    ngx_http_aop_html_answers(report, text);
+    ngx_aop_text_printf(text, "as of %s, refreshed every 15 seconds</p>"
+                        "</header>\n", ngx_aop_cert_date(ngx_time(), date));
 
     ngx_http_aop_html_servers(report, text);
 
@@ -158,25 +176,21 @@ ngx_http_aop_report_html(ngx_http_aop_report_t *report, ngx_aop_text_t *text)
 }
 
 
-/* So that a tab in the background tells, too. */
+/* How many servers have each answer. */
 
 static void
-ngx_http_aop_html_title(ngx_http_aop_report_t *report, ngx_aop_text_t *text)
+ngx_http_aop_html_answers(ngx_http_aop_report_t *report, ngx_aop_text_t *text)
 {
     ngx_uint_t  i, n;
 
-    ngx_aop_text_puts(text, "<title>");
-
-    for (i = 0; ngx_http_aop_html_answers[i].word; i++) {
+    for (i = 0; ngx_http_aop_html_words[i].word; i++) {
         n = ngx_http_aop_html_ready(report, text,
-                                    ngx_http_aop_html_answers[i].ready, 0);
+                                    ngx_http_aop_html_words[i].ready, 0);
         if (n) {
-            ngx_aop_text_printf(text, "%s %ld \302\267 ",
-                                ngx_http_aop_html_answers[i].word, (long) n);
+            ngx_aop_text_printf(text, "%s: %ld \302\267 ",
+                                ngx_http_aop_html_words[i].word, (long) n);
         }
     }
-
-    ngx_aop_text_puts(text, "Authenticated Origin Pulls</title>");
 }
 
 
@@ -192,9 +206,9 @@ ngx_http_aop_html_servers(ngx_http_aop_report_t *report, ngx_aop_text_t *text)
 
     ngx_aop_text_puts(text, "<main class=\"servers\">\n");
 
-    for (i = 0; ngx_http_aop_html_answers[i].word; i++) {
+    for (i = 0; ngx_http_aop_html_words[i].word; i++) {
         (void) ngx_http_aop_html_ready(report, text,
-                                       ngx_http_aop_html_answers[i].ready, 1);
+                                       ngx_http_aop_html_words[i].ready, 1);
     }
 
     ngx_aop_text_puts(text, "</main>\n");
@@ -240,22 +254,76 @@ ngx_http_aop_html_server(ngx_http_aop_report_t *report, ngx_aop_text_t *text)
 {
     ngx_uint_t  i;
 
-    for (i = 0; ngx_http_aop_html_answers[i].ready != report->ready; i++) {
+    for (i = 0; ngx_http_aop_html_words[i].ready != report->ready; i++) {
         /* void */
     }
 
-    ngx_aop_text_printf(text, "<section class=\"answer %s\"><h2><b>%s</b>",
+    ngx_aop_text_printf(text, "<section class=\"answer %s\"><h2><b>%s</b> ",
                         ngx_aop_ready_word(report->ready),
-                        ngx_http_aop_html_answers[i].word);
-    ngx_http_aop_html_text(text, report->label);
-    ngx_aop_text_printf(text, "</h2><p class=\"mode\">mode %s</p><p>",
+                        ngx_http_aop_html_words[i].word);
+    ngx_http_aop_html_label(text, report->label);
+    ngx_aop_text_printf(text, " <small>mode %s</small></h2><p>",
                         report->mode);
     ngx_http_aop_html_text(text, report->why);
     ngx_aop_text_puts(text, "</p>");
 
+    ngx_http_aop_html_hint(report, text);
     ngx_http_aop_html_ending(report, text);
 
     ngx_aop_text_puts(text, "</section>\n");
+}
+
+
+/* The name is what matters, the address may follow after a space. */
+
+static void
+ngx_http_aop_html_label(ngx_aop_text_t *text, const char *label)
+{
+    size_t  len;
+
+    len = strcspn(label, " ");
+
+    ngx_aop_text_puts(text, "<span>");
+    ngx_aop_text_html(text, label, len);
+    ngx_aop_text_puts(text, "</span>");
+
+    if (label[len] != '\0') {
+        ngx_aop_text_puts(text, " <small>");
+        ngx_http_aop_html_text(text, &label[len + 1]);
+        ngx_aop_text_puts(text, "</small>");
+    }
+}
+
+
+/* What to do about the most frequent failure of those that decide. */
+
+static void
+ngx_http_aop_html_hint(ngx_http_aop_report_t *report, ngx_aop_text_t *text)
+{
+    uint64_t     n, most;
+    ngx_uint_t   peer, verdict;
+    const char  *hint;
+
+    most = 0;
+    hint = NULL;
+
+    for (peer = NGX_AOP_EDGE; peer <= NGX_AOP_PRIVATE; peer++) {
+        for (verdict = NGX_AOP_OK + 1; verdict < NGX_AOP_VERDICTS; verdict++)
+        {
+            n = report->window.requests[verdict][peer];
+
+            if (n > most) {
+                most = n;
+                hint = ngx_aop_verdict(verdict)->hint[peer];
+            }
+        }
+    }
+
+    if (hint != NULL) {
+        ngx_aop_text_puts(text, "<p class=\"hint\">");
+        ngx_http_aop_html_text(text, hint);
+        ngx_aop_text_puts(text, "</p>");
+    }
 }
 
 
@@ -384,7 +452,9 @@ ngx_http_aop_html_row(void *data, const ngx_http_aop_value_t *row)
     }
 
     for (i = 0; column[i].name; i++) {
-        ngx_http_aop_html_cell(ctx->text, &column[i], &row[i]);
+        if (column[i].title != NULL) {
+            ngx_http_aop_html_cell(ctx->text, &column[i], &row[i]);
+        }
     }
 
     ngx_aop_text_puts(ctx->text, "</tr>\n");
@@ -407,6 +477,11 @@ ngx_http_aop_html_head(ngx_http_aop_html_t *ctx)
     }
 
     for (i = 0; column[i].name; i++) {
+
+        if (column[i].title == NULL) {
+            continue;
+        }
+
         class = (column[i].type == NGX_HTTP_AOP_NUMBER
                  || column[i].type == NGX_HTTP_AOP_DAYS)
                 ? " class=\"number\"" : "";

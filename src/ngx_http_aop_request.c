@@ -59,6 +59,9 @@ static ngx_uint_t ngx_http_aop_page(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_aop_page_location(ngx_http_request_t *r);
 static void ngx_http_aop_drop_session(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aop_close(ngx_http_request_t *r);
+#if (NGX_HTTP_V3)
+static ngx_int_t ngx_http_aop_goaway_v3(ngx_connection_t *c);
+#endif
 #if (NGX_HTTP_V2)
 static ngx_int_t ngx_http_aop_goaway(ngx_http_request_t *r);
 static void ngx_http_aop_goaway_handler(ngx_event_t *ev);
@@ -602,13 +605,36 @@ ngx_http_aop_close(ngx_http_request_t *r)
 #if (NGX_HTTP_V3)
 
     if (r->http_version == NGX_HTTP_VERSION_30) {
-        ngx_http_v3_shutdown(r->connection->quic->parent);
+        return ngx_http_aop_goaway_v3(r->connection);
     }
 
 #endif
 
     return NGX_OK;
 }
+
+
+#if (NGX_HTTP_V3)
+
+/* ngx_http_v3_shutdown() may close the connection before the answer is out. */
+
+static ngx_int_t
+ngx_http_aop_goaway_v3(ngx_connection_t *c)
+{
+    ngx_http_v3_session_t  *h3c;
+
+    h3c = ngx_http_v3_get_session(c);
+
+    if (h3c->goaway) {
+        return NGX_OK;
+    }
+
+    h3c->goaway = 1;
+
+    return ngx_http_v3_send_goaway(c, h3c->next_request_id);
+}
+
+#endif
 
 
 #if (NGX_HTTP_V2)

@@ -374,10 +374,11 @@ sub check {
 
     is($value, { yes => 1, no => 0 }->{$ready}, "$name: metric");
 
-    my ($card) = grep { /\Q$is->{name}\E</ }
-                 $report->text('html') =~ m{<section (.*?)</section>}gs;
+    my ($card) = grep { s/<[^>]*>//gr =~ /^\w+ \Q$is->{name}\E / }
+                 $report->text('html') =~ m{(<section .*?</section>)}gs;
 
-    like($card, qr{^class="answer $ready"><h2><b>\u$ready</b>}, "$name: page");
+    like($card, qr{^<section class="answer $ready"><h2><b>\u$ready</b> },
+         "$name: page");
 }
 
 sub requests {
