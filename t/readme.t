@@ -1,0 +1,880 @@
+#!/usr/bin/perl
+
+# README.md tells the truth: each configuration in it passes `nginx -t` and does
+# what the text around it says, each command runs, and its tables are those of
+# the sources.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use File::Basename qw(dirname);
+use File::Path qw(make_path);
+use JSON::PP qw(decode_json);
+use POSIX ();
+use Test::More;
+use AOP::Test;
+
+alarm 300;
+
+my $checkout = AOP::Test::checkout();
+my $readme   = slurp('README.md');
+my @blocks   = blocks($readme);
+
+my $nginx = nginx();
+my ($tls, $plain, $status, $backend) = $nginx->ports(4);
+my $dir   = $nginx->dir;
+my $work  = "$dir/work";        # where the commands run
+my $mark  = 0;                  # of error.log, before the last request
+
+my $edge    = ca('Edge CA');
+my $new     = ca('New CA');
+my $good    = $edge->leaf('example.com by Cloudflare');
+my $foreign = ca('Another CA')->leaf('scanner');
+my $none;
+
+make_path($work, "$dir/aop", "$dir/bin", "$dir/root");
+
+# the command "nginx" is the one under test
+$nginx->write('bin/nginx', "#!/bin/sh\nunset NGINX\nexec "
+    . AOP::Test::Nginx::binary()
+    . qq( -p "$dir/" -c "$dir/nginx.conf" "\$@"\n));
+chmod 0755, "$dir/bin/nginx";
+
+$nginx->write('html/index.html', "the page\n");
+$nginx->write('aop/ca.pem', $edge);
+$nginx->write('aop/old-ca.pem', $edge);
+$nginx->write('aop/new-ca.pem', $new);
+$nginx->write('aop/crl.pem', $edge->crl);
+
+# What each block is, a pattern only it has, the warning it has to give, and
+# what it has to do.
+
+my @configurations = (
+
+    [ 'smallest', qr/load_module/, undef, \&smallest ],
+    [ 'plain HTTP', qr/listen 80;/, undef, \&plain_http ],
+    [ 'watching', qr/\A\s*aop optional;\n\s*access_log/, undef, \&watching ],
+    [ 'canary', qr/split_clients/, undef, \&canary ],
+    [ 'on', qr/error_page/, qr/less strict/, \&enforcing ],
+    [ 'own CA', qr/\A\s*aop on;\n\s*aop_ca \S+ca\.pem;\n*\z/, undef,
+      \&own_ca ],
+    [ 'pins', qr/aop_pin/, undef, \&pins ],
+    [ 'CRL', qr/aop_crl/, undef, \&revocation ],
+    [ 'rotation', qr/old-ca\.pem/, undef, \&rotation ],
+    [ 'PROXY protocol', qr/aop_edge/, undef, \&proxy_protocol ],
+    [ 'variables', qr/if=\$aop_failed/, undef, \&variables_used ],
+    [ 'status page', qr/deny/, undef, \&status_page ],
+);
+
+# Commands that are not run here, and why.
+
+my %elsewhere = (
+    'make test'  => 'this file is a part of it',
+    'make build' => 'all this is done with the module that it has made',
+);
+
+
+subtest 'commands that make a certificate' => sub {
+    like(sh(sh_block(qr/openssl req -x509/)), qr/\S/, 'they tell something');
+    like(sh('openssl verify -purpose sslclient -CAfile ca.pem client.pem'),
+         qr/client\.pem: OK/, 'openssl takes the certificate');
+
+    $nginx->write('work/crl.pem', $edge->crl);
+};
+
+
+subtest 'configurations' => sub {
+    my @nginx = grep { $_->{lang} eq 'nginx' } @blocks;
+
+    for my $block (@nginx) {
+        my @known = grep { $block->{text} =~ $_->[1] } @configurations;
+
+        is(scalar @known, 1, "line $block->{line}: it is known what for");
+        next unless @known == 1;
+
+        my ($name, $pattern, $warning, $check) = @{ $known[0] };
+
+        $nginx->configure(http($block->{text}));
+
+        my ($code, $output) = $nginx->test_config;
+        my @said = grep { /\[(?:warn|error|crit|alert|emerg)\]/ }
+                   split /\n/, $output;
+
+        is($code, 0, "$name: nginx -t") or diag $output;
+
+        $warning ? like("@said", $warning, "$name: its warning")
+                 : is("@said", '', "$name: without a warning");
+
+        unlink map { "$dir/$_" } qw(example.aop.log aop-failed.log);
+
+        $nginx->pid ? ok($nginx->reload, "$name: a reload") : $nginx->start;
+        $check->($name);
+    }
+
+    is(scalar @nginx, scalar @configurations, 'none is missing');
+};
+
+
+sub smallest {
+    my ($name) = @_;
+
+    is(ask($none)->status, 200, "$name: no certificate, served");
+    told(qr/certificate would be refused: none: /);
+    is(ask($foreign)->status, 200, "$name: a foreign one, served");
+    told(qr/certificate would be refused: untrusted: /);
+
+    my @line = access_log();
+    is(scalar @line, 2, "$name: two lines in the access log");
+    is($line[0]{status}, 'REJECTED_DRY_RUN', "$name: what would be done");
+
+    my $page = get($status, tls => 0);
+    is($page->status, 200, "$name: the status page answers");
+    like($page->body, qr/<html/i, "$name: it is a page");
+    unlike($page->body, qr/(?:src|href)\s*=\s*["']?(?:https?:)?\/\//i,
+           "$name: the page needs nothing from elsewhere");
+
+    my ($fields) = $readme =~ /Its fields, all strings: (.*?)\.\n/s;
+    is(join(' ', sort keys %{ $line[0] }),
+       join(' ', sort $fields =~ /`(\w+)`/g), 'the fields of aop_json');
+    is(scalar(grep { ref } values %{ $line[0] }), 0, 'all are strings');
+}
+
+
+sub plain_http {
+    my ($name) = @_;
+
+    my $answer = get($plain, tls => 0, host => 'example.com');
+
+    is($answer->status, 301, "$name: redirected");
+    is($answer->header('Location'), 'https://example.com/', "$name: to TLS");
+
+    # why it is there
+    my $block = block(qr/listen 80;/) =~ s/aop off/aop on/r;
+    $nginx->configure(http($block));
+    like(($nginx->test_config)[1], qr/refuses every request to the plain HTTP/,
+         "$name: \"aop on\" is warned of");
+    $nginx->reload;
+    is(get($plain, tls => 0, host => 'example.com')->status, 403,
+       "$name: \"aop on\" answers 403");
+}
+
+
+sub watching {
+    my ($name) = @_;
+
+    is(ask($none)->status, 200, "$name: no certificate");
+    told(qr/certificate would be refused: none/);
+    is(ask($good)->status, 200, "$name: of another CA");
+    told(qr/certificate would be refused: untrusted/);
+}
+
+
+sub canary {
+    my ($name) = @_;
+
+    my $visit = sub {
+        return ask($none, headers => [ 'CF-Connecting-IP' => "192.0.2.$_[0]" ])
+               ->status;
+    };
+
+    my @first   = map { $visit->($_) } 1 .. 200;
+    my @second  = map { $visit->($_) } 1 .. 200;
+    my $refused = grep { $_ == 400 } @first;
+
+    cmp_ok($refused, '>', 200 * 0.03, "$name: $refused of 200 refused");
+    cmp_ok($refused, '<', 200 * 0.20, "$name: and not many more than 10%");
+    is($refused + (grep { $_ == 200 } @first), 200, "$name: others served");
+    is("@second", "@first", "$name: a visitor always gets the same answer");
+
+    $nginx->reload(http(block(qr/split_clients/) =~ s/optional/nonsense/r));
+    is(scalar(grep { $visit->($_) == 200 } 1 .. 20), 0,
+       "$name: what is no mode is taken as \"on\"");
+    told(qr/aop: invalid mode "nonsense"/);
+}
+
+
+sub enforcing {
+    my ($name) = @_;
+
+    my $answer = ask($none);
+    is($answer->status, 403, "$name: the page of error_page");
+    is($answer->body, "This site is at https://example.com/\n",
+       "$name: its text");
+    told(qr/certificate refused: none: /);
+    is(ask($foreign)->status, 403, "$name: a foreign certificate");
+
+    $answer = ask($none, path => '/health');
+    is($answer->status . $answer->body, "200healthy\n", "$name: exempt");
+    is(ask($none, path => '/health/../admin')->status, 403,
+       "$name: not by a detour");
+    told(qr{refused: none.*/admin});
+    is(scalar(grep { m{GET /health } } $nginx->log_since(0)), 0,
+       "$name: what is exempt leaves no line");
+
+    # without a page of one's own
+    $nginx->reload(http(block(qr/error_page/) =~ s/error_page.*//r));
+    is(ask($none)->status, 400, "$name: without error_page 400");
+}
+
+
+sub own_ca {
+    my ($name) = @_;
+
+    is(ask($good)->status, 200, "$name: a good certificate");
+    is(ask($none)->status, 400, "$name: none");
+    told(qr/certificate refused: none: /);
+    is(ask($foreign)->status, 400, "$name: a foreign one");
+    told(qr/certificate refused: untrusted: /);
+}
+
+
+sub pins {
+    my ($name) = @_;
+
+    own_ca($name);
+
+    my $second = $edge->leaf('renewed, with the same key', key => $good);
+    my $other  = $edge->leaf('another one of the same CA');
+
+    is(ask($second)->status, 200, "$name: renewed with the same key");
+    is(ask($other)->status, 400, "$name: another one of the same CA");
+    told(qr/certificate refused: pin: /);
+
+    $nginx->reload(http(block(qr/aop_pin/) =~ s/spki-sha256\S+(?=;)//r));
+    is(ask($good)->status, 200, "$name: the certificate's hash alone");
+    is(ask($second)->status, 400, "$name: does not hold for the renewed one");
+}
+
+
+sub revocation {
+    my ($name) = @_;
+
+    is(ask($good)->status, 200, "$name: a good certificate");
+
+    $nginx->write('aop/crl.pem', $edge->crl(revoked => [ $good ]));
+    is(ask($good)->status, 200, "$name: a new file alone changes nothing");
+    ok($nginx->reload, "$name: a reload");
+    is(ask($good)->status, 400, "$name: a revoked one");
+    told(qr/certificate refused: revoked: /);
+
+    $nginx->write('aop/crl.pem', $new->crl);
+    ok($nginx->reload, "$name: a CRL of another CA");
+    is(ask($good)->status, 400, "$name: nothing passes");
+    told(qr/certificate refused: crl: /);
+
+    $nginx->write('aop/crl.pem', $edge->crl);
+}
+
+
+sub rotation {
+    my ($name) = @_;
+
+    is(ask($good)->status, 200, "$name: the old one");
+    is(ask($new->leaf('new'))->status, 200, "$name: the new one");
+    is(join(', ', map { $_->{anchor} } access_log()),
+       'CN=Edge CA, CN=New CA', "$name: told apart in the log");
+
+    $nginx->configure(http('aop on; aop_ca cloudflare aop/new-ca.pem;'));
+    my ($code, $output) = $nginx->test_config;
+    is($code, 0, "$name: beside the built-in one");
+    like($output, qr/\[warn\].*trusts the CA that all customers/,
+         "$name: which is warned of");
+}
+
+
+sub proxy_protocol {
+    my %class = ('162.158.1.1' => 'edge', '8.8.8.8' => 'direct',
+                 '10.1.2.3' => 'private');
+
+    for (sort keys %class) {
+        ask($none, prelude => proxy($_));
+        told(qr/peer: \Q$_\E \($class{$_}\)/);
+    }
+}
+
+
+sub variables_used {
+    my ($name) = @_;
+
+    my $address = '2001:db8::1';
+    my @header  = ('CF-Connecting-IP' => $address);
+
+    # the certificate is of a CA that has to be named
+    $nginx->reload(http(block(qr/if=\$aop_failed/) . 'aop_ca aop/ca.pem;'));
+
+    is(ask($good, headers => \@header)->body, "X-Real-IP: $address",
+       "$name: the address that Cloudflare names");
+    is(ask($good, headers => [ @header, @header ])->body,
+       'X-Real-IP: 127.0.0.1', "$name: not if there are two");
+    is(ask($none)->status, 400, "$name: a failure");
+    is(join(' ', map { $_->{verdict} } access_log('aop-failed.log')), 'none',
+       "$name: only failures in that log");
+}
+
+
+sub status_page {
+    my ($name) = @_;
+
+    my %type = ('/' => 'text/html', '/metrics' => 'text/plain',
+                '/?format=json' => 'application/json',
+                '/?format=html' => 'text/html',
+                '/?format=prometheus' => 'text/plain');
+
+    for (sort keys %type) {
+        my $answer = get($status, tls => 0, path => $_);
+
+        is($answer->status, 200, "$name: $_");
+        like($answer->header('Content-Type'), qr/^\Q$type{$_}\E/, 'its type');
+        is($answer->header('Cache-Control'), 'no-store', 'never cached');
+    }
+
+    is(get($status, tls => 0, method => 'HEAD')->status, 200, "$name: HEAD");
+    is(get($status, tls => 0, method => 'POST')->status, 405, "$name: POST");
+
+    $nginx->reload(http(block(qr/deny/) =~ s/allow 127\.0\.0\.1;//r));
+    is(get($status, tls => 0)->status, 403, "$name: denied");
+}
+
+
+subtest 'commands' => sub {
+    my $conf = http(block(qr/load_module/));
+
+    $nginx->reload("aop_edge 127.0.0.1; $conf");
+    ask($none);
+    told(qr/aop:/);
+
+    for my $block (grep { $_->{lang} eq 'sh' } @blocks) {
+
+        next if $block->{text} =~ /openssl req/;        # done before
+
+        run($_) for grep { !$elsewhere{$_} }
+                    map { s/\s+#.*//r } split /\n/, $block->{text};
+    }
+};
+
+
+# run($command): one of README; "make" with the module that is tested.
+sub run {
+    my ($command) = @_;
+
+    if ($command !~ /^make (\w+)$/) {
+        like(sh($command), qr/\S/, 'it tells something');
+        return;
+    }
+
+    my ($target, $module) = ($1, AOP::Test::Nginx::module());
+    my $build = dirname($module);
+
+    SKIP: {
+        skip "make $target: the module is not in a folder of builds", 1
+            unless -e $module && -e "$build/nginx.facts";
+
+        my $output = sh("make -C $checkout -o build $target BUILD=$build"
+                        . " DESTDIR=$dir/root NGINX="
+                        . AOP::Test::Nginx::binary());
+
+        last SKIP if $target ne 'install';
+
+        my ($path) = $output =~ /load_module (\S+);/;
+        ok($path && -s "$dir/root$path", 'it is where it says');
+    }
+}
+
+
+subtest 'trying a certificate with curl' => sub {
+    my $command = sh_block(qr/curl.*--cert/);
+    my $own_ca  = block(qr/\A\s*aop on;\n\s*aop_ca \S+ca\.pem;\n*\z/);
+
+    $nginx->write('aop/ca.pem', $nginx->read('work/ca.pem'));
+    $nginx->reload(http($own_ca));
+
+    like(sh($command), qr{\AHTTP/\S+ 200 .*the page}s, 'with it: the page');
+    like(sh($command =~ s/--cert \S+ --key \S+//r), qr{\AHTTP/\S+ 400 },
+         'without: 400');
+
+    $nginx->write('aop/ca.pem', $edge);
+};
+
+
+subtest 'lines of error.log' => sub {
+    my ($sample) = $readme =~ /\n((?:    aop: client certificate.*\n)+)/;
+    my $proxied  = block(qr/aop_edge/);
+
+    for my $expected (map { s/^    //r } split /\n/, $sample) {
+        my ($address) = $expected =~ /peer: (\S+)/;
+        my $mode = $expected =~ /would be/ ? 'optional' : 'on';
+        my $cert = $expected =~ /untrusted/ ? $foreign : $none;
+
+        $nginx->reload(http($proxied =~ s/aop optional/aop $mode/r));
+        ask($cert, prelude => proxy($address));
+
+        my $line = $nginx->wait_log(qr/aop:/, $mark);
+
+        $line =~ s/.*?(?=aop:)//;
+        $line =~ s/serial: \K\w+/1F2E/;
+        $line =~ s/, client: \K.*/.../;
+
+        is($line, $expected, 'as README shows: ' . substr $expected, 0, 56);
+    }
+
+    # some are held back, and the next one says so
+    $nginx->reload('aop_log_interval 2s;' . http($proxied));
+    ask($none, prelude => proxy('8.8.4.4')) for 1 .. 3;
+    sleep 3;
+    ask($none, prelude => proxy('8.8.4.4'));
+
+    my ($form) = $readme =~ /`\(1284 (.*?)10s\)`/;
+    told(qr/\(2 \Q$form\E2s\)/);
+};
+
+
+subtest 'readiness' => sub {
+    my $conf = sub {
+        return http(<<"END");
+            aop_edge 127.0.0.1;
+            aop_zone $_[0];
+            server { listen 443 ssl; server_name example.com;
+                     aop optional; aop_ca aop/ca.pem; }
+            server { listen 127.0.0.1:8081; location / { aop_report; } }
+END
+    };
+
+    $nginx->reload($conf->('2m'));
+    is(ready(), 'unknown', 'nothing was seen: unknown');
+
+    my $client = client($tls, sni => 'example.com', cert => $good);
+    $client->get('/') for 1 .. 99;
+    $client->close;
+    counted(99);
+    is(ready(), 'unknown', '99 requests from the edge: unknown');
+
+    ask($good);
+    counted(100);
+    is(ready(), 'yes', '100: yes');
+
+    ask($none, host => 'other.test');
+    counted(101);
+    is(ready(), 'yes', 'a failure for a host of others: still');
+
+    ask($none);
+    counted(102);
+    is(ready(), 'no', 'a failure: no');
+    ok($nginx->reload, 'a reload');
+    is(ready(), 'no', 'still no');
+    ok($nginx->reload($conf->('3m')), 'another size of aop_zone');
+    is(ready(), 'unknown', 'a new window');
+};
+
+
+subtest 'names in the report' => sub {
+    $nginx->reload(http(<<"END"));
+        aop_edge 127.0.0.1;
+        aop_zone 4m;
+        server { listen 443 ssl; server_name example.com; aop on; }
+        server { listen 127.0.0.1:8081; location / { aop_report; } }
+END
+    ask($none);
+    counted(1);
+
+    my ($json)  = $readme =~ /\*\*JSON\*\*:(.*?)\*\*Prometheus/s;
+    my %named   = map { $_ => 1 } $json =~ /`(\w+)`/g;
+    my %key;
+    keys_of(report(), \%key);
+    is(join(' ', grep { !$named{$_} } sort keys %key), '', 'JSON: each key');
+
+    my @metric = $readme =~ /^\| `(nginx_aop_\w+)`.*?\| (?=`)/gm;
+    my $text   = get($status, tls => 0, path => '/?format=prometheus')->body;
+    is(join(' ', sort @metric), join(' ', sort $text =~ /^# TYPE (\S+)/gm),
+       'Prometheus: each metric');
+
+    while ($text =~ /^(nginx_aop_\w+)\{(.*?)\} /gm) {
+        my ($metric, $labels) = ($1, $2);
+        my ($row) = $readme =~ /^\| `$metric`.*\| (.*) \|$/m;
+
+        is(join(' ', sort $labels =~ /(\w+)="/g),
+           join(' ', sort $row =~ /`(\w+)`/g), "labels of $metric");
+    }
+};
+
+
+subtest 'what stock nginx does' => sub {
+    my $stock   = 'ssl_client_certificate aop/stock.pem; ssl_verify_client';
+    my $expired = ca('Old CA', not_before => 0, not_after => time() - 60);
+
+    for ([ 'has expired' => $expired ],
+         [ 'is a bare client certificate' => $good ])
+    {
+        $nginx->write('aop/stock.pem', $_->[1]);
+        $nginx->configure(http("$stock on;"));
+        is(($nginx->test_config)[0], 0, "it takes a CA that $_->[0]");
+    }
+
+    $nginx->write('aop/stock.pem', $edge);
+    $nginx->reload(http("$stock optional;"));
+    is(ask($foreign)->status, 400, 'optional: 400 to a bad certificate');
+    is(join("\n", $nginx->log_since($mark)), '', 'and no line of it');
+};
+
+
+subtest 'directives' => sub {
+    my $source = slurp('ngx_http_aop_module.c');
+    my %context;
+
+    while ($source =~ /\{\ ngx_string\("(aop\w*)"\),\n\s+(NGX_[\w|]+),/g) {
+        my ($name, $flags) = ($1, $2);
+
+        $context{$name} = join ', ',
+            map { $_->[1] } grep { $flags =~ /\b$_->[0]_CONF\b/ }
+            [ NGX_HTTP_MAIN => 'http' ], [ NGX_HTTP_SRV => 'server' ],
+            [ NGX_HTTP_LOC => 'location' ];
+    }
+
+    cmp_ok(scalar keys %context, '>', 8, 'the table of commands was read');
+
+    my ($table) = $readme =~ /^## Directives\n(.*?)^## /ms;
+    my %row = $table =~ /^\| `(aop\w*)[ `].*\| ([a-z, ]+) \|$/gm;
+
+    is_deeply(\%row, \%context, 'the table is that of the module');
+    like($table, qr/^- \*\*$_\*\*/m, "$_ is explained")
+        for sort keys %context;
+
+    my %known = (%context, map { $_ => 1 } 'aop_json', variables());
+    is(join(' ', grep { !$known{$_} } $readme =~ /\b(aop_[a-z_]+)\b/g), '',
+       'no name that there is not');
+};
+
+
+subtest 'variables' => sub {
+    my %known = map { $_ => 1 } variables();
+
+    cmp_ok(scalar keys %known, '>', 12, 'the table of variables was read');
+
+    like($readme, qr/^\| .*`\$$_`.* \| /m, "\$$_ is in the table")
+        for sort keys %known;
+
+    is(join(' ', grep { !$known{$_} } $readme =~ /\$(aop_[a-z_]+)/g), '',
+       'no variable that there is not');
+};
+
+
+subtest 'verdicts' => sub {
+    my $source = slurp('src/ngx_aop_verdict.c');
+    my %number = $source =~ /^#define (NGX_AOP_\w+)\s+(\d{3})\b/gm;
+    my %answer;
+
+    while ($source =~ /\[NGX_AOP_\w+\]\ =\ \{\s+"(\w+)",.*?"
+                       ,\s+(\w+),\s+\{/gsx)
+    {
+        $answer{$1} = $2 eq '0' ? 'served' : $number{$2};
+    }
+
+    cmp_ok(scalar keys %answer, '>', 12, 'the table of verdicts was read');
+
+    my ($table) = $readme =~ /^## Verdicts\n(.*?)^## /ms;
+    my %row = $table =~ /^\| `(\w+)` \| (\w+) \|/gm;
+
+    is_deeply(\%row, \%answer, 'the table is that of the module');
+};
+
+
+subtest 'errors and warnings' => sub {
+    my $all = join '', map { slurp($_) }
+              glob("$checkout/*.c"), glob("$checkout/src/*.c");
+
+    $all =~ s/"\s*\n\s*"//g;
+    $all =~ s/\\"/"/g;
+
+    my ($text) = $readme =~ /^## Configuration errors.*?\n(.*?)^## /ms;
+    my @quoted = $text =~ /^\| `(.*?)`/gm;
+
+    cmp_ok(scalar @quoted, '>', 15, 'the tables were read');
+
+    for (@quoted) {
+        next if /is not allowed here/;          # nginx's own
+
+        for my $part (split / ?\.\.\."? ?/) {
+            $part =~ s/^holds (?=the|Cloud)//;
+            ok(index($all, $part) >= 0, "the module says: $part");
+        }
+    }
+
+    my @warned = $all =~ /\(NGX_LOG_WARN, [^;"]*"(.*?)",\n/g;
+
+    cmp_ok(scalar @warned, '>', 8, 'the warnings were read');
+
+    for my $warning (@warned) {
+        ok((grep { index($warning, (split / ?\.\.\./)[0]) >= 0 } @quoted),
+           "README explains: $warning");
+    }
+
+    $nginx->configure(http('location / { if ($arg_a) { aop on; } }'));
+    like(($nginx->test_config)[1], qr/"aop" directive is not allowed here/,
+         'and nginx says what is its');
+};
+
+
+subtest 'fingerprints' => sub {
+    my $source  = slurp('src/ngx_aop_cloudflare.c');
+    my ($lines) = $source =~ /^static\ const\ char\s+ngx_aop_cloudflare_pem\[\]
+                              \ =(.*?);$/msx;
+
+    $nginx->write('work/ca.pem',
+                  join '', map { s/\\n/\n/r } $lines =~ /"(.*?)"/g);
+
+    my ($cert) = $readme =~ /^\| A, certificate \| `(.*)`/m;
+    my ($key)  = $readme =~ /^\| A and B, key.*`(.*)`/m;
+    my $look   = sh(sh_block(qr/x509 -in ca\.pem.*-subject/));
+
+    like($look, qr/Fingerprint=\Q$cert\E$/m, 'A is the built-in CA');
+    like($look, qr/OU ?= ?Origin Pull,.*CN ?= ?origin-pull\.cloudflare\.net/,
+         'A: its subject');
+    like($look, qr/notAfter=Nov  1 .* 2029 /, 'A: its end');
+    like($look, qr/CA:TRUE/, 'A: it is a CA');
+    like(sh(sh_block(qr/x509 -in ca\.pem.*-pubkey/)), qr/= \Q$key\E$/m,
+         'A: its key');
+
+    (my $bytes = lc $source) =~ s/0x|[\s,]//g;
+
+    for ($readme =~ /^\| (?:B, certificate|[CD], Origin CA.*?) \| `(.*)`/gm) {
+        my $hex = lc s/://gr;
+
+        ok(index($bytes, $hex) >= 0,
+           'the module knows ' . substr($hex, 0, 8) . '...');
+    }
+
+    ok(index($source, qq("$_")) >= 0, "the module knows $_")
+        for $readme =~ /`(CloudFlare Origin SSL[^`]*)`/g;
+};
+
+
+subtest 'packages, targets, links' => sub {
+    my ($list) = slurp('t/tools/install-packages') =~ /packages=\(\n(.*?)\n\)/s;
+
+    $list =~ s/"[^"]*"//g;
+    like($readme, qr/`\Q$_\E`/, "package $_") for split ' ', $list;
+
+    my %target = map { $_ => 1 }
+                 sh("make -s -C $checkout help") =~ /^([a-z-]+)  /gm;
+    ok($target{$_}, "make $_") for $readme =~ /(?:^|`)make ([a-z-]+)/gm;
+
+    my %anchor = map { slug($_) => 1 } $readme =~ /^#+ (.*)$/gm;
+    ok($anchor{$_}, "link to #$_") for $readme =~ /\]\(#(.*?)\)/g;
+    ok(-e "$checkout/$_", "file $_")
+        for $readme =~ /\]\((?!#|https?:)(.*?)\)/g;
+};
+
+
+$nginx->finish;
+done_testing();
+
+
+# slurp($file): of the checkout.
+sub slurp {
+    my ($file) = @_;
+
+    open my $fh, '<', $file =~ m{^/} ? $file : "$checkout/$file"
+        or die "cannot open $file: $!";
+    local $/;
+
+    return scalar <$fh>;
+}
+
+
+# blocks($text): the fenced ones: { lang, text, line }.
+sub blocks {
+    my ($text) = @_;
+
+    my @found;
+
+    while ($text =~ /^```(\w+)\n(.*?)^```$/gms) {
+        push @found, { lang => $1, text => $2,
+                       line => 1 + (substr($text, 0, $-[0]) =~ tr/\n//) };
+    }
+
+    return @found;
+}
+
+
+# block($pattern), sh_block($pattern): the text that it matches.
+sub block    { return first_block('nginx', @_) }
+sub sh_block { return first_block('sh', @_) }
+
+
+sub first_block {
+    my ($lang, $pattern) = @_;
+
+    my ($block) = grep { $_->{lang} eq $lang && $_->{text} =~ $pattern }
+                  @blocks;
+
+    die "README has no such block: $pattern" unless $block;
+
+    return $block->{text};
+}
+
+
+# http($text): a block as what goes into http{}, with the ports and the files
+# that there are here.
+sub http {
+    my ($text) = @_;
+
+    my %port = (443 => $tls, 80 => $plain, 8081 => $status);
+
+    $text = $1 if $text =~ /^http \{\n(.*)^\}/ms;
+
+    $text = "server {\nlisten 443 ssl;\nserver_name example.com;\n$text\n}\n"
+        unless $text =~ /^\s*server \{/m;
+
+    $text =~ s/\blisten\ (?:127\.0\.0\.1:)?(443|80|8081)\b
+              /\nlisten 127.0.0.1:$port{$1}/gx;
+    $text =~ s{/etc/ssl/example\.com\.pem}{server.crt}g;
+    $text =~ s{/etc/ssl/example\.com\.key}{server.key}g;
+    $text =~ s{/etc/nginx/}{$dir/}g;
+    $text =~ s{/var/log/nginx/}{$dir/}g;
+    $text =~ s{/var/www/example\.com}{$dir/html}g;
+    $text =~ s{127\.0\.0\.1:8080}{127.0.0.1:$backend}g;
+    $text =~ s/CERT_SHA256/hash_of(qr{x509 -in client.*-fingerprint})/ge;
+    $text =~ s/SPKI_SHA256/hash_of(qr{x509 -in client.*-pubkey})/ge;
+
+    return $text . <<"END";
+server {
+    listen 127.0.0.1:$backend;
+    location / { return 200 "X-Real-IP: \$http_x_real_ip"; }
+}
+END
+}
+
+
+# hash_of($pattern): of the good certificate, by that command of README.
+sub hash_of {
+    my ($pattern) = @_;
+
+    my ($command) = grep { $_ =~ $pattern } split /\n/, sh_block($pattern);
+
+    $nginx->write('work/good.pem', $good);
+
+    my ($hash) = sh($command =~ s/client\.pem/good.pem/r)
+                 =~ /= ?([0-9A-Fa-f:]+)$/m;
+
+    return $hash;
+}
+
+
+sub ask {
+    my ($cert, %opt) = @_;
+
+    $mark = $nginx->mark;
+
+    return get($tls, sni => 'example.com', cert => $cert, %opt);
+}
+
+
+# told($pattern): error.log has it, since the last request.
+sub told {
+    my ($pattern) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    ok($nginx->wait_log($pattern, $mark), "in error.log: $pattern")
+        or diag join "\n", $nginx->log_since($mark);
+}
+
+
+sub proxy { return "PROXY TCP4 $_[0] 127.0.0.1 1 443\r\n" }
+
+
+sub access_log {
+    my ($name) = @_;
+
+    return map { decode_json($_) } split /\n/,
+           $nginx->read($name || 'example.aop.log');
+}
+
+
+sub report { return decode_json(get($status, tls => 0)->body) }
+
+
+sub ready { return report()->{servers}[0]{ready} }
+
+
+# counted($n): waits: nginx counts a request after it has answered.
+sub counted {
+    my ($n) = @_;
+
+    for (1 .. 200) {
+        my $sum = 0;
+        $sum += $_->{count} for @{ report()->{servers}[0]{requests} };
+
+        return if $sum == $n;
+        select undef, undef, undef, 0.02;
+    }
+}
+
+
+sub keys_of {
+    my ($value, $key) = @_;
+
+    if (ref $value eq 'HASH') {
+        $key->{$_} = 1 for keys %$value;
+        keys_of($_, $key) for values %$value;
+
+    } elsif (ref $value eq 'ARRAY') {
+        keys_of($_, $key) for @$value;
+    }
+}
+
+
+# The names of all variables but those that only the format aop_json needs: they
+# are in another file.
+sub variables {
+    return slurp('src/ngx_http_aop_variables.c')
+           =~ /ngx_http_aop_var\("(aop_\w+)"/g;
+}
+
+
+# slug($title): what a heading is called in a link.
+sub slug {
+    my ($title) = @_;
+
+    (my $slug = lc $title) =~ s/[^\w\- ]//g;
+
+    return $slug =~ tr/ /-/r;
+}
+
+
+# sh($command): its output, both streams; a failure fails the test.
+sub sh {
+    my ($command) = @_;
+
+    $command =~ s{\b(example\.com:)443:}{$1$tls:}g;
+    $command =~ s{(https://example\.com)/}{$1:$tls/}g;
+    $command =~ s{127\.0\.0\.1:8081}{127.0.0.1:$status}g;
+    $command =~ s{/var/log/nginx/}{$dir/}g;
+
+    my $pid = open my $fh, '-|';
+    die "fork() failed: $!" unless defined $pid;
+
+    if ($pid == 0) {
+        chdir $work;
+        delete @ENV{qw(MAKEFLAGS MAKELEVEL MFLAGS)};
+        $ENV{PATH} = "$dir/bin:$ENV{PATH}";
+
+        open STDIN, '<', '/dev/null';
+        open STDERR, '>&', \*STDOUT;
+
+        exec 'bash', '-e', '-o', 'pipefail', '-c', $command
+            or POSIX::_exit(127);
+    }
+
+    local $/;
+    my $output = <$fh>;
+    close $fh;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    is($?, 0, 'runs: ' . (split /\n/, $command)[0]) or diag $output;
+
+    return defined $output ? $output : '';
+}
