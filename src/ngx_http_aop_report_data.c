@@ -119,7 +119,7 @@ static const ngx_http_aop_column_t  ngx_http_aop_columns_top[] = {
     { "address", "Address", NGX_HTTP_AOP_TEXT, 1 },
     { "peer", "From", NGX_HTTP_AOP_TEXT, 0 },
     { "verdict", "Verdict", NGX_HTTP_AOP_TEXT, 1 },
-    { "count", "Requests", NGX_HTTP_AOP_NUMBER, 0 },
+    { "count", "Requests, at most", NGX_HTTP_AOP_NUMBER, 0 },
     { "error", NULL, NGX_HTTP_AOP_NUMBER, 0 },
     { "refused", NULL, NGX_HTTP_AOP_BOOLEAN, 0 },
     { "first", NULL, NGX_HTTP_AOP_TIME, 0 },

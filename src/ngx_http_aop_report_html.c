@@ -128,9 +128,10 @@ static const char  ngx_http_aop_html_style[] =
 
     /* on a phone a row is a few lines of text */
 
-    "@media(max-width:44rem){thead{display:none}table,tbody,tr{display:block}"
+    "@media(max-width:60rem){thead{display:none}table,tbody,tr{display:block}"
     "tr{border-bottom:1px solid var(--line);padding:.5rem 0}"
-    "td,td.number{display:inline;border:0;padding:0;margin-right:.9rem}"
+    "td,td.number{display:inline-block;max-width:100%;border:0;padding:0;"
+    "margin-right:.9rem;text-align:left;min-width:0}"
     "td.c-server{display:block;font-weight:600}td:empty{display:none}"
     "td::before{content:attr(data-th)' ';color:var(--soft);"
     "font:.75rem system-ui,sans-serif}"

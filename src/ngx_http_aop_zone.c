@@ -23,6 +23,7 @@
 
 
 static ngx_int_t ngx_http_aop_zone_init(ngx_shm_zone_t *zone, void *data);
+static ngx_uint_t ngx_http_aop_zone_exists(ngx_conf_t *cf);
 static ngx_int_t ngx_http_aop_zone_servers(ngx_conf_t *cf,
     ngx_http_aop_main_conf_t *amcf);
 static ngx_int_t ngx_http_aop_zone_server(ngx_conf_t *cf,
@@ -62,7 +63,9 @@ ngx_http_aop_zone_add(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    if (amcf->servers.nelts == 0) {
+    /* what was counted outlives a time in which all is "off" */
+
+    if (amcf->servers.nelts == 0 && !ngx_http_aop_zone_exists(cf)) {
         return NGX_OK;
     }
 
@@ -79,6 +82,37 @@ ngx_http_aop_zone_add(ngx_conf_t *cf)
     amcf->zone->data = amcf;
 
     return NGX_OK;
+}
+
+
+/* In the configuration that is in force. */
+
+static ngx_uint_t
+ngx_http_aop_zone_exists(ngx_conf_t *cf)
+{
+    ngx_uint_t        i;
+    ngx_shm_zone_t   *zone;
+    ngx_list_part_t  *part;
+
+    for (part = &cf->cycle->old_cycle->shared_memory.part;
+         part != NULL;
+         part = part->next)
+    {
+        zone = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (zone[i].shm.name.len == ngx_http_aop_zone_name.len
+                && ngx_strncmp(zone[i].shm.name.data,
+                               ngx_http_aop_zone_name.data,
+                               ngx_http_aop_zone_name.len)
+                   == 0)
+            {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
 }
 
 

@@ -26,6 +26,7 @@ use constant {
     CLIENTS     => 3,
     STRANGERS   => 3000,
     TRIES       => 300,
+    PIPELINED   => 15_000,
     TOP         => 32,
     HOUR        => 3600,
 };
@@ -57,6 +58,7 @@ my %verdict = (good => 'ok', pinned => 'ok', none => 'none',
 my @port;
 
 exact();
+side_by_side();
 server_list();
 full_zone();
 unused_places();
@@ -423,10 +425,71 @@ sub visit_once {
 }
 
 
+# side_by_side(): workers that count the same at the same time.
+sub side_by_side {
+    my $nginx = nginx(workers => 4);
+    my ($port, $admin) = $nginx->ports(2);
+
+    $nginx->write('ca.pem', $ca);
+    $nginx->configure(<<"CONF")->start;
+        keepalive_requests 1000000;
+        access_log off;
+        server { listen 127.0.0.1:$port ssl; server_name a.test;
+                 aop optional; aop_ca ca.pem; location / { return 200; } }
+        server { listen 127.0.0.1:$admin; location / { aop_report; } }
+CONF
+
+    my $request = "GET / HTTP/1.1\r\nHost: a.test\r\n";
+
+    $nginx->write('edge.pem', $cert{good}->pem . $cert{good}->key_pem);
+    $nginx->write('requests', "$request\r\n" x (PIPELINED - 1)
+                              . "${request}Connection: close\r\n\r\n");
+
+    my @client = map {
+        pipeline($port, $nginx->path('requests'), $nginx->path('edge.pem'))
+    } 1 .. 4;
+    my $answered = 0;
+
+    for my $client (@client) {
+        my $pipe = $client->[1];
+
+        while (<$pipe>) {
+            $answered++ while m{HTTP/1\.1 200 }g;
+        }
+
+        waitpid $client->[0], 0;
+    }
+
+    is($answered, 4 * PIPELINED, "side by side: $answered");
+    until_counted(sub { sum(requests_in(report($admin))) >= $answered });
+    is(sum(requests_in(report($admin))), $answered,
+       'side by side: all are counted');
+
+    $nginx->finish;
+}
+
+
+# pipeline($port, $file): a client that sends the file and does not wait for
+# answers; openssl's is fast enough to keep workers busy.
+sub pipeline {
+    my ($to, $file, $pem) = @_;
+
+    my $pid = open my $pipe, '-|';
+    die "fork() failed: $!\n" unless defined $pid;
+    return [ $pid, $pipe ] if $pid;
+
+    open STDIN, '<', $file;
+    open STDERR, '>', '/dev/null';
+    exec 'openssl', 's_client', '-quiet', '-connect', "127.0.0.1:$to",
+         '-servername', 'a.test', '-cert', $pem, '-key', $pem
+         or POSIX::_exit(127);
+}
+
+
 # server_list(): servers come and go, and keep what is theirs.
 sub server_list {
     my $nginx = nginx();
-    my ($one, $two, $admin) = $nginx->ports(3);
+    my ($one, $two, $three, $admin) = $nginx->ports(4);
 
     my %server = (
         a   => "server { listen 127.0.0.1:$two; listen 127.0.0.1:$one ssl;"
@@ -435,6 +498,12 @@ sub server_list {
         new => "server { listen 127.0.0.1:$two; listen 127.0.0.1:$one ssl;"
                . ' server_name new.test; aop optional;'
                . ' location / { return 200; } }',
+        two => "server { listen 127.0.0.1:$three ssl;"
+               . " listen 127.0.0.1:$one ssl; server_name two.test;"
+               . ' aop optional; location / { return 200; } }',
+        owt => "server { listen 127.0.0.1:$one ssl;"
+               . " listen 127.0.0.1:$three ssl; server_name owt.test;"
+               . ' aop optional; location / { return 200; } }',
         b   => "server { listen 127.0.0.1:$one ssl; server_name z.test;"
                . ' aop optional; location / { return 200; } }',
     );
@@ -472,13 +541,26 @@ sub server_list {
     ok($nginx->reload($with->()), 'all go');
     is($counts->(), '', 'all are gone');
     is_deeply(report($admin)->json->{servers}, [], 'and told as none');
+    ok($nginx->reload($with->()), 'once more');
 
     ok($nginx->reload($with->(qw(a b new))), 'all are back');
     get($one, sni => 'a.test');
 
-    # without a server the zone had ended
+    $then->('a.test 3 new.test 1 z.test 3', 'all have what was theirs');
 
-    $then->('a.test 1', 'back from nothing');
+    # of several addresses the same one, whatever order nginx has them in
+
+    my $names = sub {
+        return join ' ', grep { /two|owt/ } sort map { $_->{name} }
+               @{ report($admin)->json->{servers} };
+    };
+
+    ok($nginx->reload($with->(qw(two owt))), 'two addresses');
+    my $before = $names->();
+    like($before, qr/^owt\.test\ 127\.0\.0\.1:\d+\ two\.test\ /x,
+         'their names');
+    ok($nginx->reload($with->(qw(owt two))), 'in another order');
+    is($names->(), $before, 'the same names');
 
     $nginx->finish;
 }
@@ -635,6 +717,16 @@ sub unused_places {
     get($port, sni => 'new.test');
     ok(until_counted(sub { sum(requests_in(report($admin))) == $room }),
        'and counts from zero');
+
+    # one that went and came back is there, however long ago it went
+
+    ok($nginx->reload($configuration->(@rest)), 'the new one goes');
+    ok($nginx->reload($configuration->('new', @rest)), 'and comes back');
+    $clock->add(72 * HOUR);
+    ok($nginx->reload($configuration->('newer', 'new', @rest)),
+       'days later: a newer one');
+    is($counted->(), $room, 'finds no place');
+    is(sum(requests_in(report($admin))), $room, 'and takes none');
 
     $nginx->finish;
 }

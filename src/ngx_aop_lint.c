@@ -1,0 +1,354 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/*
+ * Is this what should be trusted?  Most failed rollouts are a wrong file, so
+ * each certificate gets a name for what it is, and what is wrong with it is
+ * said with what to use instead.  An error is what keeps nginx from starting,
+ * and no error depends on the clock.
+ */
+
+
+#include <openssl/x509v3.h>
+
+#include "ngx_aop_cloudflare.h"
+#include "ngx_aop_lint.h"
+
+
+/* more anchors than that look like a bundle of public roots */
+
+#define NGX_AOP_LINT_ANCHORS_MAX  10
+
+#define ngx_aop_lint_nelts(a)  (sizeof(a) / sizeof((a)[0]))
+
+
+static unsigned ngx_aop_lint_dates(const ASN1_TIME *from, const ASN1_TIME *to,
+    time_t now);
+static int ngx_aop_lint_is_cloudflare(X509 *x509);
+static int ngx_aop_lint_is_weak(X509 *x509, int auth_level);
+
+
+static const ngx_aop_lint_kind_t  ngx_aop_lint_kinds[NGX_AOP_LINT_KINDS] = {
+
+    [NGX_AOP_LINT_CLOUDFLARE] = {
+        "origin_pull_ca",
+        "Cloudflare's origin-pull CA, the one that is built in"
+    },
+
+    [NGX_AOP_LINT_CLOUDFLARE_2015] = {
+        "origin_pull_ca_2015",
+        "the edition of Cloudflare's origin-pull CA that ended in 2020"
+    },
+
+    [NGX_AOP_LINT_ORIGIN_CA] = {
+        "origin_ca_root",
+        "Cloudflare's Origin CA, which signs server certificates for anyone"
+    },
+
+    [NGX_AOP_LINT_ORIGIN_CA_LEAF] = {
+        "origin_ca_certificate",
+        "a certificate whose issuer has the name of Cloudflare's Origin CA"
+    },
+
+    [NGX_AOP_LINT_ROOT] = {
+        "root_ca",
+        "a root CA, not of Cloudflare's"
+    },
+
+    [NGX_AOP_LINT_INTERMEDIATE] = {
+        "intermediate_ca",
+        "an intermediate CA"
+    },
+
+    [NGX_AOP_LINT_LEAF] = {
+        "leaf",
+        "a certificate that is no CA: it can vouch for itself only"
+    }
+};
+
+
+static const ngx_aop_lint_t  ngx_aop_lint_findings[NGX_AOP_LINT_FINDINGS] = {
+
+    [NGX_AOP_LINT_LOOKALIKE] = {
+        NGX_AOP_LINT_ERROR, "origin_ca",
+        "Cloudflare's Origin CA, which signs server certificates for anyone, "
+        "not the origin-pull CA; use the built-in \"aop_ca cloudflare\", or "
+        "the CA of the certificate that you uploaded to Cloudflare"
+    },
+
+    [NGX_AOP_LINT_OUTDATED] = {
+        NGX_AOP_LINT_ERROR, "origin_pull_ca_2015",
+        "the edition of Cloudflare's origin-pull CA that ended in 2020; use "
+        "the built-in \"aop_ca cloudflare\", or the CA of the certificate "
+        "that you uploaded to Cloudflare"
+    },
+
+    [NGX_AOP_LINT_DELTA_CRL] = {
+        NGX_AOP_LINT_ERROR, "delta_crl",
+        "a delta CRL, which is not supported; use complete CRLs"
+    },
+
+    [NGX_AOP_LINT_NOT_YET_VALID] = {
+        NGX_AOP_LINT_WARNING, "not_yet_valid",
+        "not valid yet: no certificate that depends on it passes; replace "
+        "it, or check this machine's clock"
+    },
+
+    [NGX_AOP_LINT_ENDED] = {
+        NGX_AOP_LINT_WARNING, "ended",
+        "out of date: no certificate that depends on it passes; replace it, "
+        "or check this machine's clock"
+    },
+
+    [NGX_AOP_LINT_SERVER_CERT] = {
+        NGX_AOP_LINT_WARNING, "origin_ca_certificate",
+        "made to be shown by an origin (\"ssl_certificate\"), and anyone can "
+        "get one like it; Cloudflare shows another one to you"
+    },
+
+    [NGX_AOP_LINT_WEAK] = {
+        NGX_AOP_LINT_WARNING, "weak",
+        "the key is too short for OpenSSL's security level on this machine: "
+        "no certificate that depends on it passes; issue it anew"
+    },
+
+    [NGX_AOP_LINT_KEY] = {
+        NGX_AOP_LINT_WARNING, "private_key",
+        "the file holds a private key, which is not used and should not be "
+        "there"
+    },
+
+    [NGX_AOP_LINT_MANY] = {
+        NGX_AOP_LINT_WARNING, "many",
+        "more than 10 certificates: is it a bundle of public roots? whoever "
+        "has a certificate of any of them passes"
+    },
+
+    [NGX_AOP_LINT_MIXED] = {
+        NGX_AOP_LINT_WARNING, "mixed",
+        "trusts the CA that all customers of Cloudflare share beside your "
+        "own: the weaker guarantee holds; remove the shared one once all "
+        "traffic uses your own"
+    },
+
+    [NGX_AOP_LINT_UNASKED] = {
+        NGX_AOP_LINT_WARNING, "crl_not_asked",
+        "a CRL is not asked about a certificate that is no CA but named "
+        "itself; to revoke it, remove it from \"aop_ca\""
+    }
+};
+
+
+static const char *const  ngx_aop_lint_levels[] = {
+    "ok", "warning", "error"
+};
+
+
+ngx_aop_lint_kind_e
+ngx_aop_lint_classify(X509 *x509)
+{
+    switch (ngx_aop_cloudflare_lookalike(x509)) {
+
+    case NGX_AOP_LOOKALIKE_ORIGIN_CA:
+        return NGX_AOP_LINT_ORIGIN_CA;
+
+    case NGX_AOP_LOOKALIKE_2015:
+        return NGX_AOP_LINT_CLOUDFLARE_2015;
+
+    default:
+        break;
+    }
+
+    if (ngx_aop_lint_is_cloudflare(x509)) {
+        return NGX_AOP_LINT_CLOUDFLARE;
+    }
+
+    if (X509_check_ca(x509) == 0) {
+        return ngx_aop_cloudflare_origin_ca_name(X509_get_issuer_name(x509))
+               ? NGX_AOP_LINT_ORIGIN_CA_LEAF : NGX_AOP_LINT_LEAF;
+    }
+
+    return (X509_get_extension_flags(x509) & EXFLAG_SS)
+           ? NGX_AOP_LINT_ROOT : NGX_AOP_LINT_INTERMEDIATE;
+}
+
+
+unsigned
+ngx_aop_lint_cert(X509 *x509, int auth_level, time_t now)
+{
+    unsigned  findings;
+
+    findings = ngx_aop_lint_dates(X509_get0_notBefore(x509),
+                                  X509_get0_notAfter(x509), now);
+
+    if (ngx_aop_lint_is_weak(x509, auth_level)) {
+        findings |= ngx_aop_lint_bit(NGX_AOP_LINT_WEAK);
+    }
+
+    switch (ngx_aop_lint_classify(x509)) {
+
+    case NGX_AOP_LINT_ORIGIN_CA:
+        return findings | ngx_aop_lint_bit(NGX_AOP_LINT_LOOKALIKE);
+
+    case NGX_AOP_LINT_CLOUDFLARE_2015:
+        return findings | ngx_aop_lint_bit(NGX_AOP_LINT_OUTDATED);
+
+    case NGX_AOP_LINT_ORIGIN_CA_LEAF:
+        return findings | ngx_aop_lint_bit(NGX_AOP_LINT_SERVER_CERT);
+
+    default:
+        return findings;
+    }
+}
+
+
+unsigned
+ngx_aop_lint_crl(X509_CRL *crl, time_t now)
+{
+    unsigned  findings;
+
+    findings = ngx_aop_lint_dates(X509_CRL_get0_lastUpdate(crl),
+                                  X509_CRL_get0_nextUpdate(crl), now);
+
+    /* RFC 5280, 5.2.4 */
+
+    if (X509_CRL_get_ext_by_NID(crl, NID_delta_crl, -1) >= 0) {
+        findings |= ngx_aop_lint_bit(NGX_AOP_LINT_DELTA_CRL);
+    }
+
+    return findings;
+}
+
+
+unsigned
+ngx_aop_lint_policy(const ngx_aop_policy_t *policy)
+{
+    size_t    i;
+    unsigned  findings;
+
+    findings = 0;
+
+    if (policy->nanchors > NGX_AOP_LINT_ANCHORS_MAX) {
+        findings |= ngx_aop_lint_bit(NGX_AOP_LINT_MANY);
+    }
+
+    for (i = 0; i < policy->nanchors; i++) {
+
+        if (policy->nanchors > 1
+            && ngx_aop_lint_is_cloudflare(policy->anchors[i].x509))
+        {
+            findings |= ngx_aop_lint_bit(NGX_AOP_LINT_MIXED);
+        }
+
+        if (policy->crls != NULL
+            && X509_check_ca(policy->anchors[i].x509) == 0)
+        {
+            findings |= ngx_aop_lint_bit(NGX_AOP_LINT_UNASKED);
+        }
+    }
+
+    return findings;
+}
+
+
+static unsigned
+ngx_aop_lint_dates(const ASN1_TIME *from, const ASN1_TIME *to, time_t now)
+{
+    time_t  t;
+
+    if (ngx_aop_cert_time(from, &t) && t > now) {
+        return ngx_aop_lint_bit(NGX_AOP_LINT_NOT_YET_VALID);
+    }
+
+    if (ngx_aop_cert_time(to, &t) && t < now) {
+        return ngx_aop_lint_bit(NGX_AOP_LINT_ENDED);
+    }
+
+    return 0;
+}
+
+
+static int
+ngx_aop_lint_is_cloudflare(X509 *x509)
+{
+    int   rc;
+    X509  *builtin;
+
+    builtin = ngx_aop_cloudflare_ca();
+
+    rc = (builtin != NULL && X509_cmp(builtin, x509) == 0);
+
+    X509_free(builtin);
+
+    return rc;
+}
+
+
+/* What check_key_level() in OpenSSL's x509_vfy.c asks of each key. */
+
+static int
+ngx_aop_lint_is_weak(X509 *x509, int auth_level)
+{
+    size_t     level;
+    EVP_PKEY  *pkey;
+
+    static const int  bits[] = { 0, 80, 112, 128, 192, 256 };
+
+    if (auth_level <= 0) {
+        return 0;
+    }
+
+    level = auth_level;
+
+    if (level >= ngx_aop_lint_nelts(bits)) {
+        level = ngx_aop_lint_nelts(bits) - 1;
+    }
+
+    pkey = X509_get0_pubkey(x509);
+
+    return pkey == NULL || EVP_PKEY_security_bits(pkey) < bits[level];
+}
+
+
+const ngx_aop_lint_kind_t *
+ngx_aop_lint_kind(ngx_aop_lint_kind_e kind)
+{
+    return &ngx_aop_lint_kinds[kind];
+}
+
+
+const ngx_aop_lint_t *
+ngx_aop_lint(ngx_aop_lint_e finding)
+{
+    return &ngx_aop_lint_findings[finding];
+}
+
+
+ngx_aop_lint_level_e
+ngx_aop_lint_level(unsigned findings)
+{
+    unsigned              i;
+    ngx_aop_lint_level_e  level;
+
+    level = NGX_AOP_LINT_OK;
+
+    for (i = 0; i < NGX_AOP_LINT_FINDINGS; i++) {
+        if ((findings & ngx_aop_lint_bit(i))
+            && ngx_aop_lint_findings[i].level > level)
+        {
+            level = ngx_aop_lint_findings[i].level;
+        }
+    }
+
+    return level;
+}
+
+
+const char *
+ngx_aop_lint_level_word(ngx_aop_lint_level_e level)
+{
+    return ngx_aop_lint_levels[level];
+}

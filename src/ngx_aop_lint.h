@@ -1,0 +1,100 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+#ifndef _NGX_AOP_LINT_H_INCLUDED_
+#define _NGX_AOP_LINT_H_INCLUDED_
+
+
+#include <time.h>
+#include <openssl/x509.h>
+
+#include "ngx_aop_policy.h"
+
+
+/* What a certificate is, in the eyes of who configures "aop_ca". */
+
+typedef enum {
+    NGX_AOP_LINT_CLOUDFLARE = 0,    /* the origin-pull CA that is built in */
+    NGX_AOP_LINT_CLOUDFLARE_2015,
+    NGX_AOP_LINT_ORIGIN_CA,         /* the look-alike: its root */
+    NGX_AOP_LINT_ORIGIN_CA_LEAF,    /* by its issuer's name */
+    NGX_AOP_LINT_ROOT,
+    NGX_AOP_LINT_INTERMEDIATE,
+    NGX_AOP_LINT_LEAF,
+    NGX_AOP_LINT_KINDS
+} ngx_aop_lint_kind_e;
+
+
+/* What can be wrong with a file, a certificate, a CRL or a policy. */
+
+typedef enum {
+    NGX_AOP_LINT_LOOKALIKE = 0,
+    NGX_AOP_LINT_OUTDATED,
+    NGX_AOP_LINT_DELTA_CRL,
+    NGX_AOP_LINT_NOT_YET_VALID,
+    NGX_AOP_LINT_ENDED,
+    NGX_AOP_LINT_SERVER_CERT,
+    NGX_AOP_LINT_WEAK,
+    NGX_AOP_LINT_KEY,
+    NGX_AOP_LINT_MANY,
+    NGX_AOP_LINT_MIXED,
+    NGX_AOP_LINT_UNASKED,
+    NGX_AOP_LINT_FINDINGS
+} ngx_aop_lint_e;
+
+
+typedef enum {
+    NGX_AOP_LINT_OK = 0,
+    NGX_AOP_LINT_WARNING,
+    NGX_AOP_LINT_ERROR              /* nginx does not start */
+} ngx_aop_lint_level_e;
+
+
+typedef struct {
+    const char            *word;    /* in JSON */
+    const char            *text;    /* for a person */
+} ngx_aop_lint_kind_t;
+
+
+typedef struct {
+    ngx_aop_lint_level_e   level;
+    const char            *word;    /* in JSON */
+    const char            *text;    /* what is wrong, what to do about it */
+} ngx_aop_lint_t;
+
+
+/* Rows of the tables; never NULL for a value of the set. */
+
+const ngx_aop_lint_kind_t *ngx_aop_lint_kind(ngx_aop_lint_kind_e kind);
+const ngx_aop_lint_t *ngx_aop_lint(ngx_aop_lint_e finding);
+
+
+ngx_aop_lint_kind_e ngx_aop_lint_classify(X509 *x509);
+
+
+/*
+ * These return findings as a set of bits, the bit of a finding being
+ * ngx_aop_lint_bit(); none is an error because of the clock.  auth_level is
+ * OpenSSL's security level.
+ */
+
+#define ngx_aop_lint_bit(finding)  (1u << (finding))
+
+unsigned ngx_aop_lint_cert(X509 *x509, int auth_level, time_t now);
+unsigned ngx_aop_lint_crl(X509_CRL *crl, time_t now);
+unsigned ngx_aop_lint_policy(const ngx_aop_policy_t *policy);
+
+
+/* The worst level of a set of findings. */
+
+ngx_aop_lint_level_e ngx_aop_lint_level(unsigned findings);
+
+/* "ok", "warning" or "error" */
+
+const char *ngx_aop_lint_level_word(ngx_aop_lint_level_e level);
+
+
+#endif /* _NGX_AOP_LINT_H_INCLUDED_ */
