@@ -1,0 +1,209 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/*
+ * aopctl: the questions around a rollout that nginx itself cannot answer.
+ * This file finds the command and ends with its exit status.
+ */
+
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <openssl/crypto.h>
+
+#include "aopctl.h"
+#include "screen.h"
+#include "ngx_aop_version.h"
+
+
+static const aopctl_command_t *aopctl_find(const char *name);
+static aopctl_status_e aopctl_run(const aopctl_command_t *command, int argc,
+    char **argv);
+static void aopctl_help(void);
+static void aopctl_version(void);
+
+
+static const aopctl_command_t  aopctl_commands[] = {
+    { "lint", aopctl_lint, aopctl_lint_help },
+    { "probe", aopctl_probe, aopctl_probe_help },
+    { "report", aopctl_report, aopctl_report_help },
+    { NULL, NULL, NULL }
+};
+
+
+static const char  aopctl_general_help[] =
+    "Usage: aopctl COMMAND [OPTION]... [ARGUMENT]...\n"
+    "\n"
+    "Helps to roll out Cloudflare's Authenticated Origin Pulls with nginx.\n"
+    "\n"
+    "  lint FILE...       what is in a CA file, and would nginx take it?\n"
+    "  probe HOST[:PORT]  does this origin serve strangers?\n"
+    "  report [FILE]...   what does the log say: is it safe to enforce?\n"
+    "\n"
+    "  -h, --help         this text; \"aopctl COMMAND --help\" for a command\n"
+    "  -V, --version      the version\n"
+    "\n"
+    "Exit status: 0 good, 1 warning, 2 bad, 3 cannot tell, 64 wrong\n"
+    "arguments, 66 a file could not be read, 70 memory or OpenSSL failed,\n"
+    "74 the output could not be written.\n"
+    "\n"
+    "NO_COLOR in the environment turns colours off.\n";
+
+
+int
+main(int argc, char **argv)
+{
+    const char              *name;
+    aopctl_status_e          status;
+    const aopctl_command_t  *command;
+
+    aopctl_screen_init();
+
+    if (argc < 2) {
+        return aopctl_usage(NULL, "a command is missing");
+    }
+
+    name = argv[1];
+    command = aopctl_find(name);
+
+    if (command != NULL) {
+        status = aopctl_run(command, argc - 1, argv + 1);
+
+    } else if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+        aopctl_help();
+        status = AOPCTL_GOOD;
+
+    } else if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
+        aopctl_version();
+        status = AOPCTL_GOOD;
+
+    } else {
+        return aopctl_usage(NULL, "there is no %s \"%s\"",
+                            name[0] == '-' ? "option" : "command", name);
+    }
+
+    /* an answer that did not arrive is no answer */
+
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        aopctl_error("cannot write: %s", strerror(errno));
+        return AOPCTL_NO_OUTPUT;
+    }
+
+    return status;
+}
+
+
+static const aopctl_command_t *
+aopctl_find(const char *name)
+{
+    const aopctl_command_t  *command;
+
+    for (command = aopctl_commands; command->name; command++) {
+        if (strcmp(command->name, name) == 0) {
+            return command;
+        }
+    }
+
+    return NULL;
+}
+
+
+/* Help is given wherever it is asked for, whatever else is wrong. */
+
+static aopctl_status_e
+aopctl_run(const aopctl_command_t *command, int argc, char **argv)
+{
+    int  i;
+
+    for (i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            fputs(command->help, stdout);
+            return AOPCTL_GOOD;
+        }
+    }
+
+    return command->run(argc, argv);
+}
+
+
+static void
+aopctl_help(void)
+{
+    fputs(aopctl_general_help, stdout);
+}
+
+
+static void
+aopctl_version(void)
+{
+    printf("aopctl %s, %s\n", NGX_HTTP_AOP_VERSION,
+           OpenSSL_version(OPENSSL_VERSION));
+}
+
+
+aopctl_status_e
+aopctl_usage(const char *command, const char *fmt, ...)
+{
+    char     text[512];
+    va_list  args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+
+    aopctl_error("%s%s%s; \"aopctl%s%s --help\" helps",
+                 command ? command : "", command ? ": " : "", text,
+                 command ? " " : "", command ? command : "");
+
+    return AOPCTL_USAGE;
+}
+
+
+int
+aopctl_option(int argc, char **argv, const struct option *options)
+{
+    int  option;
+
+    opterr = 0;
+
+    /* "+" is not given: options may follow the arguments */
+
+    option = getopt_long(argc, argv, ":", options, NULL);
+
+    switch (option) {
+
+    case ':':
+        aopctl_usage(argv[0], "\"%s\" needs a value", argv[optind - 1]);
+        return AOPCTL_OPTION_WRONG;
+
+    case '?':
+        aopctl_usage(argv[0], "there is no option like \"%s\"",
+                     argv[optind - 1]);
+        return AOPCTL_OPTION_WRONG;
+
+    default:
+        return option;
+    }
+}
+
+
+int
+aopctl_number(const char *text, long min, long max, long *number)
+{
+    char  *end;
+
+    if (text[0] < '0' || text[0] > '9') {
+        return 0;
+    }
+
+    errno = 0;
+    *number = strtol(text, &end, 10);
+
+    return errno == 0 && *end == '\0' && *number >= min && *number <= max;
+}

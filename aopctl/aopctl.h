@@ -1,0 +1,73 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+#ifndef _AOPCTL_H_INCLUDED_
+#define _AOPCTL_H_INCLUDED_
+
+
+#include <getopt.h>
+#include <stddef.h>
+
+
+/*
+ * Exit statuses.  The first four are what monitors expect of a plugin; the
+ * others are those of sysexits.h.
+ */
+
+typedef enum {
+    AOPCTL_GOOD = 0,
+    AOPCTL_WARNING = 1,
+    AOPCTL_BAD = 2,
+    AOPCTL_UNKNOWN = 3,         /* could not tell */
+    AOPCTL_USAGE = 64,
+    AOPCTL_NO_INPUT = 66,       /* a file could not be read */
+    AOPCTL_FAILED = 70,         /* memory is short, or OpenSSL failed */
+    AOPCTL_NO_OUTPUT = 74       /* what was told could not be written */
+} aopctl_status_e;
+
+
+typedef struct {
+    const char         *name;
+    aopctl_status_e   (*run)(int argc, char **argv);
+    const char         *help;
+} aopctl_command_t;
+
+
+/* A command gets its own name as argv[0]. */
+
+aopctl_status_e aopctl_lint(int argc, char **argv);
+aopctl_status_e aopctl_probe(int argc, char **argv);
+aopctl_status_e aopctl_report(int argc, char **argv);
+
+extern const char  aopctl_lint_help[];
+extern const char  aopctl_probe_help[];
+extern const char  aopctl_report_help[];
+
+
+/*
+ * Wrong arguments: says what is wrong, and where help is.  Returns
+ * AOPCTL_USAGE.
+ */
+
+aopctl_status_e aopctl_usage(const char *command, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+
+/*
+ * The next option of a command, as getopt_long() returns it; -1 at the end.
+ * AOPCTL_OPTION_WRONG after an error message was written.
+ */
+
+#define AOPCTL_OPTION_WRONG  '?'
+
+int aopctl_option(int argc, char **argv, const struct option *options);
+
+/* Reads a whole number from min to max; returns 0 if it is none. */
+
+int aopctl_number(const char *text, long min, long max, long *number);
+
+
+#endif /* _AOPCTL_H_INCLUDED_ */

@@ -1,0 +1,402 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/*
+ * One visit to an origin, and what came of it: served, refused, or neither
+ * could be told.  The origin's own certificate is not verified: who it is was
+ * said by the address.
+ */
+
+
+#include <stdio.h>
+#include <string.h>
+#include <openssl/err.h>
+
+#include "probe.h"
+#include "ngx_aop_cert.h"
+
+
+/* nginx's own, seen if error_page or a proxy passes them on */
+
+#define AOPCTL_CERT_ERROR  495
+#define AOPCTL_NO_CERT     496
+
+#define AOPCTL_CA_NAMES    20
+
+
+/* A connection that is being made. */
+
+typedef struct {
+    aopctl_probe_t          *probe;
+    const aopctl_attempt_t  *attempt;
+    aopctl_answer_t         *answer;
+    SSL_SESSION             *session;   /* the last one offered; owned */
+} aopctl_visit_t;
+
+
+static void aopctl_ask_visit(aopctl_visit_t *visit, const char *sni,
+    SSL_SESSION *session);
+static SSL *aopctl_ask_ssl(aopctl_visit_t *visit, const char *sni,
+    SSL_SESSION *session);
+static void aopctl_ask_http(aopctl_visit_t *visit, aopctl_conn_t *conn);
+static int aopctl_ask_cert(SSL *ssl, void *data);
+static void aopctl_ask_names(aopctl_probe_t *probe,
+    const STACK_OF(X509_NAME) *names);
+static int aopctl_ask_session(SSL *ssl, SSL_SESSION *session);
+static void aopctl_ask_status(aopctl_answer_t *answer,
+    const aopctl_http_t *http);
+static void aopctl_ask_failed(aopctl_answer_t *answer,
+    const aopctl_conn_t *conn);
+static int aopctl_ask_absent(const aopctl_conn_t *conn);
+
+
+static const char *const  aopctl_ask_words[] = {
+    "served", "refused", "unclear", "not_offered"
+};
+
+
+int
+aopctl_probe_init(aopctl_probe_t *probe)
+{
+    probe->ctx = SSL_CTX_new(TLS_client_method());
+    probe->ca_names = json_array();
+
+    if (probe->ctx == NULL || probe->ca_names == NULL) {
+        return 0;
+    }
+
+    /* whatever the origin's own certificate is, we want to hear its answer */
+
+    SSL_CTX_set_security_level(probe->ctx, 0);
+    SSL_CTX_set_verify(probe->ctx, SSL_VERIFY_NONE, NULL);
+
+    SSL_CTX_set_session_cache_mode(probe->ctx, SSL_SESS_CACHE_CLIENT
+                                               |SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(probe->ctx, aopctl_ask_session);
+
+    return 1;
+}
+
+
+void
+aopctl_probe_ask(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
+    aopctl_answer_t *first, aopctl_answer_t *again)
+{
+    SSL_SESSION     *session;
+    aopctl_visit_t   visit;
+
+    memset(first, 0, sizeof(aopctl_answer_t));
+    memset(again, 0, sizeof(aopctl_answer_t));
+    memset(&visit, 0, sizeof(aopctl_visit_t));
+
+    visit.probe = probe;
+    visit.attempt = attempt;
+    visit.answer = first;
+
+    aopctl_ask_visit(&visit, attempt->nameless ? NULL : probe->sni, NULL);
+
+    session = visit.session;
+    visit.session = NULL;
+
+    if (first->silent
+        || session == NULL
+        || !SSL_SESSION_is_resumable(session))
+    {
+        again->result = AOPCTL_NOT_OFFERED;
+        snprintf(again->text, sizeof(again->text), "no session was offered");
+
+    } else {
+        visit.answer = again;
+        aopctl_ask_visit(&visit, probe->sni, session);
+    }
+
+    SSL_SESSION_free(session);
+    SSL_SESSION_free(visit.session);
+}
+
+
+static void
+aopctl_ask_visit(aopctl_visit_t *visit, const char *sni, SSL_SESSION *session)
+{
+    SSL            *ssl;
+    aopctl_conn_t   conn;
+
+    if (!aopctl_conn_open(&conn, visit->probe->addr, visit->probe->timeout)) {
+        visit->answer->silent = 1;
+        aopctl_ask_failed(visit->answer, &conn);
+        aopctl_conn_close(&conn);
+        return;
+    }
+
+    ssl = aopctl_ask_ssl(visit, sni, session);
+
+    if (ssl == NULL) {
+        visit->answer->result = AOPCTL_UNCLEAR;
+        snprintf(visit->answer->text, sizeof(visit->answer->text),
+                 "OpenSSL cannot prepare such a connection");
+
+    } else if (aopctl_conn_tls(&conn, ssl)) {
+        visit->answer->resumed = SSL_session_reused(ssl);
+        aopctl_ask_http(visit, &conn);
+
+    } else {
+        aopctl_ask_failed(visit->answer, &conn);
+    }
+
+    aopctl_conn_close(&conn);
+}
+
+
+static SSL *
+aopctl_ask_ssl(aopctl_visit_t *visit, const char *sni, SSL_SESSION *session)
+{
+    SSL  *ssl;
+
+    static const unsigned char  http1[] = "\010http/1.1";
+    static const unsigned char  http2[] = "\002h2";
+
+    ssl = SSL_new(visit->probe->ctx);
+    if (ssl == NULL) {
+        return NULL;
+    }
+
+    SSL_set_app_data(ssl, visit);
+    SSL_set_cert_cb(ssl, aopctl_ask_cert, visit);
+
+    if (!SSL_set_min_proto_version(ssl, visit->attempt->version)
+        || !SSL_set_max_proto_version(ssl, visit->attempt->version)
+        || (visit->attempt->http2
+            ? SSL_set_alpn_protos(ssl, http2, sizeof(http2) - 1)
+            : SSL_set_alpn_protos(ssl, http1, sizeof(http1) - 1))
+        || (sni != NULL && !SSL_set_tlsext_host_name(ssl, sni))
+        || (session != NULL && !SSL_set_session(ssl, session)))
+    {
+        SSL_free(ssl);
+        return NULL;
+    }
+
+    return ssl;
+}
+
+
+static void
+aopctl_ask_http(aopctl_visit_t *visit, aopctl_conn_t *conn)
+{
+    unsigned              len;
+    aopctl_http_t         http;
+    const unsigned char  *protocol;
+
+    SSL_get0_alpn_selected(conn->ssl, &protocol, &len);
+
+    if (visit->attempt->http2 && len != 2) {
+        visit->answer->result = AOPCTL_NOT_OFFERED;
+        snprintf(visit->answer->text, sizeof(visit->answer->text),
+                 "HTTP/2 is not offered");
+        return;
+    }
+
+    (visit->attempt->http2 ? aopctl_http2 : aopctl_http1)
+        (conn, visit->probe->authority, visit->probe->path, &http);
+
+    if (http.status != 0) {
+        aopctl_ask_status(visit->answer, &http);
+
+    } else {
+        aopctl_ask_failed(visit->answer, conn);
+    }
+}
+
+
+/* OpenSSL calls it when the server asks for a certificate. */
+
+static int
+aopctl_ask_cert(SSL *ssl, void *data)
+{
+    int                         rc;
+    aopctl_visit_t             *visit = data;
+    aopctl_stranger_t           stranger;
+    const STACK_OF(X509_NAME)  *names;
+
+    visit->answer->asked = 1;
+
+    names = SSL_get0_peer_CA_list(ssl);
+
+    if (names != NULL) {
+        aopctl_ask_names(visit->probe, names);
+    }
+
+    switch (visit->attempt->who) {
+
+    case AOPCTL_GIVEN:
+        return aopctl_stranger_show(&visit->probe->given, ssl);
+
+    case AOPCTL_SELF_SIGNED:
+        if (!aopctl_stranger_make(&stranger, visit->probe->ca)) {
+            return 0;
+        }
+
+        rc = aopctl_stranger_show(&stranger, ssl);
+
+        aopctl_stranger_free(&stranger);
+
+        return rc;
+
+    default:
+        return 1;
+    }
+}
+
+
+static void
+aopctl_ask_names(aopctl_probe_t *probe, const STACK_OF(X509_NAME) *names)
+{
+    int    i;
+    char  *name;
+
+    if (json_array_size(probe->ca_names) != 0 || sk_X509_NAME_num(names) == 0)
+    {
+        return;
+    }
+
+    probe->ca = X509_NAME_dup(sk_X509_NAME_value(names, 0));
+
+    for (i = 0; i < sk_X509_NAME_num(names) && i < AOPCTL_CA_NAMES; i++) {
+        name = ngx_aop_cert_name(sk_X509_NAME_value(names, i));
+
+        if (name != NULL) {
+            aopctl_json_append(probe->ca_names, aopctl_json_text(name));
+        }
+
+        OPENSSL_free(name);
+    }
+}
+
+
+static int
+aopctl_ask_session(SSL *ssl, SSL_SESSION *session)
+{
+    aopctl_visit_t  *visit;
+
+    visit = SSL_get_app_data(ssl);
+
+    SSL_SESSION_free(visit->session);
+    visit->session = session;
+
+    return 1;
+}
+
+
+/* What says nothing of the certificate is neither: overload, our speed. */
+
+static void
+aopctl_ask_status(aopctl_answer_t *answer, const aopctl_http_t *http)
+{
+    answer->status = http->status;
+
+    snprintf(answer->text, sizeof(answer->text), "HTTP status %d%s",
+             http->status, http->to_https ? ", a redirect to HTTPS" : "");
+
+    switch (http->status) {
+
+    case 400:
+    case 403:
+    case 421:
+    case AOPCTL_CERT_ERROR:
+    case AOPCTL_NO_CERT:
+        answer->result = AOPCTL_TURNED_AWAY;
+        break;
+
+    case 408:
+    case 429:
+    case 500:
+    case 503:
+        answer->result = AOPCTL_UNCLEAR;
+        break;
+
+    default:
+        answer->result = AOPCTL_SERVED;
+        break;
+    }
+}
+
+
+/*
+ * Servers other than nginx refuse in the handshake; who closes after having
+ * asked for a certificate has refused, too.
+ */
+
+static void
+aopctl_ask_failed(aopctl_answer_t *answer, const aopctl_conn_t *conn)
+{
+    snprintf(answer->text, sizeof(answer->text), "%s", conn->err);
+
+    if (conn->timed_out) {
+        answer->silent = 1;
+        answer->result = AOPCTL_UNCLEAR;
+
+    } else if (answer->asked) {
+        answer->result = AOPCTL_TURNED_AWAY;
+
+    } else if (aopctl_ask_absent(conn)) {
+        answer->result = AOPCTL_NOT_OFFERED;
+
+    } else {
+        answer->result = AOPCTL_UNCLEAR;
+    }
+}
+
+
+/*
+ * An alert before a certificate was asked for: this protocol, or a handshake
+ * for this name, is for nobody.
+ */
+
+static int
+aopctl_ask_absent(const aopctl_conn_t *conn)
+{
+    return conn->ssl != NULL
+           && conn->alert != -1
+           && !SSL_is_init_finished(conn->ssl);
+}
+
+
+void
+aopctl_probe_plain(aopctl_probe_t *probe, const struct addrinfo *addr,
+    aopctl_answer_t *answer)
+{
+    aopctl_conn_t  conn;
+    aopctl_http_t  http;
+
+    memset(answer, 0, sizeof(aopctl_answer_t));
+
+    if (!aopctl_conn_open(&conn, addr, probe->timeout)) {
+        answer->result = AOPCTL_NOT_OFFERED;
+        snprintf(answer->text, sizeof(answer->text), "%s", conn.err);
+
+    } else {
+        aopctl_http1(&conn, probe->authority, probe->path, &http);
+
+        if (http.status != 0) {
+            aopctl_ask_status(answer, &http);
+
+        } else {
+            aopctl_ask_failed(answer, &conn);
+        }
+
+        if (http.to_https) {
+            answer->result = AOPCTL_TURNED_AWAY;
+        }
+    }
+
+    aopctl_conn_close(&conn);
+}
+
+
+const char *
+aopctl_probe_word(aopctl_result_e result)
+{
+    return aopctl_ask_words[result];
+}

@@ -1,0 +1,267 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/*
+ * A connection to a host that may be slow, silent or hostile: one deadline
+ * holds for all of it.
+ */
+
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <openssl/err.h>
+
+#include "conn.h"
+
+
+static int aopctl_conn_connected(aopctl_conn_t *conn);
+static int aopctl_conn_wait(aopctl_conn_t *conn, short events);
+static int aopctl_conn_again(aopctl_conn_t *conn, int rc, short events);
+static int aopctl_conn_failed(aopctl_conn_t *conn, const char *what,
+    const char *why);
+static double aopctl_conn_now(void);
+
+
+int
+aopctl_conn_open(aopctl_conn_t *conn, const struct addrinfo *addr,
+    long timeout)
+{
+    memset(conn, 0, sizeof(aopctl_conn_t));
+
+    conn->alert = -1;
+    conn->deadline = aopctl_conn_now() + (double) timeout;
+
+    conn->fd = socket(addr->ai_family, SOCK_STREAM|SOCK_NONBLOCK|SOCK_CLOEXEC,
+                      0);
+    if (conn->fd == -1) {
+        return aopctl_conn_failed(conn, "cannot connect", strerror(errno));
+    }
+
+    if (connect(conn->fd, addr->ai_addr, addr->ai_addrlen) == 0) {
+        return 1;
+    }
+
+    if (errno != EINPROGRESS) {
+        return aopctl_conn_failed(conn, "cannot connect", strerror(errno));
+    }
+
+    return aopctl_conn_connected(conn);
+}
+
+
+static int
+aopctl_conn_connected(aopctl_conn_t *conn)
+{
+    int        error;
+    socklen_t  len;
+
+    if (!aopctl_conn_wait(conn, POLLOUT)) {
+        return 0;
+    }
+
+    len = sizeof(int);
+
+    if (getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0) {
+        error = errno;
+    }
+
+    if (error != 0) {
+        return aopctl_conn_failed(conn, "cannot connect", strerror(error));
+    }
+
+    return 1;
+}
+
+
+int
+aopctl_conn_tls(aopctl_conn_t *conn, SSL *ssl)
+{
+    int  rc;
+
+    conn->ssl = ssl;
+
+    if (!SSL_set_fd(ssl, conn->fd)) {
+        return aopctl_conn_failed(conn, "TLS failed", "out of memory");
+    }
+
+    do {
+        errno = 0;
+        ERR_clear_error();
+        rc = SSL_connect(ssl);
+    } while (rc <= 0 && aopctl_conn_again(conn, rc, 0));
+
+    return rc > 0;
+}
+
+
+int
+aopctl_conn_write(aopctl_conn_t *conn, const void *data, size_t len)
+{
+    int                   n;
+    const unsigned char  *p;
+
+    for (p = data; len > 0; p += n, len -= n) {
+
+        do {
+            errno = 0;
+            ERR_clear_error();
+            n = conn->ssl ? SSL_write(conn->ssl, p, (int) len)
+                          : (int) send(conn->fd, p, len, MSG_NOSIGNAL);
+        } while (n <= 0 && aopctl_conn_again(conn, n, POLLOUT));
+
+        if (n <= 0) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+int
+aopctl_conn_read(aopctl_conn_t *conn, void *buf, size_t size)
+{
+    int  n;
+
+    do {
+        errno = 0;
+        ERR_clear_error();
+        n = conn->ssl ? SSL_read(conn->ssl, buf, (int) size)
+                      : (int) recv(conn->fd, buf, size, 0);
+
+        if (conn->ssl == NULL && n == 0) {
+            return 0;
+        }
+
+        if (conn->ssl != NULL && n <= 0
+            && SSL_get_error(conn->ssl, n) == SSL_ERROR_ZERO_RETURN)
+        {
+            return 0;
+        }
+    } while (n <= 0 && aopctl_conn_again(conn, n, POLLIN));
+
+    return (n > 0) ? n : -1;
+}
+
+
+/* Whether to try again, after having waited; the error is set if not. */
+
+static int
+aopctl_conn_again(aopctl_conn_t *conn, int rc, short events)
+{
+    int            reason;
+    unsigned long  error;
+
+    if (conn->ssl == NULL) {
+        if (errno == EAGAIN || errno == EINTR) {
+            return aopctl_conn_wait(conn, events);
+        }
+
+        return aopctl_conn_failed(conn, "connection failed", strerror(errno));
+    }
+
+    switch (SSL_get_error(conn->ssl, rc)) {
+
+    case SSL_ERROR_WANT_READ:
+        return aopctl_conn_wait(conn, POLLIN);
+
+    case SSL_ERROR_WANT_WRITE:
+        return aopctl_conn_wait(conn, POLLOUT);
+
+    case SSL_ERROR_SSL:
+        error = ERR_peek_error();
+        reason = ERR_GET_REASON(error);
+
+        if (reason >= SSL_AD_REASON_OFFSET) {
+            conn->alert = reason - SSL_AD_REASON_OFFSET;
+        }
+
+        return aopctl_conn_failed(conn, "TLS failed",
+                                  ERR_reason_error_string(error));
+
+    default:
+        return aopctl_conn_failed(conn, "connection failed",
+                                  errno ? strerror(errno)
+                                        : "closed by the server");
+    }
+}
+
+
+static int
+aopctl_conn_wait(aopctl_conn_t *conn, short events)
+{
+    int            rc;
+    double         left;
+    struct pollfd  pfd;
+
+    pfd.fd = conn->fd;
+    pfd.events = events;
+
+    do {
+        left = conn->deadline - aopctl_conn_now();
+
+        if (left <= 0) {
+            conn->timed_out = 1;
+            return aopctl_conn_failed(conn, "timed out", NULL);
+        }
+
+        rc = poll(&pfd, 1, (int) (left * 1000) + 1);
+    } while (rc == 0 || (rc == -1 && errno == EINTR));
+
+    if (rc == -1) {
+        return aopctl_conn_failed(conn, "poll() failed", strerror(errno));
+    }
+
+    return 1;
+}
+
+
+static int
+aopctl_conn_failed(aopctl_conn_t *conn, const char *what, const char *why)
+{
+    snprintf(conn->err, sizeof(conn->err), "%s%s%s", what, why ? ": " : "",
+             why ? why : "");
+
+    return 0;
+}
+
+
+/*
+ * A session of a connection that was not shut down is not resumed by OpenSSL;
+ * this one ends when we have heard enough.
+ */
+
+void
+aopctl_conn_close(aopctl_conn_t *conn)
+{
+    if (conn->ssl != NULL) {
+        SSL_set_shutdown(conn->ssl, SSL_SENT_SHUTDOWN|SSL_RECEIVED_SHUTDOWN);
+        SSL_free(conn->ssl);
+    }
+
+    if (conn->fd != -1) {
+        close(conn->fd);
+    }
+
+    conn->ssl = NULL;
+    conn->fd = -1;
+}
+
+
+static double
+aopctl_conn_now(void)
+{
+    struct timespec  ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    return (double) ts.tv_sec + (double) ts.tv_nsec / 1e9;
+}

@@ -1,0 +1,240 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/*
+ * One line of a log, understood or not.  A line that contradicts itself was
+ * not written by the module, and is damaged like one that is cut off.
+ */
+
+
+#include <string.h>
+
+#include "entry.h"
+
+
+typedef struct {
+    const char         *word;
+    aopctl_outcome_e    outcome;
+} aopctl_entry_status_t;
+
+
+static aopctl_entry_e aopctl_entry_other(const char *line, size_t len);
+static int aopctl_entry_fill(aopctl_entry_t *entry);
+static int aopctl_entry_judged(aopctl_entry_t *entry);
+static int aopctl_entry_outcome(aopctl_entry_t *entry);
+static int aopctl_entry_verdict(aopctl_entry_t *entry);
+static int aopctl_entry_peer(aopctl_entry_t *entry);
+static int aopctl_entry_text(const aopctl_entry_t *entry, const char *key,
+    aopctl_bytes_t *bytes);
+static int aopctl_entry_is(const aopctl_bytes_t *bytes, const char *word);
+
+
+static const aopctl_entry_status_t  aopctl_entry_statuses[] = {
+    { "", AOPCTL_OFF },
+    { "PASSED", AOPCTL_PASSED },
+    { "REJECTED_DRY_RUN", AOPCTL_WOULD_BE_REFUSED },
+    { "REJECTED", AOPCTL_REFUSED }
+};
+
+
+aopctl_entry_e
+aopctl_entry_parse(aopctl_entry_t *entry, const char *line, size_t len)
+{
+    json_error_t  error;
+
+    if (len == 0 || line[0] != '{') {
+        return aopctl_entry_other(line, len);
+    }
+
+    entry->json = json_loadb(line, len, JSON_ALLOW_NUL|JSON_REJECT_DUPLICATES,
+                             &error);
+
+    if (entry->json == NULL) {
+        return AOPCTL_ENTRY_DAMAGED;
+    }
+
+    if (!aopctl_entry_fill(entry)) {
+        aopctl_entry_free(entry);
+        return AOPCTL_ENTRY_DAMAGED;
+    }
+
+    return AOPCTL_ENTRY_OK;
+}
+
+
+/*
+ * A line that lost its beginning still holds our words, and after a crash of
+ * the machine a log may hold zeros.
+ */
+
+static aopctl_entry_e
+aopctl_entry_other(const char *line, size_t len)
+{
+    static const char  word[] = "\"verdict\":\"";
+
+    if (memmem(line, len, word, sizeof(word) - 1) || memchr(line, '\0', len)) {
+        return AOPCTL_ENTRY_DAMAGED;
+    }
+
+    return AOPCTL_ENTRY_OTHER;
+}
+
+
+void
+aopctl_entry_free(aopctl_entry_t *entry)
+{
+    json_decref(entry->json);
+    entry->json = NULL;
+}
+
+
+static int
+aopctl_entry_fill(aopctl_entry_t *entry)
+{
+    aopctl_bytes_t  time;
+
+    return aopctl_entry_text(entry, "time", &time)
+           && aopctl_entry_time(time.data, &entry->time)
+           && aopctl_entry_text(entry, "server", &entry->server)
+           && aopctl_entry_text(entry, "mode", &entry->mode)
+           && aopctl_entry_outcome(entry)
+           && (entry->outcome == AOPCTL_OFF || aopctl_entry_judged(entry));
+}
+
+
+static int
+aopctl_entry_judged(aopctl_entry_t *entry)
+{
+    aopctl_bytes_t  resumed;
+
+    if (!aopctl_entry_verdict(entry)
+        || !aopctl_entry_peer(entry)
+        || !aopctl_entry_text(entry, "resumed", &resumed)
+        || !aopctl_entry_text(entry, "peer_addr", &entry->addr)
+        || !aopctl_entry_text(entry, "host", &entry->host)
+        || !aopctl_entry_text(entry, "uri", &entry->path)
+        || !aopctl_entry_text(entry, "ua", &entry->agent))
+    {
+        return 0;
+    }
+
+    entry->full = aopctl_entry_is(&resumed, ".");
+
+    return (entry->outcome == AOPCTL_PASSED)
+           == (entry->verdict == NGX_AOP_OK);
+}
+
+
+static int
+aopctl_entry_outcome(aopctl_entry_t *entry)
+{
+    size_t          i;
+    aopctl_bytes_t  status;
+
+    if (!aopctl_entry_text(entry, "status", &status)) {
+        return 0;
+    }
+
+    for (i = 0; i < sizeof(aopctl_entry_statuses)
+                    / sizeof(aopctl_entry_statuses[0]); i++)
+    {
+        if (aopctl_entry_is(&status, aopctl_entry_statuses[i].word)) {
+            entry->outcome = aopctl_entry_statuses[i].outcome;
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static int
+aopctl_entry_verdict(aopctl_entry_t *entry)
+{
+    unsigned        i;
+    aopctl_bytes_t  verdict;
+
+    if (!aopctl_entry_text(entry, "verdict", &verdict)) {
+        return 0;
+    }
+
+    for (i = 0; i < NGX_AOP_VERDICTS; i++) {
+        if (aopctl_entry_is(&verdict, ngx_aop_verdict(i)->word)) {
+            entry->verdict = i;
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static int
+aopctl_entry_peer(aopctl_entry_t *entry)
+{
+    unsigned        i;
+    aopctl_bytes_t  peer;
+
+    if (!aopctl_entry_text(entry, "peer", &peer)) {
+        return 0;
+    }
+
+    for (i = 0; i < NGX_AOP_PEERS; i++) {
+        if (aopctl_entry_is(&peer, ngx_aop_peer_word(i))) {
+            entry->peer = i;
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static int
+aopctl_entry_text(const aopctl_entry_t *entry, const char *key,
+    aopctl_bytes_t *bytes)
+{
+    const json_t  *value;
+
+    value = json_object_get(entry->json, key);
+
+    bytes->data = json_string_value(value);
+    bytes->len = json_string_length(value);
+
+    return bytes->data != NULL;
+}
+
+
+static int
+aopctl_entry_is(const aopctl_bytes_t *bytes, const char *word)
+{
+    return bytes->len == strlen(word)
+           && memcmp(bytes->data, word, bytes->len) == 0;
+}
+
+
+int
+aopctl_entry_time(const char *text, time_t *t)
+{
+    long         offset;
+    struct tm    tm;
+    const char  *end;
+
+    memset(&tm, 0, sizeof(struct tm));
+
+    end = strptime(text, "%Y-%m-%dT%H:%M:%S%z", &tm);
+
+    if (end == NULL || *end != '\0') {
+        return 0;
+    }
+
+    /* timegm() clears it */
+
+    offset = tm.tm_gmtoff;
+    *t = timegm(&tm) - offset;
+
+    return *t > 0;
+}

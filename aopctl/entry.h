@@ -1,0 +1,66 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+#ifndef _AOPCTL_ENTRY_H_INCLUDED_
+#define _AOPCTL_ENTRY_H_INCLUDED_
+
+
+#include <time.h>
+#include <jansson.h>
+
+#include "ngx_aop_verdict.h"
+
+
+typedef struct {
+    const char         *data;
+    size_t              len;
+} aopctl_bytes_t;
+
+
+typedef enum {
+    AOPCTL_OFF = 0,             /* not judged */
+    AOPCTL_PASSED,
+    AOPCTL_WOULD_BE_REFUSED,
+    AOPCTL_REFUSED
+} aopctl_outcome_e;
+
+
+/* A line of a log in the format "aop_json". */
+
+typedef struct {
+    json_t             *json;       /* owned; the texts are its */
+    time_t              time;
+    aopctl_outcome_e    outcome;
+    ngx_aop_verdict_e   verdict;    /* of what was judged */
+    ngx_aop_peer_e      peer;       /* likewise */
+    unsigned            full:1;     /* on a connection that was not resumed */
+    aopctl_bytes_t      server;
+    aopctl_bytes_t      mode;
+    aopctl_bytes_t      addr;
+    aopctl_bytes_t      host;
+    aopctl_bytes_t      path;
+    aopctl_bytes_t      agent;
+} aopctl_entry_t;
+
+
+typedef enum {
+    AOPCTL_ENTRY_OK = 0,
+    AOPCTL_ENTRY_OTHER,         /* of another log format, or empty */
+    AOPCTL_ENTRY_DAMAGED        /* nothing to be freed in these two */
+} aopctl_entry_e;
+
+
+aopctl_entry_e aopctl_entry_parse(aopctl_entry_t *entry, const char *line,
+    size_t len);
+void aopctl_entry_free(aopctl_entry_t *entry);
+
+
+/* Reads a time of ISO 8601; returns 0 if it is none. */
+
+int aopctl_entry_time(const char *text, time_t *t);
+
+
+#endif /* _AOPCTL_ENTRY_H_INCLUDED_ */

@@ -1,0 +1,118 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/* One request over HTTP/1.1; of the answer only the head is looked at. */
+
+
+#include <stdio.h>
+#include <string.h>
+
+#include "http.h"
+#include "ngx_aop_version.h"
+
+
+#define AOPCTL_HTTP_HEAD  16384
+
+
+static int aopctl_http1_head(aopctl_conn_t *conn, char *head);
+static int aopctl_http1_status(const char *head);
+static unsigned aopctl_http1_to_https(const char *head);
+
+
+void
+aopctl_http1(aopctl_conn_t *conn, const char *host, const char *path,
+    aopctl_http_t *http)
+{
+    int   len;
+    char  head[AOPCTL_HTTP_HEAD + 1], request[4096];
+
+    memset(http, 0, sizeof(aopctl_http_t));
+
+    len = snprintf(request, sizeof(request),
+                   "GET %s HTTP/1.1\r\n"
+                   "Host: %s\r\n"
+                   "User-Agent: aopctl/" NGX_HTTP_AOP_VERSION "\r\n"
+                   "Accept: */*\r\n"
+                   "Connection: close\r\n"
+                   "\r\n", path, host);
+
+    if (!aopctl_conn_write(conn, request, len)
+        || !aopctl_http1_head(conn, head))
+    {
+        return;
+    }
+
+    http->status = aopctl_http1_status(head);
+
+    if (http->status == 0) {
+        snprintf(conn->err, sizeof(conn->err), "the answer is not HTTP");
+        return;
+    }
+
+    http->to_https = http->status / 100 == 3 && aopctl_http1_to_https(head);
+}
+
+
+/*
+ * Reads to the end of the head, or as much as there is room for.  A connection
+ * that breaks after the first line has given its answer.
+ */
+
+static int
+aopctl_http1_head(aopctl_conn_t *conn, char *head)
+{
+    int     n;
+    size_t  len;
+
+    len = 0;
+
+    do {
+        n = aopctl_conn_read(conn, head + len, AOPCTL_HTTP_HEAD - len);
+
+        if (n == -1) {
+            return memchr(head, '\n', len) != NULL;
+        }
+
+        len += n;
+        head[len] = '\0';
+
+        if (memmem(head, len, "\r\n\r\n", 4) != NULL) {
+            return 1;
+        }
+    } while (n > 0 && len < AOPCTL_HTTP_HEAD);
+
+    if (len == 0) {
+        snprintf(conn->err, sizeof(conn->err),
+                 "closed by the server without an answer");
+        return 0;
+    }
+
+    return 1;
+}
+
+
+static int
+aopctl_http1_status(const char *head)
+{
+    int  status;
+
+    if (strncmp(head, "HTTP/1.", 7) != 0
+        || (head[7] != '0' && head[7] != '1')
+        || sscanf(head + 8, " %3d", &status) != 1
+        || status < 100)
+    {
+        return 0;
+    }
+
+    return status;
+}
+
+
+static unsigned
+aopctl_http1_to_https(const char *head)
+{
+    return strcasestr(head, "\nLocation: https://") != NULL;
+}

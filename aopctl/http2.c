@@ -1,0 +1,191 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/* One request over HTTP/2; of the answer only the status is looked at. */
+
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <nghttp2/nghttp2.h>
+
+#include "http.h"
+#include "ngx_aop_version.h"
+
+
+typedef struct {
+    aopctl_conn_t    *conn;
+    aopctl_http_t    *http;
+    unsigned          done:1;
+} aopctl_http2_t;
+
+
+static nghttp2_session *aopctl_http2_session(aopctl_http2_t *h2);
+static int aopctl_http2_request(nghttp2_session *session, const char *host,
+    const char *path);
+static void aopctl_http2_run(aopctl_http2_t *h2, nghttp2_session *session);
+static int aopctl_http2_send(aopctl_http2_t *h2, nghttp2_session *session);
+static int aopctl_http2_header(nghttp2_session *session,
+    const nghttp2_frame *frame, const uint8_t *name, size_t namelen,
+    const uint8_t *value, size_t valuelen, uint8_t flags, void *data);
+static int aopctl_http2_close(nghttp2_session *session, int32_t stream,
+    uint32_t error, void *data);
+
+
+void
+aopctl_http2(aopctl_conn_t *conn, const char *host, const char *path,
+    aopctl_http_t *http)
+{
+    aopctl_http2_t    h2;
+    nghttp2_session  *session;
+
+    memset(http, 0, sizeof(aopctl_http_t));
+
+    h2.conn = conn;
+    h2.http = http;
+    h2.done = 0;
+
+    session = aopctl_http2_session(&h2);
+
+    if (session == NULL || !aopctl_http2_request(session, host, path)) {
+        snprintf(conn->err, sizeof(conn->err), "out of memory");
+
+    } else {
+        aopctl_http2_run(&h2, session);
+    }
+
+    nghttp2_session_del(session);
+}
+
+
+static nghttp2_session *
+aopctl_http2_session(aopctl_http2_t *h2)
+{
+    nghttp2_session            *session;
+    nghttp2_session_callbacks  *callbacks;
+
+    session = NULL;
+
+    if (nghttp2_session_callbacks_new(&callbacks) != 0) {
+        return NULL;
+    }
+
+    nghttp2_session_callbacks_set_on_header_callback(callbacks,
+                                                     aopctl_http2_header);
+    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks,
+                                                     aopctl_http2_close);
+
+    (void) nghttp2_session_client_new(&session, callbacks, h2);
+
+    nghttp2_session_callbacks_del(callbacks);
+
+    return session;
+}
+
+
+#define aopctl_http2_nv(name, value)                                          \
+    { (uint8_t *) name, (uint8_t *) (value), sizeof(name) - 1,                \
+      strlen(value), NGHTTP2_NV_FLAG_NONE }
+
+static int
+aopctl_http2_request(nghttp2_session *session, const char *host,
+    const char *path)
+{
+    nghttp2_nv  headers[] = {
+        aopctl_http2_nv(":method", "GET"),
+        aopctl_http2_nv(":scheme", "https"),
+        aopctl_http2_nv(":authority", host),
+        aopctl_http2_nv(":path", path),
+        aopctl_http2_nv("user-agent", "aopctl/" NGX_HTTP_AOP_VERSION)
+    };
+
+    return nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, NULL, 0) == 0
+           && nghttp2_submit_request(session, NULL, headers,
+                                     sizeof(headers) / sizeof(headers[0]),
+                                     NULL, NULL)
+              > 0;
+}
+
+
+static void
+aopctl_http2_run(aopctl_http2_t *h2, nghttp2_session *session)
+{
+    int      n;
+    uint8_t  buf[16384];
+
+    while (!h2->done && h2->http->status == 0) {
+
+        if (!aopctl_http2_send(h2, session)) {
+            return;
+        }
+
+        n = aopctl_conn_read(h2->conn, buf, sizeof(buf));
+
+        if (n <= 0) {
+            break;
+        }
+
+        if (nghttp2_session_mem_recv(session, buf, n) < 0) {
+            snprintf(h2->conn->err, sizeof(h2->conn->err),
+                     "the answer is not HTTP/2");
+            return;
+        }
+    }
+
+    if (h2->http->status == 0 && h2->conn->err[0] == '\0') {
+        snprintf(h2->conn->err, sizeof(h2->conn->err),
+                 "closed by the server without an answer");
+    }
+}
+
+
+static int
+aopctl_http2_send(aopctl_http2_t *h2, nghttp2_session *session)
+{
+    ssize_t         n;
+    const uint8_t  *data;
+
+    for ( ;; ) {
+        n = nghttp2_session_mem_send(session, &data);
+
+        if (n <= 0) {
+            return n == 0;
+        }
+
+        if (!aopctl_conn_write(h2->conn, data, n)) {
+            return 0;
+        }
+    }
+}
+
+
+static int
+aopctl_http2_header(nghttp2_session *session, const nghttp2_frame *frame,
+    const uint8_t *name, size_t namelen, const uint8_t *value,
+    size_t valuelen, uint8_t flags, void *data)
+{
+    aopctl_http2_t *h2 = data;
+
+    /* nghttp2 has checked that it is a number of three digits */
+
+    if (namelen == 7 && memcmp(name, ":status", 7) == 0) {
+        h2->http->status = atoi((const char *) value);
+    }
+
+    return 0;
+}
+
+
+static int
+aopctl_http2_close(nghttp2_session *session, int32_t stream, uint32_t error,
+    void *data)
+{
+    aopctl_http2_t *h2 = data;
+
+    h2->done = 1;
+
+    return 0;
+}

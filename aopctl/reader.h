@@ -1,0 +1,58 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+#ifndef _AOPCTL_READER_H_INCLUDED_
+#define _AOPCTL_READER_H_INCLUDED_
+
+
+#include <stddef.h>
+#include <sys/types.h>
+#include <zlib.h>
+
+
+typedef enum {
+    AOPCTL_READ_LINE = 0,
+    AOPCTL_READ_LONG,           /* a line too long to be one; passed over */
+    AOPCTL_READ_END,
+    AOPCTL_READ_ERROR           /* what came before the error was read */
+} aopctl_read_e;
+
+
+/* Lines of a file, plain or gzip, in constant memory. */
+
+typedef struct {
+    gzFile      gz;             /* owned */
+    char       *buf;            /* owned */
+    size_t      pos;
+    size_t      last;
+    off_t       size;           /* of the file; 0 if it has none */
+    unsigned    eof:1;
+    unsigned    skip:1;         /* inside of a line that is too long */
+    char        err[256];       /* of an error */
+} aopctl_reader_t;
+
+
+/* The longest line that is read, its end not counted. */
+
+#define AOPCTL_READ_MAX  (1024 * 1024)
+
+
+/* Opens a file, "-" being standard input.  Returns 0 with err set. */
+
+int aopctl_reader_open(aopctl_reader_t *reader, const char *file);
+void aopctl_reader_close(aopctl_reader_t *reader);
+
+/* The next line without its end; it holds until the next call. */
+
+aopctl_read_e aopctl_reader_line(aopctl_reader_t *reader, const char **line,
+    size_t *len);
+
+/* How much of the file, compressed as it is, was read. */
+
+off_t aopctl_reader_offset(aopctl_reader_t *reader);
+
+
+#endif /* _AOPCTL_READER_H_INCLUDED_ */

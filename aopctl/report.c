@@ -1,0 +1,362 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/* "aopctl report": reads logs in the format "aop_json", line by line. */
+
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "progress.h"
+#include "reader.h"
+#include "report.h"
+#include "screen.h"
+
+
+/* the clock is looked at once in so many lines */
+
+#define AOPCTL_REPORT_LINES  4096
+
+
+typedef struct {
+    aopctl_tally_t       tally;
+    aopctl_progress_t    progress;
+    off_t                done;      /* of the files before this one */
+    size_t               top;
+    unsigned             json:1;
+    unsigned             unread:1;  /* not all could be read */
+    json_t              *files;
+} aopctl_report_t;
+
+
+static aopctl_status_e aopctl_report_arguments(aopctl_report_t *report,
+    int argc, char **argv);
+static aopctl_status_e aopctl_report_argument(aopctl_report_t *report,
+    const char *command, int option);
+static int aopctl_report_since(const char *text, time_t *since);
+static off_t aopctl_report_size(const char *const *files);
+static aopctl_status_e aopctl_report_read(aopctl_report_t *report,
+    const char *const *files);
+static int aopctl_report_file(aopctl_report_t *report, const char *file);
+static aopctl_read_e aopctl_report_lines(aopctl_report_t *report,
+    aopctl_reader_t *reader);
+static void aopctl_report_failed(aopctl_report_t *report, json_t *object,
+    const char *file, const char *err);
+
+
+const char  aopctl_report_help[] =
+    "Usage: aopctl report [OPTION]... [FILE]...\n"
+    "\n"
+    "Reads access logs in the format aop_json, plain or gzip, in any order; -\n"
+    "and no FILE at all are standard input. Tells for each server what passed,\n"
+    "what was refused or would be, who is behind the failures that matter, and\n"
+    "whether it is safe to enforce: by the same rule as \"aop_report\", from\n"
+    "the last 24 hours of the log.\n"
+    "\n"
+    "      --since TIME   pass over what is older: 2030-01-31T18:00:00Z, or\n"
+    "                     an age such as 90m, 12h, 7d\n"
+    "      --name NAME    a name of the servers, also *.example.com; may be\n"
+    "                     repeated. Failures for other hosts do not decide\n"
+    "      --top N        length of the lists, 1 to 64 (10)\n"
+    "      --json         the answer as JSON\n"
+    "  -h, --help         this text\n"
+    "\n"
+    "Exit status: 0 all servers are ready, 1 unknown for some, 2 some are not\n"
+    "ready, 3 cannot tell: not one request in the log passed, or too much of\n"
+    "it is damaged; 66 a file could not be read.\n";
+
+
+static const struct option  aopctl_report_options[] = {
+    { "since", required_argument, NULL, 's' },
+    { "name", required_argument, NULL, 'n' },
+    { "top", required_argument, NULL, 't' },
+    { "json", no_argument, NULL, 'j' },
+    { NULL, 0, NULL, 0 }
+};
+
+
+aopctl_status_e
+aopctl_report(int argc, char **argv)
+{
+    json_t           *answer;
+    aopctl_report_t   report;
+    aopctl_status_e   status;
+
+    static const char *const  input[] = { "-", NULL };
+
+    memset(&report, 0, sizeof(aopctl_report_t));
+    report.top = 10;
+
+    status = aopctl_report_arguments(&report, argc, argv);
+
+    if (status != AOPCTL_GOOD) {
+        return status;
+    }
+
+    report.files = json_array();
+
+    status = aopctl_report_read(&report, argv[optind]
+                                ? (const char *const *) &argv[optind] : input);
+
+    if (status != AOPCTL_GOOD) {
+        return status;
+    }
+
+    answer = aopctl_report_answer(&report.tally, report.top, &status);
+
+    aopctl_json_set(answer, "files", report.files);
+
+    if (report.json) {
+        aopctl_json_write(answer);
+
+    } else {
+        aopctl_report_print(answer);
+    }
+
+    json_decref(answer);
+    aopctl_tally_free(&report.tally);
+
+    return report.unread ? AOPCTL_NO_INPUT : status;
+}
+
+
+static aopctl_status_e
+aopctl_report_arguments(aopctl_report_t *report, int argc, char **argv)
+{
+    int              option;
+    aopctl_status_e  status;
+
+    while ((option = aopctl_option(argc, argv, aopctl_report_options)) != -1) {
+
+        status = aopctl_report_argument(report, argv[0], option);
+
+        if (status != AOPCTL_GOOD) {
+            return status;
+        }
+    }
+
+    return AOPCTL_GOOD;
+}
+
+
+static aopctl_status_e
+aopctl_report_argument(aopctl_report_t *report, const char *command,
+    int option)
+{
+    long  number;
+
+    switch (option) {
+
+    case 's':
+        if (!aopctl_report_since(optarg, &report->tally.since)) {
+            return aopctl_usage(command, "\"%s\" is no time such as "
+                                "2030-01-31T18:00:00Z and no age such as 12h",
+                                optarg);
+        }
+        break;
+
+    case 'n':
+        if (report->tally.nnames == AOPCTL_NAMES) {
+            return aopctl_usage(command, "more than %d names", AOPCTL_NAMES);
+        }
+
+        report->tally.names[report->tally.nnames++] = optarg;
+        break;
+
+    case 't':
+        if (!aopctl_number(optarg, 1, AOPCTL_TOP, &number)) {
+            return aopctl_usage(command, "\"%s\" is no number from 1 to %d",
+                                optarg, AOPCTL_TOP);
+        }
+
+        report->top = number;
+        break;
+
+    case 'j':
+        report->json = 1;
+        break;
+
+    default:
+        return AOPCTL_USAGE;
+    }
+
+    return AOPCTL_GOOD;
+}
+
+
+static int
+aopctl_report_since(const char *text, time_t *since)
+{
+    long         number;
+    char         digits[16];
+    size_t       len;
+    const char  *unit;
+
+    static const char  units[] = "smhd";
+    static const long  seconds[] = { 1, 60, 3600, 86400 };
+
+    if (aopctl_entry_time(text, since)) {
+        return 1;
+    }
+
+    len = strlen(text);
+
+    if (len < 2 || len > sizeof(digits)) {
+        return 0;
+    }
+
+    memcpy(digits, text, len - 1);
+    digits[len - 1] = '\0';
+
+    unit = strchr(units, text[len - 1]);
+
+    if (unit == NULL || !aopctl_number(digits, 1, 1000000, &number)) {
+        return 0;
+    }
+
+    *since = time(NULL) - number * seconds[unit - units];
+
+    return 1;
+}
+
+
+static aopctl_status_e
+aopctl_report_read(aopctl_report_t *report, const char *const *files)
+{
+    aopctl_progress_init(&report->progress, aopctl_report_size(files));
+
+    for ( /* void */ ; *files; files++) {
+        if (!aopctl_report_file(report, *files)) {
+            aopctl_progress_end(&report->progress);
+            aopctl_error("report: out of memory");
+            return AOPCTL_FAILED;
+        }
+    }
+
+    aopctl_progress_end(&report->progress);
+
+    return AOPCTL_GOOD;
+}
+
+
+/* 0 if the size of one is not known */
+
+static off_t
+aopctl_report_size(const char *const *files)
+{
+    off_t        size;
+    struct stat  st;
+
+    size = 0;
+
+    for ( /* void */ ; *files; files++) {
+
+        if (strcmp(*files, "-") == 0
+            || stat(*files, &st) != 0
+            || !S_ISREG(st.st_mode))
+        {
+            return 0;
+        }
+
+        size += st.st_size;
+    }
+
+    return size;
+}
+
+
+/* Returns 0 if memory is short. */
+
+static int
+aopctl_report_file(aopctl_report_t *report, const char *file)
+{
+    json_t           *object;
+    uint64_t          lines, damaged, other;
+    aopctl_read_e     rc;
+    aopctl_reader_t   reader;
+
+    object = json_object();
+    aopctl_json_set(object, "file", aopctl_json_text(file));
+    aopctl_json_append(report->files, object);
+
+    if (!aopctl_reader_open(&reader, file)) {
+        aopctl_report_failed(report, object, file, reader.err);
+        return 1;
+    }
+
+    lines = report->tally.lines;
+    damaged = report->tally.damaged;
+    other = report->tally.other;
+
+    rc = aopctl_report_lines(report, &reader);
+
+    if (rc == AOPCTL_READ_ERROR) {
+        aopctl_report_failed(report, object, file, reader.err);
+    }
+
+    aopctl_json_set(object, "lines",
+                    json_integer(report->tally.lines - lines));
+    aopctl_json_set(object, "damaged",
+                    json_integer(report->tally.damaged - damaged));
+    aopctl_json_set(object, "other",
+                    json_integer(report->tally.other - other));
+
+    report->done += aopctl_reader_offset(&reader);
+
+    aopctl_reader_close(&reader);
+
+    return rc != AOPCTL_READ_LINE;
+}
+
+
+/* Returns how the file ended; AOPCTL_READ_LINE if memory is short. */
+
+static aopctl_read_e
+aopctl_report_lines(aopctl_report_t *report, aopctl_reader_t *reader)
+{
+    size_t          len;
+    const char     *line;
+    aopctl_read_e   rc;
+
+    for ( ;; ) {
+        rc = aopctl_reader_line(reader, &line, &len);
+
+        switch (rc) {
+
+        case AOPCTL_READ_LINE:
+            if (!aopctl_tally_line(&report->tally, line, len)) {
+                return rc;
+            }
+            break;
+
+        case AOPCTL_READ_LONG:
+            report->tally.lines++;
+            report->tally.damaged++;
+            break;
+
+        default:
+            return rc;
+        }
+
+        if (report->tally.lines % AOPCTL_REPORT_LINES == 0) {
+            aopctl_progress(&report->progress,
+                            report->done + aopctl_reader_offset(reader));
+        }
+    }
+}
+
+
+static void
+aopctl_report_failed(aopctl_report_t *report, json_t *object,
+    const char *file, const char *err)
+{
+    report->unread = 1;
+
+    aopctl_progress_end(&report->progress);
+    aopctl_error("cannot read \"%s\": %s", file, err);
+    aopctl_json_set(object, "error", aopctl_json_text(err));
+}

@@ -1,0 +1,47 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+#ifndef _AOPCTL_STRANGER_H_INCLUDED_
+#define _AOPCTL_STRANGER_H_INCLUDED_
+
+
+#include <openssl/ssl.h>
+
+
+/* What a client shows when it is asked for a certificate. */
+
+typedef struct {
+    X509            *x509;      /* owned; NULL: nothing */
+    STACK_OF(X509)  *chain;     /* owned, may be NULL */
+    EVP_PKEY        *key;       /* owned */
+} aopctl_stranger_t;
+
+
+/*
+ * A certificate of the client's own making, which gives itself this name: that
+ * of a CA that the server trusts, if it told one.  NULL: a name of ours.
+ * Returns 0 if memory is short.
+ */
+
+int aopctl_stranger_make(aopctl_stranger_t *stranger, const X509_NAME *name);
+
+/*
+ * A certificate, and those that go with it, from a PEM file; the key from
+ * another.  Returns 0 with an error message written.
+ */
+
+int aopctl_stranger_load(aopctl_stranger_t *stranger, const char *cert,
+    const char *key);
+
+void aopctl_stranger_free(aopctl_stranger_t *stranger);
+
+
+/* Makes a connection show it.  Returns 0 on failure. */
+
+int aopctl_stranger_show(const aopctl_stranger_t *stranger, SSL *ssl);
+
+
+#endif /* _AOPCTL_STRANGER_H_INCLUDED_ */

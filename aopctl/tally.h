@@ -1,0 +1,98 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+#ifndef _AOPCTL_TALLY_H_INCLUDED_
+#define _AOPCTL_TALLY_H_INCLUDED_
+
+
+#include "ngx_aop_ready.h"
+#include "timeline.h"
+#include "top.h"
+
+
+/* The window that readiness is told of, as the module's. */
+
+#define AOPCTL_HOURS    24
+
+#define AOPCTL_SERVERS  256
+#define AOPCTL_NAME     256
+#define AOPCTL_NAMES    256
+
+
+typedef enum {
+    AOPCTL_TOP_ADDRESSES = 0,
+    AOPCTL_TOP_HOSTS,
+    AOPCTL_TOP_PATHS,
+    AOPCTL_TOP_AGENTS,
+    AOPCTL_TOPS
+} aopctl_top_e;
+
+
+/* What was judged in one hour. */
+
+typedef struct {
+    time_t              hour;
+    uint64_t            requests[NGX_AOP_VERDICTS][NGX_AOP_PEERS];
+    uint64_t            foreign[NGX_AOP_PEERS];
+    uint64_t            handshakes;
+    time_t              failed;         /* last time, from edge or private */
+} aopctl_hour_t;
+
+
+typedef struct {
+    char                name[AOPCTL_NAME];
+    char                mode[16];       /* of the last line judged */
+    time_t              first;          /* of what was judged; 0: nothing */
+    time_t              last;
+    uint64_t            outcomes[AOPCTL_REFUSED + 1];
+    uint64_t            requests[NGX_AOP_VERDICTS][NGX_AOP_PEERS];
+    aopctl_hour_t       hours[AOPCTL_HOURS];
+    aopctl_timeline_t   timeline;
+
+    /* failures from the edge and private addresses; owned, NULL if none */
+    aopctl_top_t       *tops;           /* [AOPCTL_TOPS] */
+} aopctl_server_t;
+
+
+/* What a log says, in memory that does not depend on its size. */
+
+typedef struct {
+    aopctl_server_t    *servers[AOPCTL_SERVERS];    /* owned */
+    size_t              nservers;
+    time_t              since;          /* earlier lines are passed over */
+
+    /* names of the servers, borrowed; without any, all hosts are theirs */
+    const char         *names[AOPCTL_NAMES];
+    size_t              nnames;
+
+    time_t              first;
+    time_t              last;
+    uint64_t            lines;
+    uint64_t            damaged;
+    uint64_t            other;
+    uint64_t            before;         /* "since" */
+    uint64_t            outcomes[AOPCTL_REFUSED + 1];
+} aopctl_tally_t;
+
+
+/* Counts a line.  Returns 0 if memory is short. */
+
+int aopctl_tally_line(aopctl_tally_t *tally, const char *line, size_t len);
+
+void aopctl_tally_free(aopctl_tally_t *tally);
+
+
+/* What ngx_aop_ready() is to be asked about a server; hosts are not set. */
+
+void aopctl_tally_window(const aopctl_tally_t *tally,
+    const aopctl_server_t *server, ngx_aop_window_t *window);
+
+/* The start of that window. */
+
+time_t aopctl_tally_start(const aopctl_tally_t *tally);
+
+
+#endif /* _AOPCTL_TALLY_H_INCLUDED_ */

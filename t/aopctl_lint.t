@@ -1,0 +1,332 @@
+#!/usr/bin/perl
+
+# "aopctl lint": what is in a CA file, and what nginx would make of it.  And
+# what all commands have in common: help, wrong arguments, colours, output that
+# cannot be written.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+use AOP::Test;
+use AOP::Test::Aopctl;
+
+use constant {
+    DAY        => 86400,
+    UTF8STRING => 12,
+};
+
+my $folder = AOP::Test->checkout;
+my $nginx  = nginx(tls => 0);
+my $now    = time();
+
+sub file {
+    my ($name, $content) = @_;
+
+    return $nginx->path($nginx->write($name, $content));
+}
+
+sub slurp {
+    my ($file) = @_;
+
+    open my $fh, '<', "$folder/$file" or die "$file: $!";
+    local $/;
+    return scalar <$fh>;
+}
+
+# the words of all findings of an answer, and its verdicts
+sub words {
+    my ($answer) = @_;
+
+    my @part = map { $_, @{ $_->{certificates} || [] }, @{ $_->{crls} || [] } }
+               @{ $answer->{files} };
+
+    return join ' ', sort map { $_->{word} }
+                          map { @{ $_->{findings} || [] } } $answer, @part;
+}
+
+sub kinds {
+    my ($answer) = @_;
+
+    return join ' ', map { $_->{kind} }
+                     map { @{ $_->{certificates} } } @{ $answer->{files} };
+}
+
+my $builtin = join '', map { "$_\n" }
+              slurp('src/ngx_aop_cloudflare.c') =~ /^    "([^"]+)\\n"/mg;
+
+my $ca      = ca('Own CA');
+my $inter   = $ca->intermediate('Inter');
+my $leaf    = $ca->leaf('edge');
+my $origin  = ca([ O => 'CloudFlare, Inc.',
+                   OU => 'CloudFlare Origin SSL Certificate Authority' ]);
+
+# any certificate with the key of the Origin CA is its root, renewed
+
+$nginx->write('origin ca key.pem', <<'EOF');
+-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEkfrBgC7mhrIZ1G3MSq8vtCxF2eDW
+OiVALUngOoPOyt42gMaSIPRudD6JKX1pIW2qy36XGbtFAKGMtrLtBITe8A==
+-----END PUBLIC KEY-----
+EOF
+
+$nginx->write('ca.pem', $ca);
+$nginx->write('ca.key', $ca->key_pem);
+$nginx->write('request.pem', openssl('', 'req', '-new', '-newkey', 'ec',
+    '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout',
+    '/dev/null', '-subj', '/CN=renewed'));
+
+my $lookalike = openssl('', 'x509', '-req', '-set_serial', 1,
+    '-in', $nginx->path('request.pem'), '-CA', $nginx->path('ca.pem'),
+    '-CAkey', $nginx->path('ca.key'),
+    '-force_pubkey', $nginx->path('origin ca key.pem'));
+
+my %file = (
+    builtin  => file('builtin.pem', $builtin),
+    own      => file('own.pem', $ca),
+    leaf     => file('leaf.pem', $leaf),
+    inter    => file('inter.pem', $inter),
+    expired  => file('expired.pem', ca('Old', not_before => $now - 9 * DAY,
+                                              not_after  => $now - DAY)),
+    future   => file('future.pem', ca('New', not_before => $now + DAY)),
+    server   => file('server.pem', $ca->leaf('s', eku => 'serverAuth')),
+    past     => file('past.pem', $ca->leaf('p', not_before => $now - 9 * DAY,
+                                                not_after  => $now - DAY)),
+    stranger => file('stranger.pem', ca('Other CA')->leaf('x')),
+    root     => file('root.pem', $lookalike),
+    origin   => file('origin.pem', $origin->leaf('www.example.test')),
+    weak     => file('weak.pem', ca('Weak', key => 'rsa:1024')),
+    key      => file('key.pem', $ca->pem . $ca->key_pem),
+    many     => file('many.pem', [ map { ca("CA $_") } 1 .. 11 ]),
+    crl      => file('crl.pem', $ca->crl),
+    old_crl  => file('old crl.pem', $ca->crl(last_update => $now - 9 * DAY,
+                                             next_update => $now - DAY)),
+    empty    => file('empty.pem', ''),
+    broken   => file('broken.pem', substr $ca->pem, 0, 200),
+    der      => file('der.pem', openssl($ca->pem, 'x509', '-outform', 'DER')),
+    missing  => $nginx->path('missing.pem'),
+    folder   => $nginx->path('temp'),
+);
+
+# name, files, exit status, kinds of the certificates, words of the findings
+
+for (
+    [ 'the built-in CA', 'builtin', 0, 'origin_pull_ca', '' ],
+    [ 'an own CA', 'own', 0, 'root_ca', '' ],
+    [ 'an intermediate', 'inter', 0, 'intermediate_ca', '' ],
+    [ 'a leaf, its own anchor', 'leaf', 0, 'leaf', '' ],
+    [ 'a leaf and its CA', 'own leaf', 0, 'root_ca leaf', '' ],
+    [ 'the order does not matter', 'leaf own', 0, 'leaf root_ca', '' ],
+    [ 'a leaf and another CA', 'own stranger', 1, 'root_ca leaf',
+      'would_be_refused' ],
+    [ 'a leaf for servers', 'own server', 1, 'root_ca leaf',
+      'would_be_refused' ],
+    [ 'a leaf that ended', 'own past', 1, 'root_ca leaf',
+      'ended would_be_refused' ],
+    [ 'a certificate of the Origin CA', 'origin', 1, 'origin_ca_certificate',
+      'origin_ca_certificate' ],
+    [ 'the root of the Origin CA', 'root', 2, 'origin_ca_root', 'origin_ca' ],
+    [ 'an expired CA', 'expired', 1, 'root_ca', 'ended' ],
+    [ 'a CA of tomorrow', 'future', 1, 'root_ca', 'not_yet_valid' ],
+    [ 'a short key', 'weak', 1, 'root_ca', 'weak' ],
+    [ 'a private key', 'key', 1, 'root_ca', 'private_key' ],
+    [ 'own and shared', 'own builtin', 1, 'root_ca origin_pull_ca', 'mixed' ],
+    [ 'a bundle', 'many', 1, join(' ', ('root_ca') x 11), 'many' ],
+    [ 'a CRL', 'crl', 0, '', '' ],
+    [ 'a CA and its CRL', 'own crl', 0, 'root_ca', '' ],
+    [ 'an old CRL', 'old_crl', 1, '', 'ended' ],
+    [ 'a leaf that no CRL can revoke', 'leaf crl', 1, 'leaf',
+      'crl_not_asked' ],
+    (map { [ $_, $_, 2, '', 'unreadable' ] }
+         qw(empty broken der missing folder)),
+    [ 'one good, one bad', 'own missing', 2, 'root_ca', 'unreadable' ],
+) {
+    my ($name, $files, $status, $kinds, $words) = @$_;
+    my $answer = answer('lint', map { $file{$_} } split / /, $files);
+
+    is($answer->{status}, $status, "$name: exit status");
+    is($answer->{level}, (qw(ok warning error))[$status], "$name: level");
+    is(kinds($answer), $kinds, "$name: what it is");
+    is(words($answer), $words, "$name: what is wrong with it");
+}
+
+# the facts of a certificate are those that openssl tells
+
+my $cert = answer('lint', $file{own})->{files}[0]{certificates}[0];
+my ($sha) = $ca->openssl('-fingerprint', '-sha256') =~ /=(.*)/;
+
+is($cert->{fingerprint}, lc $sha =~ s/://gr, 'fingerprint');
+is($cert->{subject}, 'CN=Own CA', 'subject');
+is($cert->{serial}, $ca->serial, 'serial');
+like($cert->{days_left}, qr/^36[45]$/, 'days left');
+like($cert->{spki}, qr/^[0-9a-f]{64}$/, 'public key');
+
+my $judged = answer('lint', @file{qw(own leaf)})->{files}[1]{certificates}[0];
+
+is("$judged->{verdict} by $judged->{anchor}", 'ok by CN=Own CA',
+   'a leaf is judged by the CA beside it');
+is(answer('lint', @file{qw(own server)})
+       ->{files}[1]{certificates}[0]{verdict}, 'purpose', 'and not passed');
+
+# text for a person
+
+my $text = aopctl('lint', @file{qw(own missing)});
+
+like($text->{out}, qr/^\Q$file{own}\E\n  1: a root CA/m, 'text: what it is');
+like($text->{out}, qr/^  error: No such file/m, 'text: what is wrong');
+like($text->{out}, qr/^error\n\z/m, 'text: the level comes last');
+unlike($text->{out}, qr/\e/, 'text: no colours in a file');
+is($text->{err}, '', 'text: nothing on standard error');
+
+# names in certificates are text that a stranger wrote
+
+my $evil = file('evil.pem', AOP::Test::Cert->ca([ CN => [ UTF8STRING,
+    "\e]0;owned\a\e[31m\x{c2}\x{9b}31m\nok" ] ]));
+my $named = aopctl('lint', "$evil\e[2J", $evil);
+
+unlike($named->{out}, qr/[^\x20-\x7e\n]/, 'hostile name: printable ASCII');
+like($named->{out}, qr/\\x1b\[2J$/m, 'hostile file name: escaped');
+unlike(aopctl('lint', '--json', $evil)->{out}, qr/[^\x20-\x7e\n]/,
+       'hostile name: also in JSON');
+
+# colours: on a terminal only, and not if they are not wanted
+
+sub on_terminal {
+    my ($env) = @_;
+
+    return aopctl({ command => [ 'script', '-qec' ],
+                    env => { TERM => 'xterm', NO_COLOR => '', %$env } },
+                  binary() . " lint $file{own}", '/dev/null')->{out};
+}
+
+SKIP: {
+    skip 'no script(1)', 3 unless grep { -x "$_/script" } split /:/, $ENV{PATH};
+
+    like(on_terminal({}), qr/\e\[32mok\e\[0m/, 'colours on a terminal');
+    unlike(on_terminal({ NO_COLOR => 1 }), qr/\e/, 'none with NO_COLOR');
+    unlike(on_terminal({ TERM => 'dumb' }), qr/\e/, 'none on a dumb one');
+}
+
+# wrong arguments
+
+for (
+    [ [], qr/command is missing/ ],
+    [ [ 'frobnicate' ], qr/no command "frobnicate"/ ],
+    [ [ '--frobnicate' ], qr/no option "--frobnicate"/ ],
+    [ [ "\e[31m" ], qr/no command "\\x1b\[31m"/ ],
+    [ [ 'lint' ], qr/a file is missing/ ],
+    [ [ 'lint', '--frobnicate', 'x' ], qr/no option like "--frobnicate"/ ],
+    [ [ 'lint', '--json=x', 'x' ], qr/no option like "--json=x"/ ],
+    [ [ 'lint', '-x', 'x' ], qr/no option like "-x"/ ],
+    [ [ 'report', '--since' ], qr/"--since" needs a value/ ],
+    (map { [ [ 'report', '--since', $_ ], qr/"\Q$_\E" is no time/ ] }
+         '', '12', '12w', '-1h', '2030-01-31', '2030-01-31T12:00:00Zx',
+         '99999999999999999999h'),
+    (map { [ [ 'report', '--top', $_ ], qr/"\Q$_\E" is no number/ ] }
+         '', '0', '65', '1x', '-1'),
+    [ [ 'report', map { ('--name', 'x') } 1 .. 257 ], qr/more than 256 names/ ],
+    [ [ 'probe' ], qr/a host is missing/ ],
+    [ [ 'probe', 'a', 'b' ], qr/more than one host/ ],
+    [ [ 'probe', '--key', 'x', 'a' ], qr/"--key" without "--cert"/ ],
+    (map { [ [ 'probe', $_ ], qr/is no host and port/ ] }
+         '', 'a b', ':1', 'a:', 'a:x', 'a:0', 'a:65536', '[::1', '[::1]x',
+         "a\nb"),
+    (map { [ [ 'probe', '--timeout', $_, 'a' ], qr/is no number of seconds/ ] }
+         '0', '301', 'x'),
+    [ [ 'probe', '--http-port', '0', 'a' ], qr/"0" is no port/ ],
+    [ [ 'probe', '--path', 'x', 'a' ], qr/"x" is no path/ ],
+    [ [ 'probe', '--path', "/ HTTP/1.1\r\nX: y", 'a' ], qr/is no path/ ],
+    [ [ 'probe', '--host', "x\r\ny", 'a' ], qr/a name/ ],
+    [ [ 'probe', '--sni', '', 'a' ], qr/a name/ ],
+) {
+    my ($arg, $expected) = @$_;
+    my $run  = aopctl(@$arg);
+    my $name = join ' ', 'wrong:', @$arg > 9 ? 'many' : @$arg;
+
+    $name =~ s/[^ -~]/?/g;
+
+    is($run->{status}, 64, "$name: exit status");
+    like($run->{err}, qr/^aopctl: .*$expected.*--help" helps\n\z/,
+         "$name: said on standard error");
+    is($run->{out}, '', "$name: and nothing else");
+}
+
+is(aopctl('lint', '--', '--json')->{status}, 2, '"--" ends the options');
+is(aopctl('lint', $file{own}, '--json')->{out} =~ /^\{/, 1,
+   'options may follow the arguments');
+
+# help, version, man page and completion know the same options
+
+like(aopctl('--version')->{out}, qr/^aopctl \d+\.\d+\.\d+, OpenSSL /,
+     'version');
+is(aopctl('--version')->{out} =~ s/^aopctl (\S+),.*/$1/sr,
+   slurp('src/ngx_aop_version.h') =~ /_VERSION\s+"(.*)"/ && $1,
+   'the version is that of the module');
+
+my $man        = slurp('aopctl/aopctl.1') =~ s/\\-/-/gr;
+my $completion = slurp('aopctl/aopctl.bash-completion');
+
+for my $command (qw(lint probe report)) {
+    my $help = aopctl($command, '--help');
+
+    is($help->{status}, 0, "$command --help: exit status");
+    like($help->{out}, qr/^Usage: aopctl $command /, "$command --help");
+    is((grep { length > 80 } split /\n/, $help->{out}), 0,
+       "$command --help: not too wide");
+    is($help->{out}, aopctl($command, '-h', 'x')->{out}, "$command -h");
+
+    my ($section) = $man =~ /^\.SS aopctl $command(.*?)^\.S[SH]/ms;
+    my ($complete) = $completion =~ /^        $command\)(.*?);;/ms;
+
+    for my $option ($help->{out} =~ /^ {2,}(?:-\w, )?(--[\w-]+)/mg) {
+        like($complete, qr/\Q$option\E\b/, "$command: $option completed");
+
+        like($section, qr/^\.BI? \Q$option\E\b/m, "$command: $option in man")
+            unless $option eq '--help';
+    }
+}
+
+like(aopctl('--help')->{out}, qr/^Usage: aopctl COMMAND/, '--help');
+
+# the completion, as bash runs it
+
+sub completed {
+    my (@word) = @_;
+
+    my $run = aopctl({ command => [ 'bash', '-c' ] }, join "\n",
+        "cd '$folder'", '. aopctl/aopctl.bash-completion',
+        "COMP_WORDS=(@{[ map { qq('$_') } @word ]})", 'COMP_CWORD=' . $#word,
+        '_aopctl', 'echo "${COMPREPLY[*]}"');
+
+    return "$run->{out}$run->{err}" =~ s/\n\z//r;
+}
+
+is(completed('aopctl', ''), 'lint probe report --help --version',
+   'completion: commands');
+is(completed('aopctl', 'p'), 'probe', 'completion: a command');
+is(completed('aopctl', 'report', '--s'), '--since', 'completion: an option');
+is(completed('aopctl', 'lint', 'src/ngx_aop_lint.'),
+   'src/ngx_aop_lint.c src/ngx_aop_lint.h', 'completion: files');
+is(completed('aopctl', 'probe', '--key', 'LICEN'), 'LICENSE',
+   'completion: the value of an option');
+is(completed('aopctl', 'no', ''), '', 'completion: no command');
+
+SKIP: {
+    skip 'no man(1)', 1 unless grep { -x "$_/man" } split /:/, $ENV{PATH};
+
+    is(aopctl({ command => [ 'man', '--warnings', '-E', 'UTF-8', '-Tutf8',
+                             '-l' ] }, "$folder/aopctl/aopctl.1")->{err}, '',
+       'man page: no warnings');
+}
+
+# an answer that did not arrive is no answer
+
+my $full = aopctl({ out => '/dev/full' }, 'lint', $file{own});
+
+is($full->{status}, 74, 'a full disk: exit status');
+like($full->{err}, qr/cannot write: No space/, 'a full disk: said');
+
+done_testing();

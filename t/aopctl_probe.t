@@ -1,0 +1,361 @@
+#!/usr/bin/perl
+
+# "aopctl probe": does this origin serve strangers?  Against nginx in each mode,
+# against servers that are slow, silent, hostile or no web servers at all.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use IO::Socket::INET;
+use IO::Socket::SSL;
+use Test::More;
+use AOP::Test;
+use AOP::Test::Aopctl;
+
+my $nginx = nginx();
+my ($port, $http) = $nginx->ports(2);
+
+my $ca    = ca('Own CA');
+my $leaf  = $ca->leaf('edge');
+my $good  = $nginx->path($nginx->write('good.pem', $leaf->pem
+                                                  . $leaf->key_pem));
+my $other = ca('Other CA')->leaf('stranger');
+my $wrong = $nginx->path($nginx->write('wrong.pem', $other->pem
+                                                   . $other->key_pem));
+
+$nginx->write('ca.pem', $ca);
+
+my $tls = $nginx->listen_tls($port);
+
+# origin($site, $plain): a server with a name, before it a default one that does
+# not use the module, and a plain one
+sub origin {
+    my ($site, $plain) = @_;
+
+    $plain = 'return 301 https://site.test/;' unless defined $plain;
+
+    my $conf = <<"CONF";
+    aop_ca ca.pem;
+    server { @{[ $tls =~ s/( ssl[^;]*)/$1 default_server/r ]} return 404; }
+    server {
+        @{[ $tls =~ s/ http2 on;//r ]}
+        server_name site.test;
+        $site
+    }
+    server { listen 127.0.0.1:$http; $plain }
+CONF
+
+    $nginx->pid ? $nginx->reload($conf) : $nginx->configure($conf)->start;
+}
+
+sub probe {
+    return answer('probe', "127.0.0.1:$port", '--http-port', $http,
+                  '--sni', 'site.test', @_);
+}
+
+# the visits of an answer: their results, the session's after a slash
+sub visits {
+    my ($answer, $stranger) = @_;
+
+    return join ' ', map { "$_->{result}/$_->{with_session}{result}" }
+                     grep { $_->{stranger} eq $stranger }
+                     @{ $answer->{visits} };
+}
+
+# mode "on"
+
+origin('aop on; location / { return 200; }');
+
+my $on = probe();
+
+is("$on->{status} $on->{conclusion}", '0 enforced', 'on: enforced');
+is($on->{why}, 'enforced: strangers are refused', 'on: in words');
+ok($on->{asks}, 'on: asks for a certificate');
+is(join(' ', map { $_->{result} } @{ $on->{visits} }),
+   join(' ', ('refused') x 9),
+   'on: each visit is refused');
+is(join(' ', map { "$_->{tls}/$_->{http}" } grep { $_->{sni} }
+             @{ $on->{visits} }),
+   '1.3/1.1 1.3/1.1 1.2/1.1 1.2/1.1 1.3/2 1.3/2 1.2/2',
+   'on: over each protocol');
+is(scalar(grep { !$_->{sni} } @{ $on->{visits} }), 2, 'on: also without SNI');
+is("@{ $on->{ca_names} }", 'CN=Own CA', 'on: the names it tells');
+is($on->{plain_http}{result}, 'refused', 'on: HTTP redirects');
+is_deeply([ grep { $_->{with_session}{result} eq 'served' }
+            @{ $on->{visits} } ], [], 'on: no session gets around it');
+
+my $given = probe('--cert', $good);
+
+is("$given->{status} $given->{conclusion}", '0 enforced', 'on, good one');
+is(visits($given, 'given') =~ s{/\w+}{}gr, 'served served served',
+   'on: the given certificate is served');
+like($given->{why}, qr/given certificate is served/, 'on: and that is said');
+
+$given = probe('--cert', $wrong);
+
+is("$given->{status} $given->{conclusion}", '1 enforced_but',
+   'on, another one: exit status');
+like($given->{why}, qr/so is the given certificate/, 'on, another one: said');
+
+# the self-signed certificate bears the name of the CA
+
+like($nginx->wait_log(qr/refused: untrusted.*subject: "CN=Own CA"/),
+     qr/issuer: "CN=Own CA"/, 'the stranger takes the name of the CA');
+
+# holes
+
+origin('aop optional; location / { return 200; }');
+
+my $optional = probe();
+
+is("$optional->{status} $optional->{conclusion} $optional->{asks}",
+   '2 not_enforced 1', 'optional: not enforced, but asked');
+like($optional->{why},
+     qr/^this origin serves strangers: not enforced.*optional/,
+     'optional: in words');
+
+origin('aop off; location / { return 404; }');
+
+my $off = probe();
+
+is("$off->{status} $off->{conclusion} $off->{asks}", '2 not_enforced 0',
+   'off: not enforced, not even asked');
+like($off->{why}, qr/does not even ask/, 'off: in words');
+is($off->{visits}[0]{with_session}{resumed}, 1, 'off: sessions are resumed');
+
+origin('aop on; location / { return 200; }', 'return 200;');
+
+my $plain = probe();
+
+is("$plain->{status} $plain->{conclusion}", '1 enforced_but',
+   'plain HTTP: exit status');
+like($plain->{why}, qr/served over plain HTTP/, 'plain HTTP: said');
+is(probe('--no-http')->{status}, 0, 'plain HTTP: not asked for');
+
+origin('aop on; location / { return 200; } location /open { aop off; '
+       . 'return 200; }');
+
+is(probe('--path', '/open')->{status}, 2, 'an open location');
+is(probe('--host', 'elsewhere.test')->{status}, 2, 'another Host');
+
+# refused by other means
+
+origin('aop off; location / { return 403; }');
+
+my $other_means = probe();
+
+is("$other_means->{status} $other_means->{conclusion}", '3 cannot_tell',
+   'refused without being asked: exit status');
+like($other_means->{why}, qr/did not ask/, 'refused without being asked: said');
+
+origin('aop on; error_page 495 496 =503 /x; location / { return 200; } '
+       . 'location /x { aop off; return 503; }');
+
+is(probe()->{status}, 3, 'overloaded: cannot tell');
+
+# text for a person
+
+my $text = aopctl('probe', "127.0.0.1:$port", '--http-port', $http);
+
+like($text->{out}, qr/^127\.0\.0\.1 port $port \(127\.0\.0\.1\), SNI \(none\)/,
+     'text: who was asked');
+like($text->{out},
+     qr/^  TLS 1\.3, HTTP\/1\.1, no certificate, without SNI: served, HT/m,
+     'text: the visits');
+like($text->{out}, qr/^this origin serves strangers: not enforced[^\n]*\n\z/m,
+     'text: the conclusion comes last');
+unlike($text->{out}, qr/\e/, 'text: no colours in a file');
+
+# nginx's stock verification: a bad certificate is refused, none is served
+
+origin('aop off; ssl_client_certificate ca.pem; ssl_verify_client on; '
+       . 'location / { return 200; }');
+is(probe('--host', 'site.test', '--cert', $good)->{status}, 0,
+   'stock verification is enforcing, too');
+
+$nginx->finish;
+
+# servers that are not what they should be; each answers one connection after
+# another
+
+sub server {
+    my ($talk, %opt) = @_;
+
+    my $class  = $opt{tls} ? 'IO::Socket::SSL' : 'IO::Socket::INET';
+    my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 20,
+                                       ReuseAddr => 1) or die "listen: $!";
+    my $pid = fork();
+    die "fork: $!" unless defined $pid;
+
+    if ($pid == 0) {
+        $SIG{PIPE} = 'IGNORE';
+        alarm 60;
+
+        # one context for all connections: a session can be resumed
+
+        my $context = $opt{tls} && IO::Socket::SSL::SSL_Context->new(
+            SSL_server => 1, SSL_session_id_context => 'x', %{ $opt{tls} });
+
+        while (my $client = $listen->accept) {
+            if ($opt{tls}) {
+                $client = IO::Socket::SSL->start_SSL($client,
+                    SSL_server => 1, SSL_reuse_ctx => $context) or next;
+                while (<$client>) { last if /^\r?\n/ }
+            }
+            $talk->($client);
+        }
+
+        POSIX::_exit(0);
+    }
+
+    return ($listen->sockport, $pid);
+}
+
+my $cert = AOP::Test::Cert->server('hostile.test');
+my %tls  = (SSL_cert => $cert->x509, SSL_key => $cert->key);
+my $full = "HTTP/1.1 200 OK\r\n";
+
+for (
+    [ 'silent', sub { sleep 30 }, undef, 3, qr/timed out/ ],
+    [ 'slow', sub { my ($c) = @_; print {$c} "\x16" and sleep 1 for 1 .. 9 },
+      undef, 3, qr/timed out/ ],
+    [ 'closing', sub { close $_[0] }, undef, 3, qr/closed|reset|eof/i ],
+    [ 'no TLS', sub { print { $_[0] } "220 mail.test ESMTP\r\n" }, undef, 3,
+      qr/TLS failed/ ],
+    [ 'plain HTTP', sub { print { $_[0] } "$full\r\n" }, undef, 3,
+      qr/TLS failed/ ],
+    [ 'silent in TLS', sub { sleep 30 }, \%tls, 3, qr/timed out/ ],
+    [ 'closing in TLS', sub { close $_[0] }, \%tls, 3,
+      qr/closed|without an answer|eof/i ],
+    [ 'no HTTP in TLS', sub { print { $_[0] } "\e[2Jhello\r\n\r\n" }, \%tls, 3,
+      qr/not HTTP/ ],
+    [ 'status 99', sub { print { $_[0] } "HTTP/1.1 099 x\r\n\r\n" }, \%tls, 3,
+      qr/not HTTP/ ],
+    [ 'no status', sub { print { $_[0] } "HTTP/1.1 x\r\n\r\n" }, \%tls, 3,
+      qr/not HTTP/ ],
+    [ 'zeros', sub { print { $_[0] } "\0" x 100_000 }, \%tls, 3,
+      qr/not HTTP/ ],
+    [ 'an endless head', sub { my ($c) = @_; print {$c} $full;
+                               print {$c} 'X: ' . 'y' x 1000 . "\r\n" or return
+                                   for 1 .. 10_000 }, \%tls, 2,
+      qr/serves strangers/ ],
+    [ 'no more than a line', sub { print { $_[0] } $full }, \%tls, 2,
+      qr/serves strangers/ ],
+) {
+    my ($name, $talk, $tls_options, $status, $why) = @$_;
+    my ($at, $pid) = server($talk, tls => $tls_options);
+
+    my $answer = answer('probe', "127.0.0.1:$at", '--no-http', '--timeout', 1);
+
+    is($answer->{status}, $status, "$name: exit status");
+    like($answer->{why}, $why, "$name: said");
+    unlike(aopctl('probe', "127.0.0.1:$at", '--no-http', '--timeout', 1)->{out},
+           qr/[^\x20-\x7e\n]/, "$name: printable") if $name =~ /no HTTP|zeros/;
+
+    kill KILL => $pid;
+    waitpid $pid, 0;
+}
+
+# one that insists in the handshake, with hostile names of CAs
+
+my $evil = ca([ CN => [ 12, "\e[2J\nCN=ok" ] ]);
+
+for my $version (qw(TLSv1_2 TLSv1_3)) {
+    my ($at, $pid) = server(sub { print { $_[0] } "$full\r\n" }, tls => {
+        %tls, SSL_version => $version, SSL_client_ca => [ $evil->x509 ],
+        SSL_ca => [ $evil->x509 ],
+        SSL_verify_mode => SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+    });
+
+    my $run = aopctl('probe', "127.0.0.1:$at", '--no-http', '--timeout', 3);
+
+    is($run->{status}, 0, "insisting in the handshake, $version");
+    unlike($run->{out}, qr/[^\x20-\x7e\n]/, "hostile names, $version: escaped");
+
+    kill KILL => $pid;
+    waitpid $pid, 0;
+}
+
+# sessions that get around it: who was refused is served when it comes back
+
+{
+    my ($at, $pid) = server(sub {
+        my ($c) = @_;
+        my $code = $c->get_session_reused ? '200 OK' : '403 No';
+        print {$c} "HTTP/1.1 $code\r\nContent-Length: 0\r\n\r\n";
+    }, tls => { %tls, SSL_version => 'TLSv1_2' });
+
+    my $answer = answer('probe', "127.0.0.1:$at", '--no-http', '--timeout', 3);
+
+    is("$answer->{status} $answer->{conclusion}", '2 not_enforced',
+       'a session gets around it');
+    like($answer->{why}, qr/resume a session/, 'and that is said');
+
+    kill KILL => $pid;
+    waitpid $pid, 0;
+}
+
+# nobody there
+
+my $nobody = answer('probe', '127.0.0.1:1', '--timeout', 1);
+
+is("$nobody->{status} $nobody->{conclusion}", '3 cannot_tell',
+   'nobody there: exit status');
+like($nobody->{why}, qr/^127\.0\.0\.1: cannot connect: Connection refused/,
+     'nobody there: said');
+
+my $edge = answer('probe', '104.16.0.1', '--timeout', 1);
+
+is($edge->{status}, 3, 'Cloudflare\'s edge: exit status');
+like($edge->{why}, qr/Cloudflare's edge/, 'Cloudflare\'s edge: said');
+is(answer('probe', '[2606:4700::1]:443')->{why} =~ /Cloudflare's edge/, 1,
+   'Cloudflare\'s edge, IPv6');
+
+my $unknown = aopctl('probe', 'no-such-host.invalid', '--timeout', 3);
+
+is($unknown->{status}, 3, 'no such host: exit status');
+like($unknown->{err}, qr/^aopctl: .*resolve/, 'no such host: said');
+
+# an address that takes no connection: a full backlog drops what comes
+
+{
+    my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 0);
+    my @filler = map { IO::Socket::INET->new(Proto => 'tcp', Blocking => 0,
+                           PeerAddr => '127.0.0.1',
+                           PeerPort => $listen->sockport) } 1 .. 5;
+
+    my $run = aopctl('probe', '127.0.0.1:' . $listen->sockport,
+                     '--timeout', 1, '--json');
+
+    is($run->{status}, 3, 'unreachable: exit status');
+    like($run->{out}, qr/timed out/, 'unreachable: said');
+    cmp_ok($run->{seconds}, '<', 3, 'unreachable: in time');
+}
+
+# files
+
+$nginx->write('only key.pem', $leaf->key_pem);
+$nginx->write('other key.pem', $other->key_pem);
+$nginx->write('locked.pem', $leaf->pem . openssl($leaf->key_pem, 'pkcs8',
+    '-topk8', '-passout', 'pass:secret'));
+
+for (
+    [ [ '--cert', '/no/such' ], qr/No such file/ ],
+    [ [ '--cert', $nginx->path('only key.pem') ], qr/no certificate/ ],
+    [ [ '--cert', $nginx->path('ca.pem') ], qr/no private key/ ],
+    [ [ '--cert', $good, '--key', $nginx->path('other key.pem') ],
+      qr/is not that of the certificate/ ],
+    [ [ '--cert', $good, '--key', '/no/such' ], qr/No such file/ ],
+    [ [ '--cert', $nginx->path('locked.pem') ], qr/no passphrase/ ],
+) {
+    my ($arg, $expected) = @$_;
+    my $run = aopctl('probe', '127.0.0.1:1', @$arg);
+
+    is($run->{status}, 66, "a wrong file: $expected");
+    like($run->{err}, qr/^aopctl: .*$expected/, 'said on standard error');
+}
+
+done_testing();

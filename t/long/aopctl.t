@@ -1,0 +1,128 @@
+#!/usr/bin/perl
+
+# "aopctl report" on a log of the size that logs have: how fast, and that its
+# memory does not grow with the log, whatever variety strangers put into it.
+# AOP_LOG_MB makes the log larger.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+
+use IO::Compress::Gzip qw(gzip);
+use POSIX qw(strftime);
+use Test::More;
+use AOP::Test;
+use AOP::Test::Aopctl;
+
+use constant {
+    MB       => 1e6,
+    MIN_RATE => 500,        # MB a minute
+    GROWTH   => 2048,       # kB, from a log of 4 MB to one a hundred times that
+    START    => 1896177600,
+};
+
+my $size  = $ENV{AOP_LOG_MB} || 400;
+my $nginx = nginx(tls => 0);
+
+alarm 900;
+
+# block($lines, $first): so many lines, each with texts that no other has; one
+# of five failed, and there are more servers than are told apart
+sub block {
+    my ($lines, $first) = @_;
+
+    return join '', map {
+        log_line($_ % 5 ? () : (none => 'edge'),
+                 time      => strftime('%Y-%m-%dT%H:%M:%S+00:00',
+                                       gmtime(START + $_ * 60)),
+                 server    => 's' . $_ % 400 . '.test',
+                 peer_addr => join('.', 172, 64, ($_ >> 8) & 255, $_ & 255),
+                 uri       => "/path/$_/" . 'x' x 40,
+                 host      => "h$_.test",
+                 ua        => "agent/$_")
+    } $first .. $first + $lines - 1;
+}
+
+# log_file($name, $mb): a log of that size, and how many lines it has
+sub log_file {
+    my ($name, $mb) = @_;
+    my ($written, $lines) = (0, 0);
+
+    open my $fh, '>', $nginx->path($name) or die "$name: $!";
+
+    while ($written < $mb * MB) {
+        my $block = block(4000, $lines);
+
+        # the same again, with other texts: making lines takes longer than
+        # reading them
+        for my $turn ('a' .. 'h') {
+            my $text = $block =~ s{"(/path/|agent/|h)(\d)}{"$1$turn$2}gr;
+
+            print {$fh} $text;
+            $written += length $text;
+        }
+
+        $lines += 4000;
+    }
+
+    close $fh or die "$name: $!";
+
+    return ($nginx->path($name), $lines * 8);
+}
+
+sub told {
+    my ($what, $run, $mb) = @_;
+
+    diag sprintf '%s: %.0f MB in %.1f s, %.0f MB a minute, %.1f MB of memory',
+                 $what, $mb, $run->{seconds}, $mb / $run->{seconds} * 60,
+                 $run->{rss} / 1024;
+}
+
+my ($small)       = log_file('small.log', 4);
+my ($big, $lines) = log_file('big.log', $size);
+
+my $little = aopctl({ timeout => 600 }, 'report', '--json', $small);
+my $much   = aopctl({ timeout => 600 }, 'report', '--json', $big);
+my $mb     = (-s $big) / MB;
+
+told('report', $much, $mb);
+
+like($much->{out}, qr/"judged": $lines,/, 'all lines were judged');
+is($much->{status}, 2, 'and found not ready');
+cmp_ok($much->{rss} - $little->{rss}, '<', GROWTH,
+       'the memory does not grow with the log');
+cmp_ok($mb / $much->{seconds} * 60, '>', MIN_RATE, 'throughput');
+
+# the same, compressed; a bomb is no more than a long log
+
+my $gz = $nginx->path('big.log.gz');
+
+gzip($big, $gz, -Level => 1) or die 'gzip failed';
+
+my $packed = aopctl({ timeout => 600 }, 'report', '--json', $gz);
+
+told('gzip', $packed, $mb);
+
+like($packed->{out}, qr/"judged": $lines,/, 'gzip: all lines');
+cmp_ok($packed->{rss} - $little->{rss}, '<', GROWTH, 'gzip: memory');
+cmp_ok($mb / $packed->{seconds} * 60, '>', MIN_RATE, 'gzip: throughput');
+
+{
+    my $bomb = $nginx->path('bomb.gz');
+    my $pack = IO::Compress::Gzip->new($bomb) or die 'gzip failed';
+
+    $pack->print("\0" x MB) for 1 .. 200;
+    $pack->close;
+
+    my $run = aopctl({ timeout => 600 }, 'report', '--json', $bomb);
+
+    told('bomb', $run, 200);
+
+    is($run->{status}, 3, 'a bomb: cannot tell');
+    like($run->{out}, qr/"damaged": 1,/, 'a bomb: one damaged line');
+    cmp_ok($run->{rss} - $little->{rss}, '<', GROWTH, 'a bomb: memory');
+}
+
+done_testing();
