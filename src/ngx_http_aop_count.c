@@ -16,6 +16,8 @@
 #define NGX_HTTP_AOP_CLIENT_IN_USE  3600
 
 
+static ngx_uint_t ngx_http_aop_count_held(ngx_http_request_t *r,
+    ngx_http_aop_held_t *held, ngx_uint_t *count, time_t *span);
 static ngx_http_aop_known_t *ngx_http_aop_count_known(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_aop_count_failed(ngx_http_request_t *r,
     ngx_http_aop_known_t *known, ngx_aop_verdict_e verdict,
@@ -274,31 +276,57 @@ ngx_http_aop_count_place(ngx_http_aop_server_t *server, const u_char *digest)
 
 ngx_uint_t
 ngx_http_aop_count_due(ngx_http_request_t *r, ngx_aop_verdict_e verdict,
-    ngx_aop_peer_e peer, ngx_uint_t *count)
+    ngx_aop_peer_e peer, ngx_uint_t *count, time_t *span)
 {
-    ngx_atomic_uint_t          until, now;
-    ngx_http_aop_held_t       *held;
-    ngx_http_aop_known_t      *known;
+    ngx_http_aop_known_t  *known;
+
+    known = ngx_http_aop_count_known(r);
+
+    return ngx_http_aop_count_held(r, known
+                                      ? &known->shared->held[verdict][peer]
+                                      : NULL,
+                                   count, span);
+}
+
+
+ngx_uint_t
+ngx_http_aop_count_mode_due(ngx_http_request_t *r)
+{
+    time_t                 span;
+    ngx_uint_t             count;
+    ngx_http_aop_known_t  *known;
+
+    known = ngx_http_aop_count_known(r);
+
+    return ngx_http_aop_count_held(r, known ? &known->shared->mode : NULL,
+                                   &count, &span);
+}
+
+
+static ngx_uint_t
+ngx_http_aop_count_held(ngx_http_request_t *r, ngx_http_aop_held_t *held,
+    ngx_uint_t *count, time_t *span)
+{
+    ngx_atomic_uint_t          until, now, interval;
     ngx_http_aop_main_conf_t  *amcf;
 
     *count = 0;
+    *span = 0;
 
     amcf = ngx_http_get_module_main_conf(r, ngx_http_aop_module);
-    known = ngx_http_aop_count_known(r);
+    interval = amcf->log_interval;
 
-    if (known == NULL || amcf->log_interval == 0) {
+    if (held == NULL || interval == 0) {
         return 1;
     }
 
-    held = &known->shared->held[verdict][peer];
     until = held->until;
     now = ngx_time();
 
     /* a clock that was set back must not silence it for as long */
 
-    if ((now < until
-         && until - now <= (ngx_atomic_uint_t) amcf->log_interval)
-        || !ngx_atomic_cmp_set(&held->until, until, now + amcf->log_interval))
+    if ((now < until && until - now <= interval)
+        || !ngx_atomic_cmp_set(&held->until, until, now + interval))
     {
         (void) ngx_atomic_fetch_add(&held->held, 1);
         return 0;
@@ -306,6 +334,14 @@ ngx_http_aop_count_due(ngx_http_request_t *r, ngx_aop_verdict_e verdict,
 
     *count = held->held;
     (void) ngx_atomic_fetch_add(&held->held, -(ngx_atomic_int_t) *count);
+
+    /* the line before was an interval before "until", or longer ago */
+
+    *span = interval;
+
+    if (now > until + interval) {
+        *span += now - until;
+    }
 
     return 1;
 }

@@ -20,8 +20,6 @@
     (sizeof(" ( similar in the last s)") + NGX_INT_T_LEN + NGX_TIME_T_LEN)
 
 
-static u_char *ngx_http_aop_log_similar(ngx_http_request_t *r, u_char *p,
-    ngx_uint_t held);
 static const char *ngx_http_aop_log_done(const ngx_http_aop_state_t *state);
 static void ngx_http_aop_log_name(ngx_str_t *text, ngx_str_t *fact);
 
@@ -32,6 +30,7 @@ ngx_http_aop_log(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
     char                     *action;
     u_char                   *p, similar[NGX_HTTP_AOP_SIMILAR_LEN];
     ngx_str_t                 subject, issuer, *serial;
+    time_t                    span;
     ngx_uint_t                held;
     ngx_http_aop_peer_t       peer;
     ngx_http_aop_loc_conf_t  *alcf;
@@ -42,12 +41,19 @@ ngx_http_aop_log(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
 
     ngx_http_aop_peer(r, &peer);
 
-    if (!ngx_http_aop_count_due(r, state->result->verdict, peer.class, &held))
+    if (!ngx_http_aop_count_due(r, state->result->verdict, peer.class, &held,
+                                &span))
     {
         return;
     }
 
-    p = ngx_http_aop_log_similar(r, similar, held);
+    /* how many lines of the same cause this one stands for */
+
+    p = similar;
+
+    if (held) {
+        p = ngx_sprintf(p, " (%ui similar in the last %Ts)", held, span);
+    }
 
     ngx_http_aop_log_name(&subject,
                       ngx_http_aop_record_fact(r, NGX_AOP_CERT_SUBJECT));
@@ -82,24 +88,6 @@ ngx_http_aop_log(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
     }
 
     r->connection->log->action = action;
-}
-
-
-/* How many lines of the same cause this one stands for. */
-
-static u_char *
-ngx_http_aop_log_similar(ngx_http_request_t *r, u_char *p, ngx_uint_t held)
-{
-    ngx_http_aop_main_conf_t  *amcf;
-
-    if (held == 0) {
-        return p;
-    }
-
-    amcf = ngx_http_get_module_main_conf(r, ngx_http_aop_module);
-
-    return ngx_sprintf(p, " (%ui similar in the last %Ts)", held,
-                       amcf->log_interval);
 }
 
 

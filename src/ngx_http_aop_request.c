@@ -359,11 +359,8 @@ static ngx_int_t
 ngx_http_aop_mode(ngx_http_request_t *r, const ngx_http_aop_mode_t *conf,
     ngx_http_aop_mode_e *mode)
 {
-    ngx_str_t                  value;
-    ngx_uint_t                 i;
-    ngx_http_aop_main_conf_t  *amcf;
-
-    static time_t  logged;
+    ngx_str_t   value;
+    ngx_uint_t  i;
 
     if (conf->mode != NGX_HTTP_AOP_VARIABLE) {
         *mode = conf->mode;
@@ -385,11 +382,7 @@ ngx_http_aop_mode(ngx_http_request_t *r, const ngx_http_aop_mode_t *conf,
         }
     }
 
-    amcf = ngx_http_get_module_main_conf(r, ngx_http_aop_module);
-
-    if (ngx_time() - logged >= amcf->log_interval) {
-        logged = ngx_time();
-
+    if (ngx_http_aop_count_mode_due(r)) {
         ngx_http_aop_log_mode(r, conf, &value);
     }
 

@@ -22,6 +22,10 @@
 #define NGX_HTTP_AOP_NAME_LEN     160
 
 
+#define NGX_HTTP_AOP_ZONE_SIZE                                                \
+    (sizeof(ngx_http_aop_shared_t) + sizeof(ngx_http_aop_server_t))
+
+
 static ngx_int_t ngx_http_aop_zone_init(ngx_shm_zone_t *zone, void *data);
 static ngx_uint_t ngx_http_aop_zone_exists(ngx_conf_t *cf);
 static ngx_int_t ngx_http_aop_zone_servers(ngx_conf_t *cf,
@@ -143,7 +147,7 @@ ngx_http_aop_zone_init(ngx_shm_zone_t *zone, void *data)
     }
 
     shared->version = NGX_HTTP_AOP_ZONE_VERSION;
-    shared->size = sizeof(ngx_http_aop_shared_t);
+    shared->size = NGX_HTTP_AOP_ZONE_SIZE;
 
     ngx_queue_init(&shared->servers);
 
@@ -170,7 +174,7 @@ ngx_http_aop_zone_shared(ngx_http_aop_main_conf_t *amcf)
 
     if (shared == NULL
         || shared->version != NGX_HTTP_AOP_ZONE_VERSION
-        || shared->size != sizeof(ngx_http_aop_shared_t))
+        || shared->size != NGX_HTTP_AOP_ZONE_SIZE)
     {
         return NULL;
     }

@@ -113,6 +113,7 @@ typedef struct {
     ngx_atomic_t            stale[NGX_AOP_PEERS];
 
     ngx_http_aop_held_t     held[NGX_AOP_VERDICTS][NGX_AOP_PEERS];
+    ngx_http_aop_held_t     mode;       /* of lines about wrong modes */
 
     /* sums at the policy's start, and at the start of each hour */
 
@@ -145,7 +146,7 @@ typedef struct {
 
 typedef struct {
     uint32_t                version;
-    uint32_t                size;       /* of this structure */
+    uint32_t                size;       /* of this structure and a server */
     ngx_queue_t             servers;    /* of ngx_http_aop_server_t */
     ngx_atomic_t            cache_hits;
     ngx_atomic_t            cache_misses;
@@ -192,7 +193,8 @@ ngx_http_aop_shared_t *ngx_http_aop_zone_shared(
  * first judged one on it.
  *
  * ngx_http_aop_count_due() tells whether a line about this cause may be
- * logged now, and how many were held back since the last one.
+ * logged now, how many were held back since the last one, and for how long;
+ * ngx_http_aop_count_mode_due() does so for modes that are none.
  */
 
 void ngx_http_aop_count_init(ngx_slab_pool_t *shpool,
@@ -201,7 +203,9 @@ void ngx_http_aop_count_cache(ngx_uint_t hit);
 void ngx_http_aop_count(ngx_http_request_t *r,
     const ngx_http_aop_state_t *state);
 ngx_uint_t ngx_http_aop_count_due(ngx_http_request_t *r,
-    ngx_aop_verdict_e verdict, ngx_aop_peer_e peer, ngx_uint_t *held);
+    ngx_aop_verdict_e verdict, ngx_aop_peer_e peer, ngx_uint_t *held,
+    time_t *span);
+ngx_uint_t ngx_http_aop_count_mode_due(ngx_http_request_t *r);
 
 
 /* The sums as they are now. */

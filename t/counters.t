@@ -590,7 +590,8 @@ sub full_zone {
                                     ->test_config;
         isnt($code, 0, "$name: refused");
         like($output, qr/\[emerg\]\ .*"aop_zone"\ is\ too\ small,
-                         \ it\ must\ be\ at\ least\ 256k\ in\ /x, "$name: said");
+                         \ it\ must\ be\ at\ least\ 256k\ in\ /x,
+             "$name: said");
     }
 
     for (qw(-1 many 1x)) {
@@ -613,7 +614,8 @@ sub full_zone {
     my @said = grep { /aop_zone/ } $nginx->log_since($mark);
 
     is(scalar @said, 1, 'a full zone is told of once');
-    my ($lost) = $said[0] =~ /\ \[error\]\ \d+\#\d+:\ aop:\ "aop_zone"\ is\ full:
+    my ($lost) = $said[0] =~ /\ \[error\]\ \d+\#\d+:\ aop:\ "aop_zone"
+        \ is\ full:
         \ (\d+)\ of\ 100\ servers\ are\ judged\ but\ not\ counted;
         \ raise\ its\ size$/x;
     cmp_ok($lost || 0, '>', 10, "not counted: " . ($lost || $said[0]));

@@ -85,7 +85,8 @@ for (
       direct => [ '203.0.114.77' ] ],
     [ 'aop_edge 128.0.0.0/1;', edge => [ qw(203.0.113.1 128.0.0.0 239.1.1.1) ],
       direct => [ qw(8.8.8.8 8000::1 2001:db8::1) ] ],
-    [ 'aop_edge ::/0 proxy=127.0.0.1;', edge => [ qw(8.8.8.8 2001:db8::1 2400:cb00::1) ] ],
+    [ 'aop_edge ::/0 proxy=127.0.0.1;',
+      edge => [ qw(8.8.8.8 2001:db8::1 2400:cb00::1) ] ],
 ) {
     my ($http, %class) = @$_;
     my $where = $http || 'without aop_edge';

@@ -361,7 +361,8 @@ sub check {
     my ($first) = $server =~ /^(d\d+\.test)$/;
 
     # the label has the first name
-    my ($is) = grep { $_->{name} =~ /^(?:a\.|\*\.)?\Q$server\E 127\.0\.0\.1:$to$/ }
+    my ($is) = grep { $_->{name} =~ /^(?:a\.|\*\.)?\Q$server\E
+                                      \ 127\.0\.0\.1:$to$/x }
                @{ $report->json->{servers} };
 
     $why =~ s/HOST/$server/g;
@@ -398,6 +399,7 @@ sub total { requests(report($admin)->server(label($_[0]))) }
 
 sub failed {
     my ($server, $to) = @_;
-    my ($n) = report($admin)->server(label($server, $to))->{why} =~ /^(\d+) of /;
+    my $why = report($admin)->server(label($server, $to))->{why};
+    my ($n) = $why =~ /^(\d+) of /;
     return $n || 0;
 }

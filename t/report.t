@@ -256,7 +256,8 @@ for my $i (0 .. $#hostile) {
     }
 
     ok($report->metrics, "$name: Prometheus is well-formed");
-    is(join(' ', grep { /^<(?:script|img|a)\b(?! href="\?format=\w+">)| on\w+=/ }
+    is(join(' ', grep { /^<(?:script|img|a)\b(?!\ href="\?format=\w+">)
+                         |\ on\w+=/x }
             elements($report->text('html'))), '',
        "$name: no markup on the page");
 }

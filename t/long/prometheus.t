@@ -182,7 +182,8 @@ sub scrapes {
 sub firing {
     my ($name) = @_;
 
-    return join ', ', sort map { "@{ $_->{labels} }{qw(severity server verdict)}" }
+    return join ', ', sort
+           map { "@{ $_->{labels} }{qw(severity server verdict)}" }
            grep { $_->{state} eq 'firing' && $_->{labels}{alertname} eq $name }
            @{ api('alerts')->{alerts} || [] };
 }
