@@ -358,12 +358,23 @@ ngx_aop_pem_is_der(const char *data, size_t len)
 static int
 ngx_aop_pem_broken(ngx_aop_pem_t *pem, const char *what, int n)
 {
+    char         *p, name[40];
     const char  *reason;
+
+    /* the name is what stands in the file */
+
+    snprintf(name, sizeof(name), "%s", what);
+
+    for (p = name; *p; p++) {
+        if (*p < 0x20 || *p > 0x7e) {
+            *p = '?';
+        }
+    }
 
     reason = ERR_reason_error_string(ERR_peek_last_error());
 
-    snprintf(pem->err, sizeof(pem->err), "block %d (%.40s) is broken: %s",
-             n, what, reason ? reason : "it is no certificate or CRL");
+    snprintf(pem->err, sizeof(pem->err), "block %d (%s) is broken: %s",
+             n, name, reason ? reason : "it is no certificate or CRL");
 
     ERR_clear_error();
 

@@ -121,7 +121,7 @@ ngx_aop_stamp_resumable(const ngx_aop_stamp_t *stamp,
     return stamp->verdict == NGX_AOP_OK
            && memcmp(stamp->policy, policy->digest, NGX_AOP_DIGEST) == 0
            && now >= stamp->made
-           && now - stamp->made < timeout
+           && stamp->made > now - timeout
            && now <= stamp->valid_until;
 }
 

@@ -402,7 +402,10 @@ ngx_http_aop_record_print(ngx_http_aop_record_t *record, X509 *leaf,
         p = ngx_pnalloc(record->pool, len + 1);
 
         if (p != NULL) {
-            ngx_memcpy(p, data, len);
+            if (len) {
+                ngx_memcpy(p, data, len);
+            }
+
             record->facts[fact].data = p;
             record->facts[fact].len = len;
         }

@@ -557,6 +557,10 @@ ngx_http_aop_page_location(ngx_http_request_t *r)
 
     failure = ngx_http_aop_failure(r);
 
+    if (failure == NULL) {
+        return 0;
+    }
+
     if (failure->entering) {
         failure->entering = 0;
         failure->location = r->loc_conf;

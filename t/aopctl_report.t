@@ -136,6 +136,7 @@ for (
     [ 'rubbish behind it', "{\"a\":1} x\n" ],
     [ 'two objects', $line =~ s/\n/$line/r ],
     [ 'zeros', "\0" x 5000 . $line ],
+    [ 'nothing but zeros', "\0" x 5000 . "\n" ],
     [ 'a zero in it', $line =~ s/GET/G\0T/r ],
     [ 'no UTF-8', $line =~ s/GET/G\xffT/r ],
     [ 'overlong UTF-8', $line =~ s/GET/G\xc0\x80T/r ],
@@ -252,6 +253,36 @@ is(scalar @{ $behind->{paths} }, 2, 'paths, no more than --top');
 is(join(', ', map { "$_->{text} $_->{count}" } @{ $behind->{user_agents} }),
    'Mozilla/5.0 3,  1', 'user agents, also none');
 
+# times: of any zone, in any order
+
+is(report(log_line(time => '2030-01-31T02:00:00+05:30'))->{first},
+   '2030-01-30T20:30:00Z', 'a zone east of Greenwich');
+is(report(log_line(time => '2030-01-31T20:00:00-08:00'))->{last},
+   '2030-02-01T04:00:00Z', 'a zone west of it');
+
+my $backwards = report(join '', map { log_line(time => at($_)) }
+                                1, 1, 0, 0, 0, 3);
+
+is(join(' ', map { substr($_->{from}, 11, 2) . "=$_->{passed}" }
+             @{ $backwards->{servers}[0]{over_time} }), '09=1 10=0 11=2 12=3',
+   'the latest lines first');
+
+# a server that has been silent since is not judged by what was
+
+my $silent = report($failed . join '', map {
+    log_line(server => 'busy.test', time => at(-48)) } 1 .. 100);
+
+is($silent->{servers}[0]{ready}, 'unknown', 'a server that fell silent');
+
+# hosts that are not the server's are not named
+
+my $named = report($passed . $failed . log_line(none => 'edge', time => at(0),
+                                                host => 'own.test'),
+                   '--name', 'own.test');
+
+like($named->{servers}[0]{why}, qr/own\.test/, 'its own hosts are named');
+unlike($named->{servers}[0]{why}, qr/shop\.test/, 'others are not');
+
 # over time: as many slots for years as for hours
 
 my $years = report(join '', map { log_line(time => at($_ * 24)) }
@@ -263,6 +294,8 @@ $sum += $_->{passed} for @slot;
 
 cmp_ok(scalar @slot, '<=', 24, 'years: few slots');
 is($sum, 801, 'years: nothing lost');
+is(scalar(grep { !$_->{passed} } @slot), 0, 'years: each slot where it belongs');
+cmp_ok($slot[0]{from}, 'le', $years->{first}, 'years: from the first');
 is(report(log_line(time => at(0)) . log_line(time => at(40)))
        ->{servers}[0]{over_time}[0]{seconds}, 7200, 'two days: two hours each');
 
