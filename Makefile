@@ -34,8 +34,8 @@ MAKEOVERRIDES =
 .DELETE_ON_ERROR:
 
 
-.PHONY: help deps build install test demo bench check-mutants check-long \
-        clean tool FORCE
+.PHONY: help deps build install test demo bench check check-mutants check-long \
+        sanitize fuzz coverage soak deb clean tool FORCE
 
 help: ## List the targets (the default)
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile \
@@ -56,7 +56,7 @@ deps: ## Install the packages that building and testing needs (Debian)
 
 # A plain build installs no packages: it says what it lacks.
 
-ifneq ($(filter test demo bench check-%,$(MAKECMDGOALS)),)
+ifneq ($(filter test demo bench check check-% soak,$(MAKECMDGOALS)),)
 $(facts): deps
 endif
 
@@ -160,11 +160,59 @@ bench: build ## Measure what it costs beside stock nginx; BENCH=quick: sooner
 	@$(run) BENCH=$(BENCH) perl t/bench/bench.pl
 
 
+check: build ## Analyse the C code and the scripts, which is to find nothing
+	@t/tools/install-packages $(nginx) $(source) cppcheck shellcheck
+	@t/tools/check-source $(BUILD)/check $(tree)
+
 check-mutants: build ## Prove that the tests fail when the module is broken
 	@NGINX=$(nginx) NGINX_SRC=$(source) t/tools/mutate $(BUILD)/mutants
 
 check-long: check-mutants ## Run what takes too long for "make test"
 	@$(if $(long),$(prove) $(long))
+
+
+# Only nginx itself knows when an allocation of its own has ended, so it is
+# built to find errors too. It never frees all that it has on exit.
+
+san        = $(abspath $(BUILD))/sanitize
+san_cflags = -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined
+
+sanitize: ## Run the tests with ASan and UBSan in nginx and the module
+	@t/tools/install-packages $(nginx) $(source) dpkg-dev libpcre2-dev zlib1g-dev
+	@t/tools/sanitize $(nginx) $(san)/nginx
+	+@ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0 \
+	UBSAN_OPTIONS=print_stacktrace=1 \
+	$(MAKE) --no-print-directory test BUILD=$(san)/build \
+	    NGINX=$(san)/nginx/nginx NGINX_SRC=$(san)/nginx/source \
+	    TESTS='$(TESTS)' AOP_CFLAGS='$(san_cflags) $(AOP_CFLAGS)'
+
+
+fuzz: ## Fuzz what reads the input of others, FUZZ_TIME=60 seconds each
+	@t/tools/install-packages $(nginx) $(source) clang libclang-rt-dev \
+	    libjansson-dev zlib1g-dev
+	@FUZZ_TIME=$(FUZZ_TIME) t/tools/fuzz $(BUILD)/fuzz
+
+
+# nginx links modules with the compiler alone, so the flag must be part of it.
+
+cov = $(abspath $(BUILD))/coverage
+
+coverage: ## Run the tests, and tell which lines of C none of them runs
+	@mkdir -p $(cov)
+	@printf '#!/bin/sh\nexec $(CC) --coverage "$$@"\n' > $(cov)/cc
+	@chmod +x $(cov)/cc
+	@find $(cov) -name '*.gcda' -delete
+	+@$(MAKE) --no-print-directory test CC=$(cov)/cc BUILD=$(cov)/build \
+	    NGINX=$(nginx) NGINX_SRC=$(source) TESTS='$(TESTS)' AOP_CFLAGS=-O0
+	@t/tools/coverage $(cov)/build
+
+
+soak: build ## Run all at once for MINUTES=10: load, bad clients, reloads
+	@$(run) MINUTES=$(MINUTES) prove --verbose -It/lib t/soak/soak.t
+
+
+deb: ## Build the Debian packages, in build/deb
+	@t/tools/build-deb $(BUILD)/deb
 
 
 clean: ## Remove all that was built

@@ -1,0 +1,56 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/* An address range holds its own address, and no bit beyond its prefix. */
+
+
+#include <netinet/in.h>
+
+#include "ngx_aop_peer.h"
+#include "fuzz.h"
+
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char                 *text;
+    unsigned              i;
+    ngx_aop_range_t       range;
+    struct sockaddr_in6   sin6;
+
+    text = malloc(size ? size : 1);
+    fuzz_check(text != NULL);
+    memcpy(text, data, size);
+
+    memset(&range, 0xff, sizeof(range));
+    memset(&sin6, 0, sizeof(sin6));
+
+    if (ngx_aop_range_parse(&range, text, size)) {
+        fuzz_check(range.bits <= 128);
+
+        for (i = range.bits; i < 128; i++) {
+            fuzz_check(!(range.addr[i / 8] & 0x80 >> i % 8));
+        }
+
+        sin6.sin6_family = AF_INET6;
+        memcpy(&sin6.sin6_addr, range.addr, 16);
+
+        fuzz_check(ngx_aop_range_find(&range, 1,
+                                      (struct sockaddr *) &sin6));
+        fuzz_check(ngx_aop_peer_class((struct sockaddr *) &sin6, &range, 1)
+                   == NGX_AOP_EDGE);
+
+        if (range.bits) {
+            sin6.sin6_addr.s6_addr[0] ^= 0x80;
+            fuzz_check(!ngx_aop_range_find(&range, 1,
+                                           (struct sockaddr *) &sin6));
+        }
+    }
+
+    free(text);
+
+    return 0;
+}
