@@ -1,0 +1,72 @@
+#!/usr/bin/perl
+
+# One version everywhere: the header says which; and the man page of the module
+# names all that there is to name.
+
+use strict;
+use warnings;
+
+use FindBin;
+use Test::More;
+
+my $top = "$FindBin::Bin/..";
+
+# text($file): what is in a file of the tree.
+sub text {
+    my ($file) = @_;
+
+    open my $fh, '<', "$top/$file" or die "$file: $!\n";
+    local $/;
+    return scalar <$fh>;
+}
+
+my ($version) = text('src/ngx_aop_version.h')
+                =~ /^#define NGX_HTTP_AOP_VERSION\s+"([\d.]+)"$/m;
+
+like($version, qr/^\d+\.\d+\.\d+$/, 'the header has a version');
+
+my ($changes) = text('CHANGES')
+                =~ /\A\nChanges with ngx_http_aop_module (\S+) .*\d{4}$/m;
+
+is($changes, $version, 'CHANGES begins with it');
+
+my ($package) = text('debian/changelog')
+                =~ /\A\S+ \(([\d.]+)-\d+\) /;
+
+is($package, $version, 'debian/changelog begins with it');
+
+SKIP: {
+    my $aopctl = $ENV{AOPCTL} || '';
+
+    skip 'aopctl is not built', 1 unless -x $aopctl;
+
+    like(scalar `$aopctl --version`, qr/^aopctl \Q$version\E[, ]/,
+         'aopctl says it');
+}
+
+# Every directive, variable and verdict. \- and such are roff's.
+
+my $page = text('debian/ngx_http_aop_module.5') =~ s/\\-/-/gr;
+
+my @directives = text('ngx_http_aop_module.c') =~ /ngx_string\("(aop\w*)"\)/g;
+my @variables  = grep { /^aop_/ } text('src/ngx_http_aop_variables.c')
+                                  =~ /"(aop_\w+)"/g;
+my @verdicts   = text('src/ngx_aop_verdict.c')
+                 =~ /^ {4}\[NGX_AOP_\w+\] = \{\s+"(\w+)",/mg;
+
+cmp_ok(@directives, '>=', 12, 'the directives are found');
+cmp_ok(@variables,  '>=', 16, 'the variables are found');
+cmp_ok(@verdicts,   '==', 15, 'the verdicts are found');
+
+is_deeply([ grep { $page !~ /^\.BI \Q$_\E "/m } @directives ], [],
+          'the man page has each directive');
+is_deeply([ grep { $page !~ /^\$\Q$_\E\t/m } @variables ], [],
+          'each variable');
+is_deeply([ grep { $page !~ /^\Q$_\E\t/m } @verdicts ], [], 'each verdict');
+
+is_deeply([ grep { my $name = $_; !grep { $_ eq $name } @directives }
+            $page =~ /^\.BI (aop\w*) "/mg ], [], 'and no other directive');
+is_deeply([ grep { my $name = $_; !grep { $_ eq $name } @variables }
+            $page =~ /^\$(aop\w*)\t/mg ], [], 'and no other variable');
+
+done_testing();
