@@ -276,6 +276,15 @@ void ngx_http_aop_request_order(ngx_cycle_t *cycle);
 const ngx_http_aop_state_t *ngx_http_aop_state(ngx_http_request_t *r);
 
 
+/*
+ * ngx_http_aop_close() has the connection of a refused request end once its
+ * open requests are answered, and drops its session; NGX_ERROR if memory is
+ * short.
+ */
+
+ngx_int_t ngx_http_aop_close(ngx_http_request_t *r);
+
+
 /* "aop_edge"; without it the published list of Cloudflare's holds. */
 
 char *ngx_http_aop_set_edge(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);

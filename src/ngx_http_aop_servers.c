@@ -29,6 +29,8 @@ static ngx_int_t ngx_http_aop_address_arm(ngx_conf_t *cf,
     ngx_http_conf_addr_t *addr, ngx_http_core_srv_conf_t *cscf);
 static ngx_int_t ngx_http_aop_address_sessions(ngx_conf_t *cf,
     ngx_http_conf_addr_t *addr);
+static void ngx_http_aop_address_bystander(ngx_conf_t *cf,
+    ngx_http_conf_addr_t *addr, ngx_http_core_srv_conf_t *cscf);
 static void ngx_http_aop_address_plain(ngx_conf_t *cf,
     ngx_http_conf_addr_t *addr, ngx_http_core_srv_conf_t *cscf);
 
@@ -236,6 +238,7 @@ ngx_http_aop_address_init(ngx_conf_t *cf, ngx_http_conf_addr_t *addr)
         ascf = cscfp[s]->ctx->srv_conf[ngx_http_aop_module.ctx_index];
 
         if (ascf->policy == NULL) {
+            ngx_http_aop_address_bystander(cf, addr, cscfp[s]);
             continue;
         }
 
@@ -321,6 +324,39 @@ ngx_http_aop_address_sessions(ngx_conf_t *cf, ngx_http_conf_addr_t *addr)
     }
 
     return ngx_http_aop_session_arm(cf, sscf->ssl.ctx);
+}
+
+
+/* Without a certificate of its own it asks as the default server does. */
+
+static void
+ngx_http_aop_address_bystander(ngx_conf_t *cf, ngx_http_conf_addr_t *addr,
+    ngx_http_core_srv_conf_t *cscf)
+{
+    ngx_http_aop_srv_conf_t   *dascf;
+    ngx_http_ssl_srv_conf_t   *sscf, *dsscf;
+    ngx_http_core_srv_conf_t  *dcscf;
+
+    dcscf = addr->default_server;
+    dascf = dcscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
+    dsscf = dcscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
+    sscf = cscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
+
+    if (dascf->policy == NULL
+        || dsscf->ssl.ctx == NULL
+        || sscf->ssl.ctx != NULL
+        || !ngx_http_aop_listens_tls(addr))
+    {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                  "the server in %s:%ui asks its clients for a certificate "
+                  "although it does not use \"aop\": it has no "
+                  "\"ssl_certificate\" of its own, and the default server "
+                  "for %V in %s:%ui uses \"aop\"; give it one",
+                  cscf->file_name, cscf->line, &addr->opt.addr_text,
+                  dcscf->file_name, dcscf->line);
 }
 
 

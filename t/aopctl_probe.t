@@ -39,7 +39,7 @@ sub origin {
 
     my $conf = <<"CONF";
     aop_ca ca.pem;
-    log_format sni "sni=\$ssl_server_name;";
+    log_format sni "sni=\$ssl_server_name,\$https;";
     access_log sni.log sni;
     server { @{[ $tls =~ s/( ssl[^;]*)/$1 default_server/r ]} return 404; }
     server {
@@ -84,8 +84,9 @@ is(join(' ', map { "$_->{tls}/$_->{http}" } grep { $_->{sni} }
    '1.3/1.1 1.3/1.1 1.2/1.1 1.2/1.1 1.3/2 1.3/2 1.2/2',
    'on: over each protocol');
 is(scalar(grep { !$_->{sni} } @{ $on->{visits} }), 2, 'on: also without SNI');
-ok($nginx->wait_file('sni.log', qr/^sni=-;$/), 'on: and really so');
-ok($nginx->wait_file('sni.log', qr/^sni=site\.test;$/), 'on: the others with it');
+ok($nginx->wait_file('sni.log', qr/^sni=-,on;$/), 'on: and really so');
+ok($nginx->wait_file('sni.log', qr/^sni=site\.test,on;$/),
+   'on: the others with it');
 is("@{ $on->{ca_names} }", 'CN=Own CA', 'on: the names it tells');
 is($on->{plain_http}{result}, 'refused', 'on: HTTP redirects');
 is_deeply([ grep { $_->{with_session}{result} eq 'served' }

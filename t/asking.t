@@ -156,6 +156,26 @@ like(($bare->test_config)[1],
      qr/\[warn\].*default for 127\.0\.0\.1:$port, asks .*"ssl_certificate"/,
      'no own certificate: nginx -t says who asks, and why');
 
+# and the other way round: the default server's question is asked for it, too
+
+$bare->stop;
+
+my ($code, $said) = $bare->configure(<<"EOF")->test_config;
+    aop_ca one.pem;
+    server {
+        $listen
+        server_name default;
+        ssl_certificate server.crt;
+        ssl_certificate_key server.key;
+        aop on;
+    }
+    server { $listen server_name without; aop off; }
+EOF
+
+is($code, 0, 'beside an asking default: accepted');
+like($said, qr/\[warn\] .* it has no "ssl_certificate" of its own, and the default server for 127\.0\.0\.1:$port in .* uses "aop"/,
+     'beside an asking default: nginx -t says so');
+
 $bare->finish;
 
 done_testing();
