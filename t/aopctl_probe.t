@@ -43,7 +43,7 @@ sub origin {
     access_log sni.log sni;
     server { @{[ $tls =~ s/( ssl[^;]*)/$1 default_server/r ]} return 404; }
     server {
-        @{[ $tls =~ s/ http2 on;//r ]}
+        $tls
         server_name site.test;
         $site
     }

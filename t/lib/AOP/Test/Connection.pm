@@ -265,7 +265,7 @@ sub _write {
         }
 
         if ($self->{ssl}) {
-            $self->_wait_ssl($n) or return 0;
+            $self->_wait_ssl($n) or return $self->_last_word;
 
         } elsif ($!{EAGAIN}) {
             $self->_wait('can_write') or return 0;
@@ -275,6 +275,18 @@ sub _write {
             return 0;
         }
     }
+
+    return 0;
+}
+
+
+# The peer's alert can have come before the reset that writing met.
+sub _last_word {
+    my ($self) = @_;
+
+    Net::SSLeay::read($self->{ssl}, CHUNK);
+
+    $self->{why} .= '; ' . _ssl_errors();
 
     return 0;
 }
