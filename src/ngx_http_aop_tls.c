@@ -120,14 +120,25 @@ ngx_http_aop_tls_error(const ngx_aop_result_t *result)
 /*
  * "ssl_verify_client" in the same server, or a verify callback that somebody
  * else has set on the connection: theirs is the result that OpenSSL keeps.
+ * That of the default server is nobody's here: SSL_set_verify() leaves it
+ * where nginx has none to put in its place (before 1.19.4).
  */
 
 static ngx_uint_t
 ngx_http_aop_tls_shared(ngx_ssl_conn_t *ssl, ngx_http_ssl_srv_conf_t *sscf)
 {
-    return sscf->verify != 0
-           || SSL_get_verify_callback(ssl)
-              != SSL_CTX_get_verify_callback(SSL_get_SSL_CTX(ssl));
+    SSL_verify_cb      callback;
+    ngx_connection_t  *c;
+
+    if (sscf->verify != 0) {
+        return 1;
+    }
+
+    c = ngx_ssl_get_connection(ssl);
+    callback = SSL_get_verify_callback(ssl);
+
+    return callback != SSL_CTX_get_verify_callback(SSL_get_SSL_CTX(ssl))
+           && callback != SSL_CTX_get_verify_callback(c->ssl->session_ctx);
 }
 
 
