@@ -226,6 +226,10 @@ sub check {
 EOF
 }
 
+if (!$nginx->knows('ssl_ocsp')) {
+    @$_ = grep { "@$_" !~ /ssl_ocsp/ } @$_ for \(@bad, @unwarned);
+}
+
 for (@good) {
     my ($name, @part) = @$_;
     my ($code, $output) = check(@part);

@@ -55,7 +55,8 @@ my @redirect = (
     [ 'try_files, named',  '/tryn', 'try_files /nowhere @strict;' ],
     [ 'index',             '/dir/', 'index file; root html;' ],
     [ 'index elsewhere',   '/sub/', 'index /strict; root html;' ],
-    [ 'random_index',      '/any/', 'random_index on; root html;' ],
+    ([ 'random_index',     '/any/', 'random_index on; root html;' ])
+        x $nginx->knows('random_index'),
 
     # error_page
 

@@ -38,7 +38,7 @@ my %type   = (json       => 'application/json',
 
 $nginx->write('ca.pem', $ca);
 $nginx->write('ca.crl', $ca->crl(next_update => time() + 20.5 * DAY));
-$nginx->write('endless.crl', endless_crl($ca));
+$nginx->write('endless.crl', $ca->crl(next_update => undef));
 
 my $http = <<"CONF";
     aop_ca ca.pem;
@@ -485,26 +485,6 @@ sub fingerprint {
     my ($cert) = @_;
     return lc($cert->openssl('-fingerprint', '-sha256') =~ s/.*=//sr
               =~ s/[:\s]//gr);
-}
-
-# RFC 5280 wants nextUpdate, X.509 does not
-sub endless_crl {
-    my ($issuer) = @_;
-
-    my $crl  = Net::SSLeay::X509_CRL_new();
-    my $time = Net::SSLeay::ASN1_TIME_new();
-
-    Net::SSLeay::ASN1_TIME_set($time, time() - DAY);
-    Net::SSLeay::X509_CRL_set_version($crl, 1);
-    Net::SSLeay::X509_CRL_set_issuer_name($crl,
-        Net::SSLeay::X509_get_subject_name($issuer->x509));
-    Net::SSLeay::X509_CRL_set_lastUpdate($crl, $time);
-    Net::SSLeay::P_X509_CRL_add_extensions($crl, $issuer->x509,
-        &Net::SSLeay::NID_authority_key_identifier => 'keyid');
-    Net::SSLeay::X509_CRL_sign($crl, $issuer->key,
-        Net::SSLeay::EVP_get_digestbyname('sha256'));
-
-    return Net::SSLeay::PEM_get_string_X509_CRL($crl);
 }
 
 sub promtool {

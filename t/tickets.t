@@ -67,6 +67,9 @@ my @case = (
       { none => 2, good => 2, untrusted => 2 } ],
 );
 
+@case = grep { $_->[2] !~ /ssl_conf_command/ } @case
+    unless $nginx->knows('ssl_conf_command');
+
 my @port = $nginx->ports(scalar @case);
 
 $nginx->configure(join "\n", map {

@@ -139,7 +139,8 @@ sub openssl {
 
 # crl(%options): a revocation list of this authority, as PEM.
 #   revoked      [ certificates or hexadecimal serials ]
-#   last_update, next_update    seconds since the epoch
+#   last_update, next_update    seconds since the epoch; next_update undef: none,
+#               which X.509 allows and RFC 5280 does not
 #   number, digest; signed_by: another certificate, whose key signs the list
 sub crl {
     my ($self, %opt) = @_;
@@ -147,7 +148,8 @@ sub crl {
     my $now    = time();
     my $crl    = Net::SSLeay::X509_CRL_new();
     my $last   = $opt{last_update} || $now - DAY;
-    my $next   = $opt{next_update} || $now + 30 * DAY;
+    my $next   = exists $opt{next_update} ? $opt{next_update}
+                                          : $now + 30 * DAY;
     my $signer = $opt{signed_by} || $self;
 
     Net::SSLeay::X509_CRL_set_version($crl, CRL_V2);
@@ -155,7 +157,8 @@ sub crl {
         Net::SSLeay::X509_get_subject_name($self->{x509}));
 
     Net::SSLeay::X509_CRL_set_lastUpdate($crl, _asn1_time($last));
-    Net::SSLeay::X509_CRL_set_nextUpdate($crl, _asn1_time($next));
+    Net::SSLeay::X509_CRL_set_nextUpdate($crl, _asn1_time($next))
+        if defined $next;
 
     for my $entry (@{ $opt{revoked} || [] }) {
         my $serial = ref $entry ? $entry->serial : $entry;
@@ -165,8 +168,10 @@ sub crl {
             or croak 'cannot add to the CRL: ' . _error();
     }
 
+    # Net::SSLeay 1.88 cannot.  OpenSSL then goes by the issuer's name.
     Net::SSLeay::P_X509_CRL_add_extensions($crl, $signer->{x509},
-        &Net::SSLeay::NID_authority_key_identifier => 'keyid');
+        &Net::SSLeay::NID_authority_key_identifier => 'keyid')
+        if Net::SSLeay->can('P_X509_CRL_add_extensions');
 
     Net::SSLeay::P_X509_CRL_set_serial($crl, _asn1_integer($opt{number} || 1));
 

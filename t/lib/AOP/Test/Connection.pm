@@ -265,7 +265,7 @@ sub _write {
         }
 
         if ($self->{ssl}) {
-            $self->_wait_ssl($n) or return $self->_last_word;
+            $self->_wait_ssl($n) or return $self->_last_words;
 
         } elsif ($!{EAGAIN}) {
             $self->_wait('can_write') or return 0;
@@ -280,13 +280,21 @@ sub _write {
 }
 
 
-# The peer's alert can have come before the reset that writing met.
-sub _last_word {
+# What the peer sent before the reset that writing met is still to be read: the
+# end of its answers, an alert.
+sub _last_words {
     my ($self) = @_;
 
-    Net::SSLeay::read($self->{ssl}, CHUNK);
+    my $why = $self->{why};
 
-    $self->{why} .= '; ' . _ssl_errors();
+    $self->{eof} = 0;
+
+    for (1 .. MAX_ROUNDS) {
+        last if !$self->_fill() || $self->{eof};
+    }
+
+    $self->{why} = "$why; $self->{why}";
+    $self->{eof} = 1;
 
     return 0;
 }

@@ -52,6 +52,27 @@ sub version {
 }
 
 
+# knows($directive): whether this nginx has a directive of that name: version and
+# options decide.  What a test leaves out for that is said in its notes.
+sub knows {
+    my ($self, $directive) = @_;
+
+    our %KNOWN;
+
+    if (!%KNOWN) {
+        open my $fh, '<:raw', binary() or croak 'cannot read ' . binary();
+        local $/;
+        $KNOWN{$_} = 1 for scalar(<$fh>) =~ /(?<=\0)([a-z]\w{2,50})(?=\0)/g;
+    }
+
+    return 1 if $KNOWN{$directive};
+
+    Test::More::note("left out: this nginx has no \"$directive\"");
+
+    return 0;
+}
+
+
 # new(%options): a folder and a configuration.
 #   http        what goes into http{}; may be given later, to configure()
 #   main        what goes before events{}
