@@ -35,7 +35,7 @@ MAKEOVERRIDES =
 
 
 .PHONY: help deps build install test demo bench check check-mutants check-long \
-        sanitize fuzz coverage soak deb clean tool FORCE
+        sanitize fuzz coverage soak deb matrix clean tool FORCE
 
 help: ## List the targets (the default)
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile \
@@ -213,6 +213,11 @@ soak: build ## Run all at once for MINUTES=10: load, bad clients, reloads
 
 deb: ## Build the Debian packages, in build/deb
 	@t/tools/build-deb $(BUILD)/deb
+
+
+matrix: ## Test and package on RELEASES="bullseye bookworm trixie forky"
+	@t/tools/install-packages $(nginx) $(source) debootstrap util-linux
+	@t/tools/matrix $(BUILD)/matrix $(RELEASES)
 
 
 clean: ## Remove all that was built
