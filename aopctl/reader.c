@@ -162,14 +162,17 @@ aopctl_reader_fill(aopctl_reader_t *reader)
 
     n = gzread(reader->gz, reader->buf + rest, AOPCTL_READ_CHUNK);
 
-    if (n > 0) {
-        reader->last += n;
-        return 1;
-    }
+    /* the read that meets the end may bring data, and be the one that knows */
 
     aopctl_reader_error(reader);
 
-    return 0;
+    if (n <= 0) {
+        return 0;
+    }
+
+    reader->last += n;
+
+    return 1;
 }
 
 
