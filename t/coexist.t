@@ -185,6 +185,13 @@ EOF
 
         lua_shared_dict sessions 1m;
 
+        # for all servers: from nginx 1.29.2 on Lua ends a handshake for a server
+        # without this one, if the default server of the address has it
+
+        ssl_client_hello_by_lua_block {
+            require("ngx.ssl.clienthello").get_client_hello_server_name()
+        }
+
         ssl_session_store_by_lua_block {
             local session = require "ngx.ssl.session"
             ngx.shared.sessions:set(session.get_session_id(),
@@ -312,9 +319,6 @@ EOF
             server_name hello;
             ssl_session_cache shared:S:1m;
             ssl_session_tickets off;
-            ssl_client_hello_by_lua_block {
-                require("ngx.ssl.clienthello").get_client_hello_server_name()
-            }
             aop on;
             return 200 secret;
         }

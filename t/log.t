@@ -73,7 +73,7 @@ my @case = (
     },
     {
         verdict => 'not_yet_valid',
-        reason  => qr/^certificate is not yet valid$/,
+        reason  => qr/^certificate is not yet valid\b/,
         cert    => $root->leaf('edge', not_before => $now + DAY),
         map { $_ => qr/clock/ } qw(private edge direct),
     },
