@@ -16,6 +16,7 @@ use JSON::PP qw(decode_json);
 use POSIX ();
 use Test::More;
 use AOP::Test;
+use AOP::Test::Aopctl ();
 
 alarm 300;
 
@@ -37,7 +38,9 @@ my $none;
 
 make_path($work, "$dir/aop", "$dir/bin", "$dir/root");
 
-# the command "nginx" is the one under test
+# the commands "nginx" and "aopctl" are those under test
+symlink AOP::Test::Aopctl::binary(), "$dir/bin/aopctl"
+    or die "symlink() failed: $!";
 $nginx->write('bin/nginx', "#!/bin/sh\nunset NGINX\nexec "
     . AOP::Test::Nginx::binary()
     . qq( -p "$dir/" -c "$dir/nginx.conf" "\$@"\n));
@@ -74,13 +77,20 @@ my @configurations = (
 my %elsewhere = (
     'make test'  => 'this file is a part of it',
     'make build' => 'all this is done with the module that it has made',
+    'make deb'   => 't/long/package.t and "make matrix" do',
 );
+
+# Those of aopctl that were run: each has to be.
+
+my %aopctl;
 
 
 subtest 'commands that make a certificate' => sub {
     like(sh(sh_block(qr/openssl req -x509/)), qr/\S/, 'they tell something');
     like(sh('openssl verify -purpose sslclient -CAfile ca.pem client.pem'),
          qr/client\.pem: OK/, 'openssl takes the certificate');
+    like(sh(line(qr/aopctl lint ca\.pem client/)), qr/verdict +ok\b/,
+         'and so does aopctl');
 
     $nginx->write('work/crl.pem', $edge->crl);
 };
@@ -348,9 +358,11 @@ subtest 'commands' => sub {
 
     for my $block (grep { $_->{lang} eq 'sh' } @blocks) {
 
-        next if $block->{text} =~ /openssl req/;        # done before
+        # done before; with aopctl; on a Debian of its own by check-package
 
-        run($_) for grep { !$elsewhere{$_} }
+        next if $block->{text} =~ /openssl req|apt-get/;
+
+        run($_) for grep { !$elsewhere{$_} && !/^aopctl / }
                     map { s/\s+#.*//r } split /\n/, $block->{text};
     }
 };
@@ -384,8 +396,8 @@ sub run {
 }
 
 
-subtest 'trying a certificate with curl' => sub {
-    my $command = sh_block(qr/curl.*--cert/);
+subtest 'trying a certificate' => sub {
+    my $command = line(qr/curl.*--cert/);
     my $own_ca  = block(qr/\A\s*aop on;\n\s*aop_ca \S+ca\.pem;\n*\z/);
 
     $nginx->write('aop/ca.pem', $nginx->read('work/ca.pem'));
@@ -395,8 +407,112 @@ subtest 'trying a certificate with curl' => sub {
     like(sh($command =~ s/--cert \S+ --key \S+//r), qr{\AHTTP/\S+ 400 },
          'without: 400');
 
+    like(sh(line(qr/aopctl probe.*--cert/)),
+         qr/enforced: strangers are refused, the given certificate is served/,
+         'and aopctl says so');
+
     $nginx->write('aop/ca.pem', $edge);
 };
+
+
+# From an origin that serves everybody to one that serves Cloudflare alone, with
+# the commands of each step.
+
+subtest 'the rollout' => sub {
+    my $edge_is_here = "aop_edge 127.0.0.1;\n";
+    my $with         = sub { $nginx->reload($edge_is_here . http($_[0])) };
+    my $own_ca       = "aop_ca aop/ca.pem;\n";
+    my $probe        = step(0, qr/probe/);
+    my ($open)       = $readme =~ /Now it ends\s+in `(.*?)`/;
+    my ($closed)     = $readme =~ /now ends in `(.*?)`/;
+
+    unlink "$dir/example.aop.log";
+
+    $with->(<<'END');
+        server { listen 443 ssl; server_name example.com; }
+        server { listen 80; server_name example.com; }
+END
+    like(sh($probe, 2), qr/^$open/m, 'before: open');
+
+    my $plain   = block(qr/listen 80;/);
+    my $watched = 'server { listen 443 ssl; server_name example.com;'
+                  . block(qr/\A\s*aop optional;\n\s*access_log/) . $own_ca
+                  . '}';
+
+    $with->($plain . $watched);
+    like(sh(step(3, qr/aopctl report/), 3), qr/cannot tell/,
+         'watching: nothing was logged yet');
+
+    visits($good, 100);
+    like(sh(step(3, qr/aopctl report/)), qr/ready: yes/,
+         'watching: nothing failed');
+    like(sh($probe, 2), qr/^$open/m, 'watching: still open');
+
+    $with->($plain . block(qr/split_clients/) =~ s/(?=aop \$)/$own_ca/r);
+    visits($good, 100);
+    like(sh(step(4, qr/aopctl report/), 2), qr/ready: no/,
+         'canary: the probe was a failure from the edge');
+
+    unlink "$dir/example.aop.log";
+    ok($nginx->reload, 'canary: a new log');
+    visits($good, 100);
+    like(sh(step(4, qr/aopctl report/)), qr/ready: yes/,
+         'canary: nothing failed');
+
+    $with->($plain . block(qr/error_page/) =~ s/(?=error_page)/$own_ca/r);
+    is(ask($good)->status, 200, 'enforcing: Cloudflare is served');
+    like(sh(step(5, qr/aopctl probe/)), qr/^$closed/m, 'enforcing: closed');
+
+    like(sh(step(6, qr/aopctl probe/)), qr/"conclusion": ?"enforced"/,
+         'after: a monitor');
+    like(sh(step(6, qr/aopctl lint/)), qr/^ok$/m, 'after: the CA');
+
+    $with->($plain . $watched);
+    is(ask($none)->status, 200, 'back');
+};
+
+
+# step($n, $pattern): the command of that step of the rollout.
+sub step {
+    my ($n, $pattern) = @_;
+
+    my ($text) = $readme =~ /^### $n\. .*?\n(.*?)^##/ms
+        or die "README has no step $n";
+
+    return line($pattern, blocks($text));
+}
+
+
+# line($pattern, @blocks): the one command that matches.
+sub line {
+    my ($pattern, @among) = @_;
+
+    my @found = grep { $_ =~ $pattern }
+                map { split /\n/, $_->{text} } grep { $_->{lang} eq 'sh' }
+                @among ? @among : @blocks;
+
+    die "README has no such command: $pattern" unless @found;
+
+    return $found[0];
+}
+
+
+# visits($cert, $n): so many requests, which are in the log when it returns.
+sub visits {
+    my ($cert, $n) = @_;
+
+    my $lines  = sub { scalar(() = $nginx->read('example.aop.log') =~ /\n/g) };
+    my $before = $lines->();
+
+    ask($cert, headers => [ 'CF-Connecting-IP' => '192.0.2.1' ]) for 1 .. $n;
+
+    for (1 .. 200) {
+        return if $lines->() >= $before + $n;
+        select undef, undef, undef, 0.02;
+    }
+
+    die 'the access log is short of lines';
+}
 
 
 subtest 'lines of error.log' => sub {
@@ -667,6 +783,10 @@ subtest 'packages, targets, links' => sub {
 };
 
 
+is(join(', ', grep { !$aopctl{$_} } map { /^(aopctl .*)$/gm }
+              map { $_->{text} } grep { $_->{lang} eq 'sh' } @blocks), '',
+   'each command of aopctl was run');
+
 $nginx->finish;
 done_testing();
 
@@ -844,14 +964,19 @@ sub slug {
 }
 
 
-# sh($command): its output, both streams; a failure fails the test.
+# sh($command, $expected): its output, both streams; another exit status than
+# that, or 0, fails the test.
 sub sh {
-    my ($command) = @_;
+    my ($command, $expected) = @_;
 
+    $aopctl{$_} = 1 for $command =~ /^(aopctl .*)$/gm;
+
+    $command =~ s{\bprobe \K(.*)127\.0\.0\.1}
+                 {${1}127.0.0.1:$tls --http-port $plain};
     $command =~ s{\b(example\.com:)443:}{$1$tls:}g;
     $command =~ s{(https://example\.com)/}{$1:$tls/}g;
     $command =~ s{127\.0\.0\.1:8081}{127.0.0.1:$status}g;
-    $command =~ s{/var/log/nginx/}{$dir/}g;
+    $command =~ s{/var/log/nginx/|/etc/nginx/}{$dir/}g;
 
     my $pid = open my $fh, '-|';
     die "fork() failed: $!" unless defined $pid;
@@ -874,7 +999,8 @@ sub sh {
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
 
-    is($?, 0, 'runs: ' . (split /\n/, $command)[0]) or diag $output;
+    is($?, ($expected || 0) << 8, 'runs: ' . (split /\n/, $command)[0])
+        or diag $output;
 
     return defined $output ? $output : '';
 }
