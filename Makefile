@@ -216,7 +216,7 @@ deb: ## Build the Debian packages, in build/deb
 
 
 matrix: ## Test and package on RELEASES="bullseye bookworm trixie forky"
-	@t/tools/install-packages $(nginx) $(source) debootstrap util-linux
+	@t/tools/install-packages $(nginx) $(source) debootstrap
 	@t/tools/matrix $(BUILD)/matrix $(RELEASES)
 
 
