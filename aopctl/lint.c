@@ -11,6 +11,7 @@
  */
 
 
+#include <string.h>
 #include <time.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -51,7 +52,9 @@ static void aopctl_lint_dates(aopctl_lint_t *lint, json_t *object,
     const ASN1_TIME *to);
 static void aopctl_lint_judge(aopctl_lint_t *lint, json_t *object, X509 *x509,
     ngx_aop_lint_level_e *level);
-static json_t *aopctl_lint_findings(unsigned findings);
+static json_t *aopctl_lint_policy(aopctl_lint_t *lint);
+static void aopctl_lint_found(json_t *list,
+    const ngx_aop_lint_found_t *found, ngx_aop_lint_level_e *level);
 static json_t *aopctl_lint_finding(ngx_aop_lint_level_e level,
     const char *word, const char *text);
 static void aopctl_lint_raise(ngx_aop_lint_level_e *level,
@@ -212,8 +215,7 @@ aopctl_lint_add(aopctl_lint_t *lint, const char *file, unsigned leaves)
 static json_t *
 aopctl_lint_files(aopctl_lint_t *lint, char **files)
 {
-    json_t    *answer, *list;
-    unsigned   findings;
+    json_t  *answer, *list, *findings;
 
     answer = json_object();
     list = json_array();
@@ -222,16 +224,35 @@ aopctl_lint_files(aopctl_lint_t *lint, char **files)
         aopctl_json_append(list, aopctl_lint_file(lint, *files));
     }
 
-    findings = ngx_aop_lint_policy(lint->policy);
-
-    aopctl_lint_raise(&lint->level, ngx_aop_lint_level(findings));
+    findings = aopctl_lint_policy(lint);
 
     aopctl_json_set(answer, "level",
                     json_string(ngx_aop_lint_level_word(lint->level)));
     aopctl_json_set(answer, "files", list);
-    aopctl_json_set(answer, "findings", aopctl_lint_findings(findings));
+    aopctl_json_set(answer, "findings", findings);
 
     return answer;
+}
+
+
+static json_t *
+aopctl_lint_policy(aopctl_lint_t *lint)
+{
+    json_t                *list;
+    size_t                 i;
+    ngx_aop_lint_found_t   found;
+
+    list = json_array();
+
+    ngx_aop_lint_policy(lint->policy, &found);
+    aopctl_lint_found(list, &found, &lint->level);
+
+    for (i = 0; i < lint->policy->nanchors; i++) {
+        ngx_aop_lint_anchor(lint->policy, &lint->policy->anchors[i], &found);
+        aopctl_lint_found(list, &found, &lint->level);
+    }
+
+    return list;
 }
 
 
@@ -272,14 +293,19 @@ aopctl_lint_content(aopctl_lint_t *lint, json_t *object,
     const ngx_aop_pem_t *pem)
 {
     int                    i;
-    json_t                *certs, *crls;
-    unsigned               findings;
+    json_t                *certs, *crls, *findings;
     ngx_aop_lint_level_e   level;
+    ngx_aop_lint_found_t   found;
 
     certs = json_array();
     crls = json_array();
-    findings = pem->keys ? ngx_aop_lint_bit(NGX_AOP_LINT_KEY) : 0;
-    level = ngx_aop_lint_level(findings);
+    findings = json_array();
+    level = NGX_AOP_LINT_OK;
+
+    memset(&found, 0, sizeof(ngx_aop_lint_found_t));
+    found.set = pem->keys ? ngx_aop_lint_bit(NGX_AOP_LINT_KEY) : 0;
+
+    aopctl_lint_found(findings, &found, &level);
 
     for (i = 0; i < sk_X509_num(pem->certs); i++) {
         aopctl_json_append(certs,
@@ -295,7 +321,7 @@ aopctl_lint_content(aopctl_lint_t *lint, json_t *object,
                     json_string(ngx_aop_lint_level_word(level)));
     aopctl_json_set(object, "certificates", certs);
     aopctl_json_set(object, "crls", crls);
-    aopctl_json_set(object, "findings", aopctl_lint_findings(findings));
+    aopctl_json_set(object, "findings", findings);
 
     aopctl_lint_raise(&lint->level, level);
 }
@@ -304,13 +330,17 @@ aopctl_lint_content(aopctl_lint_t *lint, json_t *object,
 static json_t *
 aopctl_lint_cert(aopctl_lint_t *lint, X509 *x509, ngx_aop_lint_level_e *level)
 {
-    json_t                     *object;
-    unsigned                    i, findings;
+    json_t                     *object, *findings;
+    unsigned                    i;
+    ngx_aop_lint_found_t        found;
     const ngx_aop_lint_kind_t  *kind;
 
     object = json_object();
+    findings = json_array();
     kind = ngx_aop_lint_kind(ngx_aop_lint_classify(x509));
-    findings = ngx_aop_lint_cert(x509, lint->auth_level, lint->now);
+
+    ngx_aop_lint_cert(x509, lint->auth_level, lint->now, &found);
+    aopctl_lint_found(findings, &found, level);
 
     aopctl_json_set(object, "kind", json_string(kind->word));
     aopctl_json_set(object, "what", json_string(kind->text));
@@ -325,8 +355,7 @@ aopctl_lint_cert(aopctl_lint_t *lint, X509 *x509, ngx_aop_lint_level_e *level)
     aopctl_lint_dates(lint, object, "not_before", X509_get0_notBefore(x509),
                       "not_after", X509_get0_notAfter(x509));
 
-    aopctl_json_set(object, "findings", aopctl_lint_findings(findings));
-    aopctl_lint_raise(level, ngx_aop_lint_level(findings));
+    aopctl_json_set(object, "findings", findings);
 
     if (X509_check_ca(x509) == 0) {
         aopctl_lint_judge(lint, object, x509, level);
@@ -340,11 +369,14 @@ static json_t *
 aopctl_lint_crl(aopctl_lint_t *lint, X509_CRL *crl,
     ngx_aop_lint_level_e *level)
 {
-    json_t    *object;
-    unsigned   findings;
+    json_t                *object, *findings;
+    ngx_aop_lint_found_t   found;
 
     object = json_object();
-    findings = ngx_aop_lint_crl(crl, lint->now);
+    findings = json_array();
+
+    ngx_aop_lint_crl(crl, lint->now, &found);
+    aopctl_lint_found(findings, &found, level);
 
     aopctl_json_set(object, "kind", json_string("crl"));
     aopctl_json_set(object, "what",
@@ -357,8 +389,7 @@ aopctl_lint_crl(aopctl_lint_t *lint, X509_CRL *crl,
                       X509_CRL_get0_lastUpdate(crl), "next_update",
                       X509_CRL_get0_nextUpdate(crl));
 
-    aopctl_json_set(object, "findings", aopctl_lint_findings(findings));
-    aopctl_lint_raise(level, ngx_aop_lint_level(findings));
+    aopctl_json_set(object, "findings", findings);
 
     return object;
 }
@@ -457,25 +488,25 @@ aopctl_lint_judge(aopctl_lint_t *lint, json_t *object, X509 *x509,
 }
 
 
-static json_t *
-aopctl_lint_findings(unsigned findings)
+static void
+aopctl_lint_found(json_t *list, const ngx_aop_lint_found_t *found,
+    ngx_aop_lint_level_e *level)
 {
-    json_t                *list;
+    char                   text[NGX_AOP_LINT_TEXT];
     unsigned               i;
     const ngx_aop_lint_t  *row;
 
-    list = json_array();
-
     for (i = 0; i < NGX_AOP_LINT_FINDINGS; i++) {
 
-        if (findings & ngx_aop_lint_bit(i)) {
+        if (found->set & ngx_aop_lint_bit(i)) {
             row = ngx_aop_lint(i);
-            aopctl_json_append(list, aopctl_lint_finding(row->level, row->word,
-                                                         row->text));
+            aopctl_json_append(list,
+                          aopctl_lint_finding(row->level, row->word,
+                                          ngx_aop_lint_text(found, i, text)));
         }
     }
 
-    return list;
+    aopctl_lint_raise(level, ngx_aop_lint_level(found->set));
 }
 
 

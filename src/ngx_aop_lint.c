@@ -12,6 +12,8 @@
  */
 
 
+#include <stdio.h>
+#include <string.h>
 #include <openssl/x509v3.h>
 
 #include "ngx_aop_cloudflare.h"
@@ -25,9 +27,10 @@
 #define ngx_aop_lint_nelts(a)  (sizeof(a) / sizeof((a)[0]))
 
 
-static unsigned ngx_aop_lint_dates(const ASN1_TIME *from, const ASN1_TIME *to,
-    time_t now);
-static int ngx_aop_lint_is_cloudflare(X509 *x509);
+static void ngx_aop_lint_dates(const ASN1_TIME *from, const ASN1_TIME *to,
+    time_t now, ngx_aop_lint_found_t *found);
+static void ngx_aop_lint_add(ngx_aop_lint_found_t *found,
+    ngx_aop_lint_e finding, const char *about);
 static int ngx_aop_lint_is_weak(X509 *x509, int auth_level);
 
 
@@ -74,57 +77,57 @@ static const ngx_aop_lint_t  ngx_aop_lint_findings[NGX_AOP_LINT_FINDINGS] = {
 
     [NGX_AOP_LINT_LOOKALIKE] = {
         NGX_AOP_LINT_ERROR, "origin_ca",
-        "Cloudflare's Origin CA, which signs server certificates for anyone, "
-        "not the origin-pull CA; use the built-in \"aop_ca cloudflare\", or "
-        "the CA of the certificate that you uploaded to Cloudflare"
+        "holds Cloudflare's Origin CA, which signs server certificates for "
+        "anyone, not the origin-pull CA; use the built-in \"aop_ca "
+        "cloudflare\", or the CA of the certificate that you uploaded to "
+        "Cloudflare"
     },
 
     [NGX_AOP_LINT_OUTDATED] = {
         NGX_AOP_LINT_ERROR, "origin_pull_ca_2015",
-        "the edition of Cloudflare's origin-pull CA that ended in 2020; use "
-        "the built-in \"aop_ca cloudflare\", or the CA of the certificate "
+        "holds the edition of Cloudflare's origin-pull CA that ended in 2020; "
+        "use the built-in \"aop_ca cloudflare\", or the CA of the certificate "
         "that you uploaded to Cloudflare"
     },
 
     [NGX_AOP_LINT_DELTA_CRL] = {
         NGX_AOP_LINT_ERROR, "delta_crl",
-        "a delta CRL, which is not supported; use complete CRLs"
+        "holds a delta CRL, which is not supported; use complete CRLs"
     },
 
     [NGX_AOP_LINT_NOT_YET_VALID] = {
         NGX_AOP_LINT_WARNING, "not_yet_valid",
-        "not valid yet: no certificate that depends on it passes; replace "
-        "it, or check this machine's clock"
+        "is not valid before %s: no certificate that depends on it passes; "
+        "replace it, or check this machine's clock"
     },
 
     [NGX_AOP_LINT_ENDED] = {
         NGX_AOP_LINT_WARNING, "ended",
-        "out of date: no certificate that depends on it passes; replace it, "
-        "or check this machine's clock"
+        "has ended on %s: no certificate that depends on it passes; replace "
+        "it, or check this machine's clock"
     },
 
     [NGX_AOP_LINT_SERVER_CERT] = {
         NGX_AOP_LINT_WARNING, "origin_ca_certificate",
-        "made to be shown by an origin (\"ssl_certificate\"), and anyone can "
-        "get one like it; Cloudflare shows another one to you"
+        "is made to be shown by an origin (\"ssl_certificate\"), and anyone "
+        "can get one like it; Cloudflare shows another one to you"
     },
 
     [NGX_AOP_LINT_WEAK] = {
         NGX_AOP_LINT_WARNING, "weak",
-        "the key is too short for OpenSSL's security level on this machine: "
-        "no certificate that depends on it passes; issue it anew"
+        "has a key that is too short for OpenSSL's security level on this "
+        "machine: no certificate that depends on it passes; issue it anew"
     },
 
     [NGX_AOP_LINT_KEY] = {
         NGX_AOP_LINT_WARNING, "private_key",
-        "the file holds a private key, which is not used and should not be "
-        "there"
+        "holds a private key, which is not used and should not be there"
     },
 
     [NGX_AOP_LINT_MANY] = {
         NGX_AOP_LINT_WARNING, "many",
-        "more than 10 certificates: is it a bundle of public roots? whoever "
-        "has a certificate of any of them passes"
+        "holds %s certificates: is it a bundle of public roots? whoever has "
+        "a certificate of any of them passes"
     },
 
     [NGX_AOP_LINT_MIXED] = {
@@ -136,8 +139,9 @@ static const ngx_aop_lint_t  ngx_aop_lint_findings[NGX_AOP_LINT_FINDINGS] = {
 
     [NGX_AOP_LINT_UNASKED] = {
         NGX_AOP_LINT_WARNING, "crl_not_asked",
-        "a CRL is not asked about a certificate that is no CA but named "
-        "itself; to revoke it, remove it from \"aop_ca\""
+        "holds \"%s\", which is no CA but itself a client certificate: "
+        "\"aop_crl\" is not asked about it; to revoke it, remove it from "
+        "\"aop_ca\""
     }
 };
 
@@ -162,7 +166,7 @@ ngx_aop_lint_classify(X509 *x509)
         break;
     }
 
-    if (ngx_aop_lint_is_cloudflare(x509)) {
+    if (ngx_aop_cloudflare_is_ca(x509)) {
         return NGX_AOP_LINT_CLOUDFLARE;
     }
 
@@ -176,114 +180,119 @@ ngx_aop_lint_classify(X509 *x509)
 }
 
 
-unsigned
-ngx_aop_lint_cert(X509 *x509, int auth_level, time_t now)
+void
+ngx_aop_lint_cert(X509 *x509, int auth_level, time_t now,
+    ngx_aop_lint_found_t *found)
 {
-    unsigned  findings;
+    memset(found, 0, sizeof(ngx_aop_lint_found_t));
 
-    findings = ngx_aop_lint_dates(X509_get0_notBefore(x509),
-                                  X509_get0_notAfter(x509), now);
+    ngx_aop_lint_dates(X509_get0_notBefore(x509), X509_get0_notAfter(x509),
+                       now, found);
 
     if (ngx_aop_lint_is_weak(x509, auth_level)) {
-        findings |= ngx_aop_lint_bit(NGX_AOP_LINT_WEAK);
+        ngx_aop_lint_add(found, NGX_AOP_LINT_WEAK, NULL);
     }
 
     switch (ngx_aop_lint_classify(x509)) {
 
     case NGX_AOP_LINT_ORIGIN_CA:
-        return findings | ngx_aop_lint_bit(NGX_AOP_LINT_LOOKALIKE);
+        ngx_aop_lint_add(found, NGX_AOP_LINT_LOOKALIKE, NULL);
+        break;
 
     case NGX_AOP_LINT_CLOUDFLARE_2015:
-        return findings | ngx_aop_lint_bit(NGX_AOP_LINT_OUTDATED);
+        ngx_aop_lint_add(found, NGX_AOP_LINT_OUTDATED, NULL);
+        break;
 
     case NGX_AOP_LINT_ORIGIN_CA_LEAF:
-        return findings | ngx_aop_lint_bit(NGX_AOP_LINT_SERVER_CERT);
+        ngx_aop_lint_add(found, NGX_AOP_LINT_SERVER_CERT, NULL);
+        break;
 
     default:
-        return findings;
+        break;
     }
 }
 
 
-unsigned
-ngx_aop_lint_crl(X509_CRL *crl, time_t now)
+void
+ngx_aop_lint_crl(X509_CRL *crl, time_t now, ngx_aop_lint_found_t *found)
 {
-    unsigned  findings;
+    memset(found, 0, sizeof(ngx_aop_lint_found_t));
 
-    findings = ngx_aop_lint_dates(X509_CRL_get0_lastUpdate(crl),
-                                  X509_CRL_get0_nextUpdate(crl), now);
+    ngx_aop_lint_dates(X509_CRL_get0_lastUpdate(crl),
+                       X509_CRL_get0_nextUpdate(crl), now, found);
 
     /* RFC 5280, 5.2.4 */
 
     if (X509_CRL_get_ext_by_NID(crl, NID_delta_crl, -1) >= 0) {
-        findings |= ngx_aop_lint_bit(NGX_AOP_LINT_DELTA_CRL);
+        ngx_aop_lint_add(found, NGX_AOP_LINT_DELTA_CRL, NULL);
     }
-
-    return findings;
 }
 
 
-unsigned
-ngx_aop_lint_policy(const ngx_aop_policy_t *policy)
+void
+ngx_aop_lint_policy(const ngx_aop_policy_t *policy,
+    ngx_aop_lint_found_t *found)
 {
-    size_t    i;
-    unsigned  findings;
+    char    number[32];
+    size_t  i;
 
-    findings = 0;
+    memset(found, 0, sizeof(ngx_aop_lint_found_t));
 
     if (policy->nanchors > NGX_AOP_LINT_ANCHORS_MAX) {
-        findings |= ngx_aop_lint_bit(NGX_AOP_LINT_MANY);
+        snprintf(number, sizeof(number), "%zu", policy->nanchors);
+        ngx_aop_lint_add(found, NGX_AOP_LINT_MANY, number);
     }
 
-    for (i = 0; i < policy->nanchors; i++) {
-
-        if (policy->nanchors > 1
-            && ngx_aop_lint_is_cloudflare(policy->anchors[i].x509))
-        {
-            findings |= ngx_aop_lint_bit(NGX_AOP_LINT_MIXED);
-        }
-
-        if (policy->crls != NULL
-            && X509_check_ca(policy->anchors[i].x509) == 0)
-        {
-            findings |= ngx_aop_lint_bit(NGX_AOP_LINT_UNASKED);
+    for (i = 0; policy->nanchors > 1 && i < policy->nanchors; i++) {
+        if (ngx_aop_cloudflare_is_ca(policy->anchors[i].x509)) {
+            ngx_aop_lint_add(found, NGX_AOP_LINT_MIXED, NULL);
         }
     }
-
-    return findings;
 }
 
 
-static unsigned
-ngx_aop_lint_dates(const ASN1_TIME *from, const ASN1_TIME *to, time_t now)
+void
+ngx_aop_lint_anchor(const ngx_aop_policy_t *policy,
+    const ngx_aop_anchor_t *anchor, ngx_aop_lint_found_t *found)
 {
+    memset(found, 0, sizeof(ngx_aop_lint_found_t));
+
+    if (policy->crls != NULL && X509_check_ca(anchor->x509) == 0) {
+        ngx_aop_lint_add(found, NGX_AOP_LINT_UNASKED, anchor->name);
+    }
+}
+
+
+static void
+ngx_aop_lint_dates(const ASN1_TIME *from, const ASN1_TIME *to, time_t now,
+    ngx_aop_lint_found_t *found)
+{
+    char    date[NGX_AOP_DATE];
     time_t  t;
 
     if (ngx_aop_cert_time(from, &t) && t > now) {
-        return ngx_aop_lint_bit(NGX_AOP_LINT_NOT_YET_VALID);
-    }
+        ngx_aop_lint_add(found, NGX_AOP_LINT_NOT_YET_VALID,
+                         ngx_aop_cert_date(t, date));
 
-    if (ngx_aop_cert_time(to, &t) && t < now) {
-        return ngx_aop_lint_bit(NGX_AOP_LINT_ENDED);
+    } else if (ngx_aop_cert_time(to, &t) && t < now) {
+        ngx_aop_lint_add(found, NGX_AOP_LINT_ENDED,
+                         ngx_aop_cert_date(t, date));
     }
-
-    return 0;
 }
 
 
-static int
-ngx_aop_lint_is_cloudflare(X509 *x509)
+static void
+ngx_aop_lint_add(ngx_aop_lint_found_t *found, ngx_aop_lint_e finding,
+    const char *about)
 {
-    int   rc;
-    X509  *builtin;
+    found->set |= ngx_aop_lint_bit(finding);
 
-    builtin = ngx_aop_cloudflare_ca();
-
-    rc = (builtin != NULL && X509_cmp(builtin, x509) == 0);
-
-    X509_free(builtin);
-
-    return rc;
+    if (about != NULL) {
+        snprintf(found->about, sizeof(found->about), "%.*s",
+                 (int) ngx_aop_cert_cut(about, strlen(about),
+                                        NGX_AOP_LINT_ABOUT),
+                 about);
+    }
 }
 
 
@@ -324,6 +333,19 @@ const ngx_aop_lint_t *
 ngx_aop_lint(ngx_aop_lint_e finding)
 {
     return &ngx_aop_lint_findings[finding];
+}
+
+
+const char *
+ngx_aop_lint_text(const ngx_aop_lint_found_t *found, ngx_aop_lint_e finding,
+    char *buf)
+{
+    /* what a format has no place for is passed over (C11, 7.21.6.1) */
+
+    snprintf(buf, NGX_AOP_LINT_TEXT, ngx_aop_lint_findings[finding].text,
+             found->about);
+
+    return buf;
 }
 
 

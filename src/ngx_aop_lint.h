@@ -59,11 +59,27 @@ typedef struct {
 } ngx_aop_lint_kind_t;
 
 
+/*
+ * What is wrong and what to do about it, as said of a file, a certificate or
+ * an "aop_ca", which the reader names before it.  "%s" stands for what was
+ * found: a date, a number, a name.
+ */
+
 typedef struct {
     ngx_aop_lint_level_e   level;
     const char            *word;    /* in JSON */
-    const char            *text;    /* what is wrong, what to do about it */
+    const char            *text;
 } ngx_aop_lint_t;
+
+
+/* No two findings that have something to fill in can be in one set. */
+
+#define NGX_AOP_LINT_ABOUT  200
+
+typedef struct {
+    unsigned               set;     /* of ngx_aop_lint_bit() */
+    char                   about[NGX_AOP_LINT_ABOUT + 1];
+} ngx_aop_lint_found_t;
 
 
 /* Rows of the tables; never NULL for a value of the set. */
@@ -76,16 +92,31 @@ ngx_aop_lint_kind_e ngx_aop_lint_classify(X509 *x509);
 
 
 /*
- * These return findings as a set of bits, the bit of a finding being
- * ngx_aop_lint_bit(); none is an error because of the clock.  auth_level is
- * OpenSSL's security level.
+ * What is wrong with it; nothing is an error because of the clock.  auth_level
+ * is OpenSSL's security level, 0 to have no key called too short.  An anchor is
+ * one of the policy's.
  */
 
 #define ngx_aop_lint_bit(finding)  (1u << (finding))
 
-unsigned ngx_aop_lint_cert(X509 *x509, int auth_level, time_t now);
-unsigned ngx_aop_lint_crl(X509_CRL *crl, time_t now);
-unsigned ngx_aop_lint_policy(const ngx_aop_policy_t *policy);
+void ngx_aop_lint_cert(X509 *x509, int auth_level, time_t now,
+    ngx_aop_lint_found_t *found);
+void ngx_aop_lint_crl(X509_CRL *crl, time_t now, ngx_aop_lint_found_t *found);
+void ngx_aop_lint_policy(const ngx_aop_policy_t *policy,
+    ngx_aop_lint_found_t *found);
+void ngx_aop_lint_anchor(const ngx_aop_policy_t *policy,
+    const ngx_aop_anchor_t *anchor, ngx_aop_lint_found_t *found);
+
+
+/*
+ * The text of a finding of the set, written to a buffer of NGX_AOP_LINT_TEXT
+ * bytes, which is returned.
+ */
+
+#define NGX_AOP_LINT_TEXT  512
+
+const char *ngx_aop_lint_text(const ngx_aop_lint_found_t *found,
+    ngx_aop_lint_e finding, char *buf);
 
 
 /* The worst level of a set of findings. */

@@ -12,12 +12,7 @@
 
 
 #include "ngx_http_aop.h"
-#include "ngx_aop_cloudflare.h"
-
-
-/* more anchors than that look like a bundle of public roots */
-
-#define NGX_HTTP_AOP_ANCHORS_MAX  10
+#include "ngx_aop_lint.h"
 
 
 static ngx_aop_policy_t *ngx_http_aop_policy_make(
@@ -31,7 +26,8 @@ static ngx_int_t ngx_http_aop_policy_add(ngx_conf_t *cf,
 static void ngx_http_aop_policy_cleanup(void *data);
 static void ngx_http_aop_policy_check(ngx_conf_t *cf,
     const ngx_aop_policy_t *policy, ngx_http_core_srv_conf_t *cscf);
-static ngx_uint_t ngx_http_aop_policy_mixed(const ngx_aop_policy_t *policy);
+static void ngx_http_aop_policy_tell(ngx_conf_t *cf,
+    const ngx_aop_lint_found_t *found, ngx_http_core_srv_conf_t *cscf);
 
 
 ngx_int_t
@@ -195,49 +191,32 @@ static void
 ngx_http_aop_policy_check(ngx_conf_t *cf, const ngx_aop_policy_t *policy,
     ngx_http_core_srv_conf_t *cscf)
 {
-    size_t  i;
+    size_t                i;
+    ngx_aop_lint_found_t  found;
 
-    if (policy->nanchors > NGX_HTTP_AOP_ANCHORS_MAX) {
-        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                      "\"aop_ca\" of the server in %s:%ui holds %uz "
-                      "certificates: is it a bundle of public roots? whoever "
-                      "has a certificate of any of them passes",
-                      cscf->file_name, cscf->line, policy->nanchors);
-    }
+    ngx_aop_lint_policy(policy, &found);
+    ngx_http_aop_policy_tell(cf, &found, cscf);
 
-    if (ngx_http_aop_policy_mixed(policy)) {
-        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                      "\"aop_ca\" of the server in %s:%ui trusts the CA that "
-                      "all customers of Cloudflare share beside your own: "
-                      "the weaker guarantee holds; remove the shared one "
-                      "once all traffic uses your own",
-                      cscf->file_name, cscf->line);
-    }
-
-    for (i = 0; policy->crls && i < policy->nanchors; i++) {
-        if (X509_check_ca(policy->anchors[i].x509) == 0) {
-            ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                          "\"aop_ca\" of the server in %s:%ui holds \"%s\", "
-                          "which is no CA but itself a client certificate: "
-                          "\"aop_crl\" is not asked about it; to revoke it, "
-                          "remove it from \"aop_ca\"",
-                          cscf->file_name, cscf->line,
-                          policy->anchors[i].name);
-        }
+    for (i = 0; i < policy->nanchors; i++) {
+        ngx_aop_lint_anchor(policy, &policy->anchors[i], &found);
+        ngx_http_aop_policy_tell(cf, &found, cscf);
     }
 }
 
 
-static ngx_uint_t
-ngx_http_aop_policy_mixed(const ngx_aop_policy_t *policy)
+static void
+ngx_http_aop_policy_tell(ngx_conf_t *cf, const ngx_aop_lint_found_t *found,
+    ngx_http_core_srv_conf_t *cscf)
 {
-    size_t  i;
+    char        text[NGX_AOP_LINT_TEXT];
+    ngx_uint_t  i;
 
-    for (i = 0; i < policy->nanchors; i++) {
-        if (ngx_aop_cloudflare_is_ca(policy->anchors[i].x509)) {
-            return policy->nanchors > 1;
+    for (i = 0; i < NGX_AOP_LINT_FINDINGS; i++) {
+        if (found->set & ngx_aop_lint_bit(i)) {
+            ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                          "\"aop_ca\" of the server in %s:%ui %s",
+                          cscf->file_name, cscf->line,
+                          ngx_aop_lint_text(found, i, text));
         }
     }
-
-    return 0;
 }

@@ -14,6 +14,7 @@
 
 #include "ngx_http_aop.h"
 #include "ngx_aop_cloudflare.h"
+#include "ngx_aop_lint.h"
 #include "ngx_aop_pem.h"
 
 
@@ -31,9 +32,9 @@ static ngx_int_t ngx_http_aop_add_crl(ngx_conf_t *cf, ngx_array_t *crls,
 static void ngx_http_aop_crl_cleanup(void *data);
 static ngx_int_t ngx_http_aop_read_file(ngx_conf_t *cf, const char *directive,
     ngx_str_t *file, ngx_aop_pem_t *pem);
-static void ngx_http_aop_check_dates(ngx_conf_t *cf, const char *directive,
+static ngx_int_t ngx_http_aop_tell(ngx_conf_t *cf, const char *directive,
     ngx_str_t *file, const char *what, const X509_NAME *name,
-    const ASN1_TIME *from, const ASN1_TIME *to);
+    const ngx_aop_lint_found_t *found);
 
 
 char *
@@ -139,10 +140,6 @@ ngx_http_aop_add_ca_file(ngx_conf_t *cf, ngx_array_t *cas, ngx_str_t *file)
         rc = ngx_http_aop_check_ca(cf, x509, file);
 
         if (rc == NGX_OK) {
-            ngx_http_aop_check_dates(cf, "aop_ca", file, "certificate",
-                                     X509_get_subject_name(x509),
-                                     X509_get0_notBefore(x509),
-                                     X509_get0_notAfter(x509));
 
             /* equal policies have equal names, wherever they came from */
 
@@ -161,30 +158,19 @@ ngx_http_aop_add_ca_file(ngx_conf_t *cf, ngx_array_t *cas, ngx_str_t *file)
 static ngx_int_t
 ngx_http_aop_check_ca(ngx_conf_t *cf, X509 *x509, ngx_str_t *file)
 {
-    const char  *what;
+    ngx_aop_lint_found_t  found;
 
-    switch (ngx_aop_cloudflare_lookalike(x509)) {
+    /*
+     * Whether a key is long enough is not asked: that is for the security
+     * level of each server to say, which "ssl_ciphers" may set further down.
+     */
 
-    case NGX_AOP_LOOKALIKE_ORIGIN_CA:
-        what = "Cloudflare's Origin CA, which signs server certificates for "
-               "anyone, not the origin-pull CA";
-        break;
+    ngx_aop_lint_cert(x509, 0, ngx_time(), &found);
 
-    case NGX_AOP_LOOKALIKE_2015:
-        what = "the edition of Cloudflare's origin-pull CA that ended in "
-               "2020";
-        break;
+    found.set &= ~ngx_aop_lint_bit(NGX_AOP_LINT_SERVER_CERT);
 
-    default:
-        return NGX_OK;
-    }
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "\"aop_ca\" file \"%V\" holds %s; use the built-in "
-                       "\"aop_ca cloudflare\", or the CA of the certificate "
-                       "that you uploaded to Cloudflare", file, what);
-
-    return NGX_ERROR;
+    return ngx_http_aop_tell(cf, "aop_ca", file, "certificate",
+                             X509_get_subject_name(x509), &found);
 }
 
 
@@ -271,22 +257,18 @@ static ngx_int_t
 ngx_http_aop_add_crl(ngx_conf_t *cf, ngx_array_t *crls, X509_CRL *crl,
     ngx_str_t *file)
 {
-    X509_CRL            **elt;
-    ngx_pool_cleanup_t   *cln;
+    X509_CRL              **elt;
+    ngx_pool_cleanup_t     *cln;
+    ngx_aop_lint_found_t    found;
 
-    /* RFC 5280, 5.2.4 */
+    ngx_aop_lint_crl(crl, ngx_time(), &found);
 
-    if (X509_CRL_get_ext_by_NID(crl, NID_delta_crl, -1) >= 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"aop_crl\" file \"%V\" holds a delta CRL, which "
-                           "is not supported; use complete CRLs", file);
+    if (ngx_http_aop_tell(cf, "aop_crl", file, "CRL",
+                          X509_CRL_get_issuer(crl), &found)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
-
-    ngx_http_aop_check_dates(cf, "aop_crl", file, "CRL",
-                             X509_CRL_get_issuer(crl),
-                             X509_CRL_get0_lastUpdate(crl),
-                             X509_CRL_get0_nextUpdate(crl));
 
     cln = ngx_pool_cleanup_add(cf->pool, 0);
     elt = ngx_array_push(crls);
@@ -375,43 +357,53 @@ ngx_http_aop_read_file(ngx_conf_t *cf, const char *directive, ngx_str_t *file,
     }
 
     if (pem->keys) {
-        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                           "\"%s\" file \"%V\" holds a private key, which "
-                           "is not used and should not be there",
-                           directive, file);
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0, "\"%s\" file \"%V\" %s",
+                           directive, file,
+                           ngx_aop_lint(NGX_AOP_LINT_KEY)->text);
     }
 
     return NGX_OK;
 }
 
 
-static void
-ngx_http_aop_check_dates(ngx_conf_t *cf, const char *directive,
-    ngx_str_t *file, const char *what, const X509_NAME *name,
-    const ASN1_TIME *from, const ASN1_TIME *to)
+/* An error is of the file; a warning names the certificate or CRL in it. */
+
+static ngx_int_t
+ngx_http_aop_tell(ngx_conf_t *cf, const char *directive, ngx_str_t *file,
+    const char *what, const X509_NAME *name,
+    const ngx_aop_lint_found_t *found)
 {
-    char        *text, date[NGX_AOP_DATE];
-    time_t       t;
-    const char  *when;
+    char        *subject, text[NGX_AOP_LINT_TEXT];
+    size_t       len;
+    ngx_uint_t   i, refused;
 
-    if (ngx_aop_cert_time(from, &t) && t > ngx_time()) {
-        when = "is not valid before";
+    refused = (ngx_aop_lint_level(found->set) == NGX_AOP_LINT_ERROR);
 
-    } else if (ngx_aop_cert_time(to, &t) && t < ngx_time()) {
-        when = "has ended on";
+    subject = ngx_aop_cert_name(name);
+    len = subject ? ngx_aop_cert_cut(subject, ngx_strlen(subject),
+                                     NGX_AOP_LINT_ABOUT)
+                  : 0;
 
-    } else {
-        return;
+    for (i = 0; i < NGX_AOP_LINT_FINDINGS; i++) {
+
+        if (!(found->set & ngx_aop_lint_bit(i))) {
+            continue;
+        }
+
+        ngx_aop_lint_text(found, i, text);
+
+        if (ngx_aop_lint(i)->level == NGX_AOP_LINT_ERROR) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%s\" file \"%V\" %s",
+                               directive, file, text);
+
+        } else if (!refused) {
+            ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                               "\"%s\" file \"%V\": the %s of \"%*s\" %s",
+                               directive, file, what, len, subject, text);
+        }
     }
 
-    text = ngx_aop_cert_name(name);
+    OPENSSL_free(subject);
 
-    ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                       "\"%s\" file \"%V\": the %s of \"%s\" %s %s: no "
-                       "certificate that depends on it passes; replace it, "
-                       "or check this machine's clock",
-                       directive, file, what, text ? text : "", when,
-                       ngx_aop_cert_date(t, date));
-
-    OPENSSL_free(text);
+    return refused ? NGX_ERROR : NGX_OK;
 }

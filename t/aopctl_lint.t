@@ -37,15 +37,20 @@ sub slurp {
     return scalar <$fh>;
 }
 
-# the words of all findings of an answer, and its verdicts
+# the words of all findings of an answer
 sub words {
+    my ($answer) = @_;
+
+    return join ' ', sort map { $_->{word} } findings($answer);
+}
+
+sub findings {
     my ($answer) = @_;
 
     my @part = map { $_, @{ $_->{certificates} || [] }, @{ $_->{crls} || [] } }
                @{ $answer->{files} };
 
-    return join ' ', sort map { $_->{word} }
-                          map { @{ $_->{findings} || [] } } $answer, @part;
+    return map { @{ $_->{findings} || [] } } $answer, @part;
 }
 
 sub kinds {
@@ -151,6 +156,37 @@ for (
     is($answer->{level}, (qw(ok warning error))[$status], "$name: level");
     is(kinds($answer), $kinds, "$name: what it is");
     is(words($answer), $words, "$name: what is wrong with it");
+}
+
+# nginx says the same of the same files, word for word
+
+for (
+    [ 'own', '' ],
+    [ 'expired', '' ],
+    [ 'future', '' ],
+    [ 'root', '' ],
+    [ 'key', '' ],
+    [ 'many', '' ],
+    [ 'own builtin', '' ],
+    [ 'leaf', 'crl' ],
+    [ 'own', 'old_crl' ],
+) {
+    my ($cas, $crls) = @$_;
+    my $name    = "nginx -t and lint, $cas $crls";
+    my @ca      = map { qq("$file{$_}") } split / /, $cas;
+    my @crl     = map { qq(aop_crl "$file{$_}";) } split / /, $crls;
+    my $listen  = 'unix:' . $nginx->path('socket');
+    my $answer  = answer('lint', map { $file{$_} } split / /, "$cas $crls");
+    my @finding = findings($answer);
+
+    my ($code, $output) = $nginx->configure(
+        "server { listen $listen; aop on; aop_ca @ca; @crl }")->test_config;
+
+    is($code, $answer->{status} == 2 ? 1 : 0, "$name: who is to start");
+    is(scalar(() = $output =~ /^[^"]*"aop_c\w+" /gm), scalar @finding,
+       "$name: as many lines");
+    like($output, qr/^[^"]*"aop_c\w+" .*\Q$_->{text}\E(?: in |$)/m,
+         "$name: $_->{word}") for @finding;
 }
 
 # the facts of a certificate are those that openssl tells

@@ -71,6 +71,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     unsigned               fact;
     ngx_aop_pin_t          pin[2];
     const unsigned char   *p;
+    ngx_aop_lint_found_t   found;
 
     p = data;
     x509 = d2i_X509(NULL, &p, (long) size);
@@ -100,8 +101,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                || ngx_aop_cloudflare_lookalike(x509) == NGX_AOP_LOOKALIKE_NONE);
 
     fuzz_check(ngx_aop_lint_classify(x509) < NGX_AOP_LINT_KINDS);
-    fuzz_check(ngx_aop_lint_cert(x509, 2, FUZZ_NOW)
-               < ngx_aop_lint_bit(NGX_AOP_LINT_FINDINGS));
+
+    ngx_aop_lint_cert(x509, 2, FUZZ_NOW, &found);
+    fuzz_check(found.set < ngx_aop_lint_bit(NGX_AOP_LINT_FINDINGS));
 
     memset(pin, 0, sizeof(pin));
     pin[1].spki = 1;

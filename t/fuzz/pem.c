@@ -21,10 +21,12 @@
 static void
 fuzz_use(const ngx_aop_pem_t *pem)
 {
-    int                i;
-    X509              *x509;
-    X509_CRL          *crl;
-    ngx_aop_policy_t  *policy;
+    int                    i;
+    X509                  *x509;
+    size_t                 n;
+    X509_CRL              *crl;
+    ngx_aop_policy_t      *policy;
+    ngx_aop_lint_found_t   found;
 
     policy = ngx_aop_policy_new(1);
     fuzz_check(policy != NULL);
@@ -32,19 +34,25 @@ fuzz_use(const ngx_aop_pem_t *pem)
     for (i = 0; i < sk_X509_num(pem->certs); i++) {
         x509 = sk_X509_value(pem->certs, i);
 
-        (void) ngx_aop_lint_cert(x509, 2, FUZZ_NOW);
+        ngx_aop_lint_cert(x509, 2, FUZZ_NOW, &found);
+        fuzz_printable(found.about, strlen(found.about));
         (void) ngx_aop_policy_add_anchor(policy, x509, NULL);
     }
 
     for (i = 0; i < sk_X509_CRL_num(pem->crls); i++) {
         crl = sk_X509_CRL_value(pem->crls, i);
 
-        (void) ngx_aop_lint_crl(crl, FUZZ_NOW);
+        ngx_aop_lint_crl(crl, FUZZ_NOW, &found);
         (void) ngx_aop_policy_add_crl(policy, crl);
     }
 
     (void) ngx_aop_policy_seal(policy);
-    (void) ngx_aop_lint_policy(policy);
+    ngx_aop_lint_policy(policy, &found);
+
+    for (n = 0; n < policy->nanchors; n++) {
+        ngx_aop_lint_anchor(policy, &policy->anchors[n], &found);
+        fuzz_printable(found.about, strlen(found.about));
+    }
 
     ngx_aop_policy_free(policy);
 }
