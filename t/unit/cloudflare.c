@@ -15,7 +15,7 @@
 #include <netinet/in.h>
 
 #include "ngx_aop_cloudflare.c"
-#include "pki.h"
+#include "lookalike.h"
 
 
 enum {
@@ -145,21 +145,6 @@ static const cloudflare_digest_t  digests[] = {
     { "digest: the key of the Origin CA, ECC",
       "9114b3916b6457dbf19b6fc04ea6b61aa33a98668e71a01ba60c08f8a5167d5e",
       NGX_AOP_LOOKALIKE_NONE, NGX_AOP_LOOKALIKE_ORIGIN_CA }
-};
-
-
-/* The public key of the Origin CA's ECC root, a SubjectPublicKeyInfo. */
-
-static const unsigned char  origin_ca_key[] = {
-    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d,
-    0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01,
-    0x07, 0x03, 0x42, 0x00, 0x04, 0x91, 0xfa, 0xc1, 0x80, 0x2e, 0xe6,
-    0x86, 0xb2, 0x19, 0xd4, 0x6d, 0xcc, 0x4a, 0xaf, 0x2f, 0xb4, 0x2c,
-    0x45, 0xd9, 0xe0, 0xd6, 0x3a, 0x25, 0x40, 0x2d, 0x49, 0xe0, 0x3a,
-    0x83, 0xce, 0xca, 0xde, 0x36, 0x80, 0xc6, 0x92, 0x20, 0xf4, 0x6e,
-    0x74, 0x3e, 0x89, 0x29, 0x7d, 0x69, 0x21, 0x6d, 0xaa, 0xcb, 0x7e,
-    0x97, 0x19, 0xbb, 0x45, 0x00, 0xa1, 0x8c, 0xb6, 0xb2, 0xed, 0x04,
-    0x84, 0xde, 0xf0
 };
 
 
@@ -470,30 +455,17 @@ lookalike_none(void **state)
 }
 
 
-/* Any certificate with the key: a renewed root keeps it. */
-
 static void
 lookalike_key(void **state)
 {
-    X509                 *x509;
-    EVP_PKEY             *key;
-    const unsigned char  *p;
+    X509  *x509;
 
-    p = origin_ca_key;
-    key = d2i_PUBKEY(NULL, &p, sizeof(origin_ca_key));
-    assert_non_null(key);
-
-    x509 = X509_dup(pki.cert[LEAF]);
-    assert_non_null(x509);
-
-    assert_int_equal(X509_set_pubkey(x509, key), 1);
-    assert_true(X509_sign(x509, pki.key[ROOT], EVP_sha256()) > 0);
+    x509 = lookalike_cert(LEAF, ROOT);
 
     assert_int_equal(ngx_aop_cloudflare_lookalike(x509),
                      NGX_AOP_LOOKALIKE_ORIGIN_CA);
 
     X509_free(x509);
-    EVP_PKEY_free(key);
 }
 
 
