@@ -50,6 +50,7 @@ static void aopctl_ask_status(aopctl_answer_t *answer,
     const aopctl_http_t *http);
 static void aopctl_ask_failed(aopctl_answer_t *answer,
     const aopctl_conn_t *conn);
+static int aopctl_ask_refused(const aopctl_conn_t *conn);
 static int aopctl_ask_absent(const aopctl_conn_t *conn);
 
 
@@ -289,7 +290,11 @@ aopctl_ask_session(SSL *ssl, SSL_SESSION *session)
 }
 
 
-/* What says nothing of the certificate is neither: overload, our speed. */
+/*
+ * What says nothing of the certificate is neither: overload, our speed.  And
+ * what may be said to everybody is doubtful: a folder without an index is
+ * answered with 403, whoever asks.
+ */
 
 static void
 aopctl_ask_status(aopctl_answer_t *answer, const aopctl_http_t *http)
@@ -304,6 +309,10 @@ aopctl_ask_status(aopctl_answer_t *answer, const aopctl_http_t *http)
     case 400:
     case 403:
     case 421:
+        answer->result = AOPCTL_TURNED_AWAY;
+        answer->doubtful = (http->page != AOPCTL_PAGE_CERT);
+        break;
+
     case AOPCTL_CERT_ERROR:
     case AOPCTL_NO_CERT:
         answer->result = AOPCTL_TURNED_AWAY;
@@ -324,8 +333,8 @@ aopctl_ask_status(aopctl_answer_t *answer, const aopctl_http_t *http)
 
 
 /*
- * Servers other than nginx refuse in the handshake; who closes after having
- * asked for a certificate has refused, too.
+ * Servers other than nginx refuse in the handshake, with an alert; one that
+ * closes after having asked for a certificate may do so to everybody.
  */
 
 static void
@@ -339,12 +348,37 @@ aopctl_ask_failed(aopctl_answer_t *answer, const aopctl_conn_t *conn)
 
     } else if (answer->asked) {
         answer->result = AOPCTL_TURNED_AWAY;
+        answer->doubtful = !aopctl_ask_refused(conn);
 
     } else if (aopctl_ask_absent(conn)) {
         answer->result = AOPCTL_NOT_OFFERED;
 
     } else {
         answer->result = AOPCTL_UNCLEAR;
+    }
+}
+
+
+/* Once a certificate was asked for, these alerts are about it. */
+
+static int
+aopctl_ask_refused(const aopctl_conn_t *conn)
+{
+    switch (conn->alert) {
+
+    case SSL_AD_HANDSHAKE_FAILURE:      /* TLS 1.2: none was sent */
+    case SSL_AD_BAD_CERTIFICATE:
+    case SSL_AD_UNSUPPORTED_CERTIFICATE:
+    case SSL_AD_CERTIFICATE_REVOKED:
+    case SSL_AD_CERTIFICATE_EXPIRED:
+    case SSL_AD_CERTIFICATE_UNKNOWN:
+    case SSL_AD_UNKNOWN_CA:
+    case SSL_AD_ACCESS_DENIED:
+    case SSL_AD_CERTIFICATE_REQUIRED:
+        return 1;
+
+    default:
+        return 0;
     }
 }
 
@@ -388,6 +422,10 @@ aopctl_probe_plain(aopctl_probe_t *probe, const struct addrinfo *addr,
 
         if (http.to_https) {
             answer->result = AOPCTL_TURNED_AWAY;
+        }
+
+        if (http.page == AOPCTL_PAGE_HTTPS) {
+            answer->doubtful = 0;
         }
     }
 

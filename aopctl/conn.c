@@ -23,6 +23,7 @@
 
 
 static int aopctl_conn_connected(aopctl_conn_t *conn);
+static void aopctl_conn_heard(aopctl_conn_t *conn);
 static int aopctl_conn_wait(aopctl_conn_t *conn, short events);
 static int aopctl_conn_again(aopctl_conn_t *conn, int rc, short events);
 static int aopctl_conn_failed(aopctl_conn_t *conn, const char *what,
@@ -118,11 +119,36 @@ aopctl_conn_write(aopctl_conn_t *conn, const void *data, size_t len)
         } while (n <= 0 && aopctl_conn_again(conn, n, POLLOUT));
 
         if (n <= 0) {
+            aopctl_conn_heard(conn);
             return 0;
         }
     }
 
     return 1;
+}
+
+
+/*
+ * Who closed without having read what we write has sent an alert before: it is
+ * there still, and tells more than that the connection was reset.
+ */
+
+static void
+aopctl_conn_heard(aopctl_conn_t *conn)
+{
+    char  c, err[sizeof(conn->err)];
+
+    if (conn->ssl == NULL || conn->timed_out || conn->alert != -1) {
+        return;
+    }
+
+    memcpy(err, conn->err, sizeof(err));
+
+    (void) aopctl_conn_read(conn, &c, 1);
+
+    if (conn->alert == -1) {
+        memcpy(conn->err, err, sizeof(err));
+    }
 }
 
 

@@ -4,7 +4,10 @@
  */
 
 
-/* One request over HTTP/1.1; of the answer only the head is looked at. */
+/*
+ * One request over HTTP/1.1; of the answer the head is looked at, and the start
+ * of the body where that tells more.
+ */
 
 
 #include <stdio.h>
@@ -17,7 +20,9 @@
 #define AOPCTL_HTTP_HEAD  16384
 
 
-static int aopctl_http1_head(aopctl_conn_t *conn, char *head);
+static int aopctl_http1_head(aopctl_conn_t *conn, char *head, size_t *len);
+static void aopctl_http1_page(aopctl_conn_t *conn, char *head, size_t len,
+    aopctl_http_t *http);
 static int aopctl_http1_status(const char *head);
 static unsigned aopctl_http1_to_https(const char *head);
 
@@ -26,21 +31,22 @@ void
 aopctl_http1(aopctl_conn_t *conn, const char *host, const char *path,
     aopctl_http_t *http)
 {
-    int   len;
-    char  head[AOPCTL_HTTP_HEAD + 1], request[4096];
+    int     n;
+    char    head[AOPCTL_HTTP_HEAD + 1], request[4096];
+    size_t  len;
 
     memset(http, 0, sizeof(aopctl_http_t));
 
-    len = snprintf(request, sizeof(request),
-                   "GET %s HTTP/1.1\r\n"
-                   "Host: %s\r\n"
-                   "User-Agent: aopctl/" NGX_HTTP_AOP_VERSION "\r\n"
-                   "Accept: */*\r\n"
-                   "Connection: close\r\n"
-                   "\r\n", path, host);
+    n = snprintf(request, sizeof(request),
+                 "GET %s HTTP/1.1\r\n"
+                 "Host: %s\r\n"
+                 "User-Agent: aopctl/" NGX_HTTP_AOP_VERSION "\r\n"
+                 "Accept: */*\r\n"
+                 "Connection: close\r\n"
+                 "\r\n", path, host);
 
-    if (!aopctl_conn_write(conn, request, len)
-        || !aopctl_http1_head(conn, head))
+    if (!aopctl_conn_write(conn, request, n)
+        || !aopctl_http1_head(conn, head, &len))
     {
         return;
     }
@@ -53,6 +59,10 @@ aopctl_http1(aopctl_conn_t *conn, const char *host, const char *path,
     }
 
     http->to_https = http->status / 100 == 3 && aopctl_http1_to_https(head);
+
+    if (http->status == AOPCTL_HTTP_PAGED) {
+        aopctl_http1_page(conn, head, len, http);
+    }
 }
 
 
@@ -62,35 +72,63 @@ aopctl_http1(aopctl_conn_t *conn, const char *host, const char *path,
  */
 
 static int
-aopctl_http1_head(aopctl_conn_t *conn, char *head)
+aopctl_http1_head(aopctl_conn_t *conn, char *head, size_t *len)
 {
-    int     n;
-    size_t  len;
+    int  n;
 
-    len = 0;
+    *len = 0;
 
     do {
-        n = aopctl_conn_read(conn, head + len, AOPCTL_HTTP_HEAD - len);
+        n = aopctl_conn_read(conn, head + *len, AOPCTL_HTTP_HEAD - *len);
 
         if (n == -1) {
-            return memchr(head, '\n', len) != NULL;
+            return memchr(head, '\n', *len) != NULL;
         }
 
-        len += n;
-        head[len] = '\0';
+        *len += n;
+        head[*len] = '\0';
 
-        if (memmem(head, len, "\r\n\r\n", 4) != NULL) {
+        if (memmem(head, *len, "\r\n\r\n", 4) != NULL) {
             return 1;
         }
-    } while (n > 0 && len < AOPCTL_HTTP_HEAD);
+    } while (n > 0 && *len < AOPCTL_HTTP_HEAD);
 
-    if (len == 0) {
+    if (*len == 0) {
         snprintf(conn->err, sizeof(conn->err),
                  "closed by the server without an answer");
         return 0;
     }
 
     return 1;
+}
+
+
+/* Reads on, until the page is known, or the rest of the room is used. */
+
+static void
+aopctl_http1_page(aopctl_conn_t *conn, char *head, size_t len,
+    aopctl_http_t *http)
+{
+    int          n;
+    const char  *body;
+
+    body = memmem(head, len, "\r\n\r\n", 4);
+
+    while (body != NULL) {
+        http->page = aopctl_http_page(body, head + len - body);
+
+        if (http->page != AOPCTL_PAGE_OTHER || len == AOPCTL_HTTP_HEAD) {
+            return;
+        }
+
+        n = aopctl_conn_read(conn, head + len, AOPCTL_HTTP_HEAD - len);
+
+        if (n <= 0) {
+            return;
+        }
+
+        len += n;
+    }
 }
 
 

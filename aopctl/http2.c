@@ -4,7 +4,10 @@
  */
 
 
-/* One request over HTTP/2; of the answer only the status is looked at. */
+/*
+ * One request over HTTP/2; of the answer the status is looked at, and the start
+ * of the body where that tells more.
+ */
 
 
 #include <stdio.h>
@@ -16,10 +19,15 @@
 #include "ngx_aop_version.h"
 
 
+#define AOPCTL_HTTP2_BODY  4096
+
+
 typedef struct {
     aopctl_conn_t    *conn;
     aopctl_http_t    *http;
+    size_t            len;
     unsigned          done:1;
+    char              body[AOPCTL_HTTP2_BODY];
 } aopctl_http2_t;
 
 
@@ -27,10 +35,13 @@ static nghttp2_session *aopctl_http2_session(aopctl_http2_t *h2);
 static int aopctl_http2_request(nghttp2_session *session, const char *host,
     const char *path);
 static void aopctl_http2_run(aopctl_http2_t *h2, nghttp2_session *session);
+static int aopctl_http2_wanted(const aopctl_http2_t *h2);
 static int aopctl_http2_send(aopctl_http2_t *h2, nghttp2_session *session);
 static int aopctl_http2_header(nghttp2_session *session,
     const nghttp2_frame *frame, const uint8_t *name, size_t namelen,
     const uint8_t *value, size_t valuelen, uint8_t flags, void *data);
+static int aopctl_http2_data(nghttp2_session *session, uint8_t flags,
+    int32_t stream, const uint8_t *data, size_t len, void *user);
 static int aopctl_http2_close(nghttp2_session *session, int32_t stream,
     uint32_t error, void *data);
 
@@ -46,6 +57,7 @@ aopctl_http2(aopctl_conn_t *conn, const char *host, const char *path,
 
     h2.conn = conn;
     h2.http = http;
+    h2.len = 0;
     h2.done = 0;
 
     session = aopctl_http2_session(&h2);
@@ -75,6 +87,8 @@ aopctl_http2_session(aopctl_http2_t *h2)
 
     nghttp2_session_callbacks_set_on_header_callback(callbacks,
                                                      aopctl_http2_header);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks,
+                                                     aopctl_http2_data);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks,
                                                      aopctl_http2_close);
 
@@ -116,7 +130,7 @@ aopctl_http2_run(aopctl_http2_t *h2, nghttp2_session *session)
     int      n;
     uint8_t  buf[16384];
 
-    while (!h2->done && h2->http->status == 0) {
+    while (aopctl_http2_wanted(h2)) {
 
         if (!aopctl_http2_send(h2, session)) {
             return;
@@ -139,6 +153,17 @@ aopctl_http2_run(aopctl_http2_t *h2, nghttp2_session *session)
         snprintf(h2->conn->err, sizeof(h2->conn->err),
                  "closed by the server without an answer");
     }
+}
+
+
+static int
+aopctl_http2_wanted(const aopctl_http2_t *h2)
+{
+    return !h2->done
+           && (h2->http->status == 0
+               || (h2->http->status == AOPCTL_HTTP_PAGED
+                   && h2->http->page == AOPCTL_PAGE_OTHER
+                   && h2->len < AOPCTL_HTTP2_BODY));
 }
 
 
@@ -173,6 +198,27 @@ aopctl_http2_header(nghttp2_session *session, const nghttp2_frame *frame,
 
     if (namelen == 7 && memcmp(name, ":status", 7) == 0) {
         h2->http->status = atoi((const char *) value);
+    }
+
+    return 0;
+}
+
+
+static int
+aopctl_http2_data(nghttp2_session *session, uint8_t flags, int32_t stream,
+    const uint8_t *data, size_t len, void *user)
+{
+    aopctl_http2_t *h2 = user;
+
+    if (len > AOPCTL_HTTP2_BODY - h2->len) {
+        len = AOPCTL_HTTP2_BODY - h2->len;
+    }
+
+    memcpy(h2->body + h2->len, data, len);
+    h2->len += len;
+
+    if (h2->http->status == AOPCTL_HTTP_PAGED) {
+        h2->http->page = aopctl_http_page(h2->body, h2->len);
     }
 
     return 0;

@@ -65,13 +65,15 @@ const char  aopctl_probe_help[] =
     "      --json            the answer as JSON\n"
     "  -h, --help            this text\n"
     "\n"
-    "Answers of 400, 403, 421, 495 and 496, and connections that end once a\n"
-    "certificate was asked for, are refusals; 408, 429, 500 and 503 tell\n"
+    "Refusals are: nginx's own page about a certificate (400), 495, 496, and a\n"
+    "TLS alert about one. Answers of 400, 403 and 421, and connections that end\n"
+    "once a certificate was asked for, may be for everybody: they are refusals\n"
+    "only if the certificate of --cert is served. 408, 429, 500 and 503 tell\n"
     "nothing; all others served a stranger.\n"
     "\n"
     "Exit status: 0 enforced: strangers are refused, 1 enforced over TLS, but\n"
-    "plain HTTP is open, or the given certificate is refused too, 2 not\n"
-    "enforced: strangers are served, 3 cannot tell; 66 a file could not be\n"
+    "plain HTTP or the given certificate is not as it should be, or unclear, 2\n"
+    "not enforced: strangers are served, 3 cannot tell; 66 a file could not be\n"
     "read.\n";
 
 

@@ -50,6 +50,11 @@ typedef struct {
     unsigned             asked:1;       /* for a certificate */
     unsigned             resumed:1;     /* the session was */
     unsigned             silent:1;      /* timed out, or cannot connect */
+
+    /* AOPCTL_TURNED_AWAY, but perhaps as everybody is */
+
+    unsigned             doubtful:1;
+
     char                 text[256];
 } aopctl_answer_t;
 

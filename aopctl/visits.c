@@ -6,7 +6,9 @@
 
 /*
  * The visits of a probe, and what they add up to.  "Enforced" is said only if
- * all strangers were refused, and the origin asked for a certificate.
+ * all strangers were refused, the origin asked for a certificate, and what it
+ * answered is not what it may answer to everybody: either it is about the
+ * certificate, or the given certificate is answered otherwise.
  */
 
 
@@ -22,12 +24,15 @@
 
 typedef struct {
     unsigned             asked:1;
-    unsigned             asked_all:1;       /* by all that were refused */
+    unsigned             asked_all:1;       /* by all that turned away */
     unsigned             served:1;          /* a stranger */
     unsigned             served_resumed:1;  /* only by a resumed session */
     unsigned             refused:1;         /* a stranger */
     unsigned             unclear:1;
+    unsigned             doubtful:1;        /* whom the answer is for */
+    unsigned             given_served:1;
     unsigned             given_refused:1;
+    unsigned             given_unclear:1;
     unsigned             plain:1;           /* served */
     unsigned             plain_unclear:1;
     unsigned             silent:1;
@@ -42,22 +47,31 @@ static json_t *aopctl_probe_attempt(aopctl_probe_t *probe,
 static json_t *aopctl_probe_http(aopctl_probe_t *probe,
     aopctl_findings_t *findings);
 static json_t *aopctl_probe_answer(const aopctl_answer_t *answer);
+static void aopctl_probe_settle(const aopctl_attempt_t *attempt,
+    aopctl_answer_t *answer, const aopctl_findings_t *findings);
+static void aopctl_probe_doubt(aopctl_answer_t *answer);
+static void aopctl_probe_note_given(const aopctl_answer_t *answer,
+    aopctl_findings_t *findings);
 static void aopctl_probe_note(const aopctl_attempt_t *attempt,
     const aopctl_answer_t *answer, aopctl_findings_t *findings);
+static aopctl_status_e aopctl_probe_unclear(const aopctl_probe_t *probe,
+    json_t *answer, const aopctl_findings_t *findings);
 static aopctl_status_e aopctl_probe_conclude(const aopctl_probe_t *probe,
     json_t *answer, const aopctl_findings_t *findings);
 
 
+/* The given certificate comes first: the others are compared with it. */
+
 static const aopctl_attempt_t  aopctl_probe_plan[] = {
+    { TLS1_3_VERSION, AOPCTL_GIVEN, 0, 0 },
+    { TLS1_2_VERSION, AOPCTL_GIVEN, 0, 0 },
+    { TLS1_3_VERSION, AOPCTL_GIVEN, 1, 0 },
     { TLS1_3_VERSION, AOPCTL_NOBODY, 0, 0 },
     { TLS1_3_VERSION, AOPCTL_SELF_SIGNED, 0, 0 },
-    { TLS1_3_VERSION, AOPCTL_GIVEN, 0, 0 },
     { TLS1_2_VERSION, AOPCTL_NOBODY, 0, 0 },
     { TLS1_2_VERSION, AOPCTL_SELF_SIGNED, 0, 0 },
-    { TLS1_2_VERSION, AOPCTL_GIVEN, 0, 0 },
     { TLS1_3_VERSION, AOPCTL_NOBODY, 1, 0 },
     { TLS1_3_VERSION, AOPCTL_SELF_SIGNED, 1, 0 },
-    { TLS1_3_VERSION, AOPCTL_GIVEN, 1, 0 },
     { TLS1_2_VERSION, AOPCTL_NOBODY, 1, 0 },
     { TLS1_3_VERSION, AOPCTL_NOBODY, 0, 1 },
     { TLS1_2_VERSION, AOPCTL_NOBODY, 0, 1 }
@@ -122,9 +136,15 @@ aopctl_probe_attempt(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
     aopctl_findings_t *findings)
 {
     json_t           *object;
+    unsigned          turned_away;
     aopctl_answer_t   first, again;
 
     aopctl_probe_ask(probe, attempt, &first, &again);
+
+    turned_away = (first.result == AOPCTL_TURNED_AWAY);
+
+    aopctl_probe_settle(attempt, &first, findings);
+    aopctl_probe_settle(attempt, &again, findings);
 
     aopctl_probe_note(attempt, &first, findings);
     aopctl_probe_note(attempt, &again, findings);
@@ -132,7 +152,7 @@ aopctl_probe_attempt(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
     if (again.resumed
         && attempt->who != AOPCTL_GIVEN
         && again.result == AOPCTL_SERVED
-        && first.result == AOPCTL_TURNED_AWAY)
+        && turned_away)
     {
         findings->served_resumed = 1;
     }
@@ -183,6 +203,12 @@ aopctl_probe_http(aopctl_probe_t *probe, aopctl_findings_t *findings)
 
     aopctl_probe_plain(probe, &addr, &answer);
 
+    /* nothing is to compare it with: it may be another server altogether */
+
+    if (answer.doubtful) {
+        aopctl_probe_doubt(&answer);
+    }
+
     findings->plain = (answer.result == AOPCTL_SERVED);
     findings->plain_unclear = (answer.result == AOPCTL_UNCLEAR);
 
@@ -214,6 +240,75 @@ aopctl_probe_answer(const aopctl_answer_t *answer)
 
 
 
+/*
+ * A stranger who is turned away without a word of the certificate may be turned
+ * away as everybody is, unless the given certificate is served.  A connection
+ * that was made without the name is another matter: 421 is no answer to what
+ * was asked for, but tells to ask elsewhere (RFC 9110, 15.5.20).
+ */
+
+static void
+aopctl_probe_settle(const aopctl_attempt_t *attempt, aopctl_answer_t *answer,
+    const aopctl_findings_t *findings)
+{
+    if (!answer->doubtful
+        || (attempt->nameless && answer->status == 421)
+        || (attempt->who != AOPCTL_GIVEN
+            && findings->given_served
+            && !findings->given_refused
+            && !findings->given_unclear))
+    {
+        answer->doubtful = 0;
+        return;
+    }
+
+    aopctl_probe_doubt(answer);
+}
+
+
+static void
+aopctl_probe_doubt(aopctl_answer_t *answer)
+{
+    size_t  len;
+
+    answer->result = AOPCTL_UNCLEAR;
+
+    len = strlen(answer->text);
+
+    snprintf(answer->text + len, sizeof(answer->text) - len,
+             ", which may be for everybody");
+}
+
+
+static void
+aopctl_probe_note_given(const aopctl_answer_t *answer,
+    aopctl_findings_t *findings)
+{
+    switch (answer->result) {
+
+    case AOPCTL_SERVED:
+        findings->given_served = 1;
+        break;
+
+    case AOPCTL_TURNED_AWAY:
+        findings->given_refused = 1;
+        break;
+
+    case AOPCTL_UNCLEAR:
+        findings->given_unclear = 1;
+
+        if (findings->err[0] == '\0') {
+            snprintf(findings->err, sizeof(findings->err), "%s",
+                     answer->text);
+        }
+        break;
+
+    default:
+        break;
+    }
+}
+
+
 static void
 aopctl_probe_note(const aopctl_attempt_t *attempt,
     const aopctl_answer_t *answer, aopctl_findings_t *findings)
@@ -227,13 +322,16 @@ aopctl_probe_note(const aopctl_attempt_t *attempt,
     }
 
     if (attempt->who == AOPCTL_GIVEN) {
-        if (answer->result == AOPCTL_TURNED_AWAY
-            || answer->result == AOPCTL_UNCLEAR)
-        {
-            findings->given_refused = 1;
-        }
-
+        aopctl_probe_note_given(answer, findings);
         return;
+    }
+
+    /* without SNI it is the default server that asks, or not */
+
+    if ((answer->result == AOPCTL_TURNED_AWAY || answer->doubtful)
+        && !answer->asked && !answer->resumed && !attempt->nameless)
+    {
+        findings->asked_all = 0;
     }
 
     switch (answer->result) {
@@ -243,16 +341,16 @@ aopctl_probe_note(const aopctl_attempt_t *attempt,
         break;
 
     case AOPCTL_TURNED_AWAY:
-        findings->refused = 1;
-
-        /* without SNI it is the default server that asks, or not */
-
-        if (!answer->asked && !answer->resumed && !attempt->nameless) {
-            findings->asked_all = 0;
+        if (!attempt->nameless) {
+            findings->refused = 1;
         }
         break;
 
     case AOPCTL_UNCLEAR:
+        if (answer->doubtful) {
+            findings->doubtful = 1;
+        }
+
         if (!findings->unclear) {
             snprintf(findings->err, sizeof(findings->err), "%s",
                      answer->text);
@@ -270,6 +368,24 @@ aopctl_probe_note(const aopctl_attempt_t *attempt,
     }
 }
 
+
+
+static aopctl_status_e
+aopctl_probe_unclear(const aopctl_probe_t *probe, json_t *answer,
+    const aopctl_findings_t *findings)
+{
+    char  why[512];
+
+    snprintf(why, sizeof(why), "%s%s", findings->err,
+             !findings->doubtful ? ""
+             : probe->cert == NULL
+               ? ": ask for something else (--path), or show a certificate "
+                 "that passes (--cert)"
+               : "; the given certificate is not served either: ask for "
+                 "something that is (--path)");
+
+    return aopctl_probe_say(answer, AOPCTL_UNKNOWN, why);
+}
 
 
 static aopctl_status_e
@@ -292,14 +408,14 @@ aopctl_probe_conclude(const aopctl_probe_t *probe, json_t *answer,
                  "even ask for a certificate");
     }
 
-    if (findings->unclear || !findings->refused) {
-        return aopctl_probe_say(answer, AOPCTL_UNKNOWN, findings->err);
-    }
-
     if (!findings->asked_all) {
         return aopctl_probe_say(answer, AOPCTL_UNKNOWN, "strangers are "
                                 "refused, but not for want of a certificate: "
                                 "the origin did not ask for one");
+    }
+
+    if (findings->unclear || !findings->refused) {
+        return aopctl_probe_unclear(probe, answer, findings);
     }
 
     if (findings->plain) {
@@ -311,6 +427,12 @@ aopctl_probe_conclude(const aopctl_probe_t *probe, json_t *answer,
     if (findings->given_refused) {
         return aopctl_probe_say(answer, AOPCTL_WARNING, "strangers are "
                                 "refused, and so is the given certificate");
+    }
+
+    if (findings->given_unclear) {
+        return aopctl_probe_say(answer, AOPCTL_WARNING, "strangers are "
+                                "refused; whether the given certificate is "
+                                "served is unclear");
     }
 
     if (findings->plain_unclear) {

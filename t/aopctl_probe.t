@@ -161,6 +161,97 @@ origin('aop on; error_page 495 496 =503 /x; location / { return 200; } '
 
 is(probe()->{status}, 3, 'overloaded: cannot tell');
 
+# what everybody gets is no refusal: nobody is let in, and nothing is told
+
+mkdir $nginx->path('empty');
+$nginx->write('file.txt', 'served');
+
+my $folder  = 'root ' . $nginx->path('empty') . ';';
+my $blocked = 'error_page 495 496 = @blocked; '
+              . 'location @blocked { return 403; } ';
+my $no_ca   = 'aop off; ssl_verify_client optional_no_ca; '
+              . 'ssl_client_certificate ca.pem; ';
+
+for (
+
+    # name, site, exit status without and with the right certificate,
+    # what is said without it
+
+    [ 'optional, a folder without an index', "aop optional; $folder", 3, 3,
+      qr/status 403, which may be for everybody: ask for.*--path.*--cert/ ],
+    [ 'optional, 400', 'aop optional; location / { return 400; }', 3, 3,
+      qr/status 400, which may be for everybody/ ],
+    [ 'optional, 421', 'aop optional; location / { return 421; }', 3, 3,
+      qr/status 421, which may be for everybody/ ],
+    [ 'optional, closed without an answer',
+      'aop optional; location / { return 444; }', 3, 3,
+      qr/(?:closed|eof).*, which may be for everybody/ ],
+    [ 'optional, plain HTTP to an HTTPS port behind it',
+      "aop optional; location / { proxy_pass http://127.0.0.1:$port; }", 3, 3,
+      qr/status 400, which may be for everybody/ ],
+    [ 'on, a folder without an index', "aop on; $folder", 0, 1,
+      qr/^enforced: / ],
+    [ 'on, a page of its own',
+      "aop on; $blocked location / { return 200; }", 3, 0,
+      qr/status 403, which may be for everybody/ ],
+    [ 'on, a page of its own, and a folder without an index',
+      "aop on; $blocked $folder", 3, 3, qr/status 403, which may/ ],
+    [ 'on, a page of its own with status 400', 'aop on; '
+      . 'error_page 495 496 =400 /x; location / { return 200; } '
+      . 'location = /x { aop off; return 400 no; }', 3, 0,
+      qr/status 400, which may/ ],
+    [ 'on, closed without an answer', 'aop on; '
+      . 'error_page 495 496 = @gone; location / { return 200; } '
+      . 'location @gone { return 444; }', 3, 0, qr/(?:closed|eof).*, which may/ ],
+    [ 'any certificate is let in', "$no_ca $folder "
+      . 'if ($ssl_client_verify = NONE) { return 496; }', 3, 3,
+      qr/status 403, which may/ ],
+) {
+    my ($name, $site, $without, $with, $why) = @$_;
+
+    origin($site);
+
+    my $told = probe();
+
+    is($told->{status}, $without, "$name: exit status");
+    like($told->{why}, $why, "$name: said");
+
+    $told = probe('--cert', $good);
+
+    is($told->{status}, $with, "$name: with a certificate");
+    like($told->{why}, qr/given certificate is not served either.*--path/,
+         "$name: with a certificate, said") if $with == 3;
+    like($told->{why}, qr/the given certificate is served is unclear/,
+         "$name: with a certificate, said") if $with == 1;
+}
+
+origin("aop on; $blocked location / { return 200; }");
+
+is(visits(probe('--cert', $wrong), 'no certificate') =~ s{/\w+}{}gr,
+   'unclear unclear unclear unclear refused refused',
+   'a page of its own: a wrong certificate');
+is(probe('--cert', $wrong)->{status}, 3, 'a page of its own: tells nothing');
+
+origin('aop on; location / { return 200; }', 'return 403;');
+
+my $forbidden = probe('--cert', $good);
+
+is("$forbidden->{status} $forbidden->{plain_http}{result}", '1 unclear',
+   'plain HTTP, 403: unclear');
+like($forbidden->{why}, qr/what plain HTTP would serve is unclear/,
+     'plain HTTP, 403: said');
+is(probe('--http-port', $port)->{plain_http}{result}, 'refused',
+   'plain HTTP to the HTTPS port: refused');
+
+# 421 says nothing of who connects under the right name
+
+my $astray = probe('--sni', 'elsewhere.test', '--host', 'site.test');
+
+is("$astray->{status} $astray->{visits}[0]{status}", '3 421',
+   'the name of another server: cannot tell');
+is(join(' ', map { $_->{status} } grep { !$_->{sni} } @{ $on->{visits} }),
+   '421 421', 'without SNI: 421 is refused');
+
 # text for a person
 
 my $text = aopctl('probe', "127.0.0.1:$port", '--http-port', $http);
@@ -284,6 +375,41 @@ for my $version (qw(TLSv1_2 TLSv1_3)) {
     waitpid $pid, 0;
 }
 
+# one that asks, and then closes or answers in the name of nginx
+
+for (
+    [ 'asks and closes', sub { close $_[0] }, 3, qr/which may be for every/ ],
+    [ 'asks and answers as nginx', sub {
+          print { $_[0] } "HTTP/1.1 400 Bad Request\r\n\r\n";
+          select undef, undef, undef, 0.05;
+          print { $_[0] } '<html><head><title>400 No required SSL ';
+          select undef, undef, undef, 0.05;
+          print { $_[0] } 'certificate was sent</title></head>';
+      }, 0, qr/^enforced/ ],
+    [ 'asks and talks of it in the head', sub {
+          print { $_[0] } "HTTP/1.1 400 x\r\nX: <title>400 No required SSL "
+                          . "certificate was sent</title>\r\n\r\n";
+      }, 3, qr/status 400, which may/ ],
+    [ 'asks and does not end', sub {
+          my ($c) = @_;
+          print {$c} "HTTP/1.1 400 x\r\n\r\n";
+          print {$c} 'x' x 1000 or return for 1 .. 10_000;
+      }, 3, qr/status 400, which may/ ],
+) {
+    my ($name, $talk, $status, $why) = @$_;
+    my ($at, $pid) = server($talk, tls => {
+        %tls, SSL_client_ca => [ $evil->x509 ], SSL_verify_mode => SSL_VERIFY_PEER,
+        SSL_verify_callback => sub { 1 } });
+
+    my $answer = answer('probe', "127.0.0.1:$at", '--no-http', '--timeout', 3);
+
+    is($answer->{status}, $status, "$name: exit status");
+    like($answer->{why}, $why, "$name: said");
+
+    kill KILL => $pid;
+    waitpid $pid, 0;
+}
+
 # sessions that get around it: who was refused is served when it comes back
 
 {
@@ -298,6 +424,21 @@ for my $version (qw(TLSv1_2 TLSv1_3)) {
     is("$answer->{status} $answer->{conclusion}", '2 not_enforced',
        'a session gets around it');
     like($answer->{why}, qr/resume a session/, 'and that is said');
+
+    kill KILL => $pid;
+    waitpid $pid, 0;
+}
+
+# silent from the first visit, that of the given certificate
+
+{
+    my ($at, $pid) = server(sub { sleep 30 }, tls => \%tls);
+
+    my $answer = answer('probe', "127.0.0.1:$at", '--no-http', '--timeout', 1,
+                        '--cert', $good);
+
+    is("$answer->{status} $answer->{why}", '3 timed out',
+       'silent, with a certificate');
 
     kill KILL => $pid;
     waitpid $pid, 0;
