@@ -2,7 +2,8 @@
 
 # What the module costs beside stock nginx that does not ask for a certificate
 # ("off") and stock nginx that verifies it ("on": ssl_verify_client on): three
-# nginx side by side, which take turns in each case.
+# nginx side by side, which take turns in each case.  At the end, how fast
+# "aopctl report" reads a log, and in how much memory.
 #
 #     make bench [BENCH=quick]
 #
@@ -18,19 +19,24 @@ use FindBin;
 use lib "$FindBin::Bin/lib", "$FindBin::Bin/../lib";
 
 use File::Temp;
+use IO::Compress::Gzip qw(gzip);
 use IO::Socket::INET;
 use List::Util qw(first max min);
 use Storable qw(fd_retrieve store_fd);
 
 use AOP::Bench::Client;
 use AOP::Bench::Server;
+use AOP::Test::Aopctl;
 use AOP::Test::Cert;
+use AOP::Test::Log;
 
 my $quick = ($ENV{BENCH} || '') eq 'quick';
 
 my %size = $quick
-         ? (count => 8,  turn => 25,  turns => 3, requests => 2000)
-         : (count => 25, turn => 100, turns => 7, requests => 20000);
+         ? (count => 8,  turn => 25,  turns => 3, requests => 2000,
+            logs => [ 4, 40 ])
+         : (count => 25, turn => 100, turns => 7, requests => 20000,
+            logs => [ 16, 160 ]);
 
 use constant {
     WARM_CONNECTIONS => 5,
@@ -128,6 +134,10 @@ my $cpu    = take_turns();
 
 print "\n";
 report();
+
+print "\nreading logs\n\n";
+
+logs();
 
 
 # server($variant, $callgrind): an nginx with all its listeners.
@@ -397,6 +407,52 @@ HEAD
            @memory{@VARIANTS}, $memory{module} / $memory{on};
 
     return;
+}
+
+
+# logs(): the table of "aopctl report", which is to be as small for a log that
+# is ten times as long.
+sub logs {
+    if (!-x binary()) {
+        print "aopctl was not built\n";
+        return;
+    }
+
+    printf "%-45s%16s%17s\n", '', 'MB a minute', 'MB of memory';
+
+    for my $mb (@{ $size{logs} }) {
+        my $log   = "$folder/access.log";
+        my $lines = log_file($log, $mb);
+        my $bytes = -s $log;
+
+        gzip($log, "$log.gz", -Level => 1) or die "gzip failed\n";
+
+        for my $file ($log, "$log.gz") {
+            my $run = read_log($file, $lines);
+
+            printf "%-45s%16.0f%17.1f\n",
+                   sprintf('aopctl report, %d MB%s', $bytes / 1e6,
+                           $file eq $log ? '' : ', gzip'),
+                   $bytes / 1e6 / $run->{seconds} * 60, $run->{rss} / 1024;
+        }
+
+        unlink $log, "$log.gz";
+    }
+
+    return;
+}
+
+
+# read_log($file, $lines): what it took, all lines having been read.
+sub read_log {
+    my ($file, $lines) = @_;
+
+    my $run = aopctl({ timeout => 600 }, 'report', '--json', $file);
+
+    die "aopctl report: $run->{status}, $run->{err}\n"
+        unless $run->{status} eq '2' && $run->{out} =~ /"judged": $lines,/;
+
+    return $run;
 }
 
 

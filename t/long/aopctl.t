@@ -11,66 +11,21 @@ use FindBin;
 use lib "$FindBin::Bin/../lib";
 
 use IO::Compress::Gzip qw(gzip);
-use POSIX qw(strftime);
 use Test::More;
 use AOP::Test;
 use AOP::Test::Aopctl;
+use AOP::Test::Log;
 
 use constant {
     MB       => 1e6,
     MIN_RATE => 500,        # MB a minute
     GROWTH   => 2048,       # kB, from a log of 4 MB to one a hundred times that
-    START    => 1896177600,
 };
 
 my $size  = $ENV{AOP_LOG_MB} || 400;
 my $nginx = nginx(tls => 0);
 
 alarm 900;
-
-# block($lines, $first): so many lines, each with texts that no other has; one
-# of five failed, and there are more servers than are told apart
-sub block {
-    my ($lines, $first) = @_;
-
-    return join '', map {
-        log_line($_ % 5 ? () : (none => 'edge'),
-                 time      => strftime('%Y-%m-%dT%H:%M:%S+00:00',
-                                       gmtime(START + $_ * 60)),
-                 server    => 's' . $_ % 400 . '.test',
-                 peer_addr => join('.', 172, 64, ($_ >> 8) & 255, $_ & 255),
-                 uri       => "/path/$_/" . 'x' x 40,
-                 host      => "h$_.test",
-                 ua        => "agent/$_")
-    } $first .. $first + $lines - 1;
-}
-
-# log_file($name, $mb): a log of that size, and how many lines it has
-sub log_file {
-    my ($name, $mb) = @_;
-    my ($written, $lines) = (0, 0);
-
-    open my $fh, '>', $nginx->path($name) or die "$name: $!";
-
-    while ($written < $mb * MB) {
-        my $block = block(4000, $lines);
-
-        # the same again, with other texts: making lines takes longer than
-        # reading them
-        for my $turn ('a' .. 'h') {
-            my $text = $block =~ s{"(/path/|agent/|h)(\d)}{"$1$turn$2}gr;
-
-            print {$fh} $text;
-            $written += length $text;
-        }
-
-        $lines += 4000;
-    }
-
-    close $fh or die "$name: $!";
-
-    return ($nginx->path($name), $lines * 8);
-}
 
 sub told {
     my ($what, $run, $mb) = @_;
@@ -80,8 +35,11 @@ sub told {
                  $run->{rss} / 1024;
 }
 
-my ($small)       = log_file('small.log', 4);
-my ($big, $lines) = log_file('big.log', $size);
+my ($small, $big) = map { $nginx->path($_) } 'small.log', 'big.log';
+
+log_file($small, 4);
+
+my $lines  = log_file($big, $size);
 
 my $little = aopctl({ timeout => 600 }, 'report', '--json', $small);
 my $much   = aopctl({ timeout => 600 }, 'report', '--json', $big);
