@@ -167,8 +167,6 @@ ngx_http_aop_check_ca(ngx_conf_t *cf, X509 *x509, ngx_str_t *file)
 
     ngx_aop_lint_cert(x509, 0, ngx_time(), &found);
 
-    found.set &= ~ngx_aop_lint_bit(NGX_AOP_LINT_SERVER_CERT);
-
     return ngx_http_aop_tell(cf, "aop_ca", file, "certificate",
                              X509_get_subject_name(x509), &found);
 }

@@ -37,6 +37,9 @@ $nginx->write('crlf.pem', $pem =~ s/\n/\r\n/gr);
 $nginx->write('bom.pem', "\xef\xbb\xbf$pem");
 $nginx->write('with key.pem', $ca->key_pem . $pem);
 $nginx->write('many.pem', [ map { ca("CA $_") } 1 .. 11 ]);
+$nginx->write('server of origin CA.pem',
+    ca([ OU => 'CloudFlare Origin SSL Certificate Authority' ])
+    ->leaf('example.com'));
 $nginx->write('ten.pem', [ map { ca("CA $_") } 1 .. 10 ]);
 
 $nginx->write('empty.pem', '');
@@ -181,6 +184,9 @@ my @warned = (
       qr/"aop_ca".*future\.pem.*CN=Future CA.*not.*valid/ ],
     [ 'own anchors beside the shared one', 'aop on; aop_ca ca.pem cloudflare;',
       '', qr/"aop_ca".*cloudflare/i ],
+    [ 'a server certificate of the Origin CA',
+      'aop on; aop_ca "server of origin CA.pem";', '',
+      qr/"aop_ca".*of origin CA\.pem".*"CN=example\.com" is made to be shown/ ],
     [ 'eleven anchors', 'aop on; aop_ca many.pem;', '', qr/"aop_ca".*11/ ],
     [ 'a relaxed location', 'aop on;', 'aop off;',
       qr/less strict.*nginx\.conf:\d+.*once the location is known/ ],
