@@ -33,8 +33,8 @@ typedef struct {
 
 
 /*
- * One GET and the head of its answer, and which page that is, over HTTP/1.1 and over HTTP/2.  Where
- * there is no answer, conn->err tells why.
+ * One GET and the head of its answer, and which page that is, over HTTP/1.1
+ * and over HTTP/2.  Where there is no answer, conn->err tells why.
  */
 
 typedef void (*aopctl_http_pt)(aopctl_conn_t *conn, const char *host,
