@@ -65,16 +65,16 @@ const char  aopctl_probe_help[] =
     "      --json            the answer as JSON\n"
     "  -h, --help            this text\n"
     "\n"
-    "Refusals are: nginx's own page about a certificate (400), 495, 496, and a\n"
-    "TLS alert about one. Answers of 400, 403 and 421, and connections that end\n"
-    "once a certificate was asked for, may be for everybody: they are refusals\n"
-    "only if the certificate of --cert is served. 408, 429, 500 and 503 tell\n"
-    "nothing; all others served a stranger.\n"
+    "Refusals are nginx's own page about a certificate (400), 495, 496, and\n"
+    "a TLS alert about one. Answers of 400, 403 and 421, and connections that\n"
+    "end once a certificate was asked for, may be for everybody: they are\n"
+    "refusals only if the certificate of --cert is served. 408, 429, 500 and\n"
+    "503 tell nothing; all others served a stranger.\n"
     "\n"
     "Exit status: 0 enforced: strangers are refused, 1 enforced over TLS, but\n"
-    "plain HTTP or the given certificate is not as it should be, or unclear, 2\n"
-    "not enforced: strangers are served, 3 cannot tell; 66 a file could not be\n"
-    "read.\n";
+    "plain HTTP is open, the given certificate is refused too, or either is\n"
+    "unclear, 2 not enforced: strangers are served, 3 cannot tell; 66 a file\n"
+    "could not be read.\n";
 
 
 static const struct option  aopctl_probe_options[] = {

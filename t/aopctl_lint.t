@@ -165,6 +165,7 @@ for (
     [ 'expired', '' ],
     [ 'future', '' ],
     [ 'root', '' ],
+    [ 'origin', '' ],
     [ 'key', '' ],
     [ 'many', '' ],
     [ 'own builtin', '' ],

@@ -202,7 +202,8 @@ for (
       qr/status 400, which may/ ],
     [ 'on, closed without an answer', 'aop on; '
       . 'error_page 495 496 = @gone; location / { return 200; } '
-      . 'location @gone { return 444; }', 3, 0, qr/(?:closed|eof).*, which may/ ],
+      . 'location @gone { return 444; }', 3, 0,
+      qr/(?:closed|eof).*, which may/ ],
     [ 'any certificate is let in', "$no_ca $folder "
       . 'if ($ssl_client_verify = NONE) { return 496; }', 3, 3,
       qr/status 403, which may/ ],
@@ -398,8 +399,8 @@ for (
 ) {
     my ($name, $talk, $status, $why) = @$_;
     my ($at, $pid) = server($talk, tls => {
-        %tls, SSL_client_ca => [ $evil->x509 ], SSL_verify_mode => SSL_VERIFY_PEER,
-        SSL_verify_callback => sub { 1 } });
+        %tls, SSL_client_ca => [ $evil->x509 ],
+        SSL_verify_mode => SSL_VERIFY_PEER, SSL_verify_callback => sub { 1 } });
 
     my $answer = answer('probe', "127.0.0.1:$at", '--no-http', '--timeout', 3);
 

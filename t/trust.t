@@ -166,6 +166,8 @@ $nginx->write('ended.pem', ca('Ended', not_before => $now - 9 * DAY,
                               not_after => $now - DAY));
 $nginx->write('early.pem', ca('Early', not_before => $now + DAY));
 $nginx->write('keyed.pem', [ $root, $root->key_pem ]);
+$nginx->write('origin.pem', ca([ O => 'CloudFlare, Inc.',
+    OU => 'CloudFlare Origin SSL Certificate Authority' ])->leaf('www'));
 
 for (
     [ 'aop_ca many.pem;', qr/holds 11 certificates: is it a bundle/ ],
@@ -181,6 +183,8 @@ for (
     [ 'aop_ca alone.pem; aop_crl crl.pem;',
       qr/"CN=alone", which is no CA but itself a client certificate/ ],
     [ 'aop_ca keyed.pem;', qr/keyed\.pem" holds a private key/ ],
+    [ 'aop_ca origin.pem;',
+      qr/origin\.pem": the certificate of "CN=www" is made to be shown by an/ ],
 ) {
     my ($how, $words) = @$_;
     my ($code, $output) = $nginx->configure(
