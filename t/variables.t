@@ -114,14 +114,17 @@ my $utf8 = $ca->leaf([ CN => "M\xc3\xbcller" ], serial => '7F',
                      not_after => time() + 4000 * DAY + 3600);
 my $expired = $ca->leaf('expired', not_after => time() - 2 * DAY - 3600,
                         not_before => time() - 9 * DAY);
-my $stranger = $foreign->leaf('stranger', serial => 'FF00');
+my $stranger = $foreign->leaf('stranger', serial => 'FF00',
+                              not_after => time() + 300 * DAY + 3600);
+my $self_signed = self_signed([ OU => 'x', CN => '#1' ],
+                              not_after => time() + 300 * DAY + 3600);
 
 for my $case (
     [ 'good RSA', $rsa, 'ok' ],
     [ 'good, other characters', $utf8, 'ok' ],
     [ 'expired', $expired, 'expired' ],
     [ 'foreign', $stranger, 'untrusted' ],
-    [ 'self-signed', self_signed([ OU => 'x', CN => '#1' ]), 'untrusted' ])
+    [ 'self-signed', $self_signed, 'untrusted' ])
 {
     my ($name, $cert, $verdict) = @$case;
 
