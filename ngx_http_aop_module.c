@@ -219,16 +219,10 @@ static ngx_int_t
 ngx_http_aop_parse_mode(ngx_conf_t *cf, ngx_http_aop_mode_t *mode,
     ngx_str_t *value)
 {
-    ngx_uint_t                        i;
     ngx_http_compile_complex_value_t  ccv;
 
-    for (i = 0; i < NGX_HTTP_AOP_MODES; i++) {
-        if (value->len == ngx_http_aop_mode_words[i].len
-            && ngx_strcmp(value->data, ngx_http_aop_mode_words[i].data) == 0)
-        {
-            mode->mode = i;
-            return NGX_OK;
-        }
+    if (ngx_aop_mode_parse(&mode->mode, (char *) value->data, value->len)) {
+        return NGX_OK;
     }
 
     if (ngx_http_script_variables_count(value) == 0) {

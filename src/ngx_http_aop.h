@@ -12,6 +12,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "ngx_aop_mode.h"
 #include "ngx_aop_policy.h"
 #include "ngx_aop_verify.h"
 #include "ngx_aop_version.h"
@@ -43,19 +44,15 @@
 #endif
 
 
-typedef enum {
-    NGX_HTTP_AOP_OFF = 0,
-    NGX_HTTP_AOP_OPTIONAL,
-    NGX_HTTP_AOP_ON,
-    NGX_HTTP_AOP_MODES,
-    NGX_HTTP_AOP_VARIABLE = NGX_HTTP_AOP_MODES
-} ngx_http_aop_mode_e;
+/* in a directive: each request has a mode of its own */
+
+#define NGX_HTTP_AOP_VARIABLE  NGX_AOP_MODES
 
 
 /* An "aop" directive. */
 
 typedef struct {
-    ngx_http_aop_mode_e         mode;
+    ngx_aop_mode_e              mode;
     ngx_http_complex_value_t   *value;      /* of NGX_HTTP_AOP_VARIABLE */
     u_char                     *file;
     ngx_uint_t                  line;
@@ -117,7 +114,7 @@ typedef struct {
 
 typedef struct {
     const ngx_aop_result_t     *result;     /* NULL: mode "off" */
-    ngx_http_aop_mode_e         mode;
+    ngx_aop_mode_e              mode;
 
     /* the directive whose variable gave the mode; NULL: a constant mode */
     const ngx_http_aop_mode_t  *source;
@@ -137,7 +134,7 @@ typedef struct ngx_http_aop_judgement_s  ngx_http_aop_judgement_t;
 struct ngx_http_aop_judgement_s {
     const ngx_aop_policy_t     *policy;
     ngx_aop_result_t            result;
-    ngx_http_aop_state_t        state[NGX_HTTP_AOP_MODES];
+    ngx_http_aop_state_t        state[NGX_AOP_MODES];
     ngx_http_aop_judgement_t   *next;
 };
 
@@ -309,7 +306,6 @@ ngx_int_t ngx_http_aop_variables_init(ngx_conf_t *cf);
 ngx_int_t ngx_http_aop_format_init(ngx_conf_t *cf);
 
 
-extern const ngx_str_t  ngx_http_aop_mode_words[NGX_HTTP_AOP_MODES];
 extern ngx_module_t     ngx_http_aop_module;
 
 

@@ -116,7 +116,7 @@ ngx_http_aop_log_mode(ngx_http_request_t *r, const ngx_http_aop_mode_t *mode,
 static const char *
 ngx_http_aop_log_done(const ngx_http_aop_state_t *state)
 {
-    return (state->mode == NGX_HTTP_AOP_ON) ? "refused" : "would be refused";
+    return (state->mode == NGX_AOP_ON) ? "refused" : "would be refused";
 }
 
 

@@ -267,7 +267,7 @@ ngx_http_aop_judgement_init(ngx_http_aop_judgement_t *judgement)
 
     ngx_memzero(judgement->state, sizeof(judgement->state));
 
-    for (mode = NGX_HTTP_AOP_OPTIONAL; mode < NGX_HTTP_AOP_MODES; mode++) {
+    for (mode = NGX_AOP_OPTIONAL; mode < NGX_AOP_MODES; mode++) {
         judgement->state[mode].result = &judgement->result;
         judgement->state[mode].mode = mode;
     }

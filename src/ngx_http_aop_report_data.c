@@ -486,7 +486,7 @@ ngx_http_aop_report_server(ngx_http_aop_report_t *report,
 
     report->server = server;
     report->mode = (alcf->mode->mode == NGX_HTTP_AOP_VARIABLE) ? "variable"
-                   : (char *) ngx_http_aop_mode_words[alcf->mode->mode].data;
+                   : ngx_aop_mode_word(alcf->mode->mode);
 
     (void) ngx_cpystrn((u_char *) report->label, server->label.data,
                        ngx_min(sizeof(report->label), server->label.len + 1));

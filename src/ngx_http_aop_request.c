@@ -47,9 +47,9 @@ static ngx_uint_t ngx_http_aop_applied(ngx_http_request_t *r,
 static ngx_int_t ngx_http_aop_apply(ngx_http_request_t *r,
     const ngx_http_aop_mode_t *mode);
 static ngx_int_t ngx_http_aop_mode(ngx_http_request_t *r,
-    const ngx_http_aop_mode_t *conf, ngx_http_aop_mode_e *mode);
+    const ngx_http_aop_mode_t *conf, ngx_aop_mode_e *mode);
 static ngx_http_aop_state_t *ngx_http_aop_state_set(ngx_http_request_t *r,
-    const ngx_http_aop_mode_t *conf, ngx_http_aop_mode_e mode);
+    const ngx_http_aop_mode_t *conf, ngx_aop_mode_e mode);
 static ngx_int_t ngx_http_aop_refuse(ngx_http_request_t *r,
     ngx_http_aop_failure_t *failure);
 static ngx_http_aop_failure_t *ngx_http_aop_failure(ngx_http_request_t *r);
@@ -74,13 +74,6 @@ static const ngx_http_aop_phase_t  ngx_http_aop_phases[] = {
 
 #define NGX_HTTP_AOP_PHASES                                                   \
     (sizeof(ngx_http_aop_phases) / sizeof(ngx_http_aop_phases[0]))
-
-
-const ngx_str_t  ngx_http_aop_mode_words[NGX_HTTP_AOP_MODES] = {
-    ngx_string("off"),
-    ngx_string("optional"),
-    ngx_string("on")
-};
 
 
 static ngx_http_aop_state_t  ngx_http_aop_state_off;
@@ -307,7 +300,7 @@ ngx_http_aop_applied(ngx_http_request_t *r, const ngx_http_aop_mode_t *mode)
 static ngx_int_t
 ngx_http_aop_apply(ngx_http_request_t *r, const ngx_http_aop_mode_t *conf)
 {
-    ngx_http_aop_mode_e      mode;
+    ngx_aop_mode_e           mode;
     ngx_http_aop_state_t    *state;
     ngx_http_aop_failure_t  *failure;
 
@@ -337,7 +330,7 @@ ngx_http_aop_apply(ngx_http_request_t *r, const ngx_http_aop_mode_t *conf)
         failure->state = *state;
     }
 
-    if (mode == NGX_HTTP_AOP_OPTIONAL) {
+    if (mode == NGX_AOP_OPTIONAL) {
         return NGX_DECLINED;
     }
 
@@ -347,10 +340,9 @@ ngx_http_aop_apply(ngx_http_request_t *r, const ngx_http_aop_mode_t *conf)
 
 static ngx_int_t
 ngx_http_aop_mode(ngx_http_request_t *r, const ngx_http_aop_mode_t *conf,
-    ngx_http_aop_mode_e *mode)
+    ngx_aop_mode_e *mode)
 {
-    ngx_str_t   value;
-    ngx_uint_t  i;
+    ngx_str_t  value;
 
     if (conf->mode != NGX_HTTP_AOP_VARIABLE) {
         *mode = conf->mode;
@@ -361,22 +353,15 @@ ngx_http_aop_mode(ngx_http_request_t *r, const ngx_http_aop_mode_t *conf,
         return NGX_ERROR;
     }
 
-    for (i = 0; i < NGX_HTTP_AOP_MODES; i++) {
-        if (value.len == ngx_http_aop_mode_words[i].len
-            && ngx_strncmp(value.data, ngx_http_aop_mode_words[i].data,
-                           value.len)
-               == 0)
-        {
-            *mode = i;
-            return NGX_OK;
-        }
+    if (ngx_aop_mode_parse(mode, (char *) value.data, value.len)) {
+        return NGX_OK;
     }
 
     if (ngx_http_aop_count_mode_due(r)) {
         ngx_http_aop_log_mode(r, conf, &value);
     }
 
-    *mode = NGX_HTTP_AOP_ON;
+    *mode = NGX_AOP_ON;
 
     return NGX_OK;
 }
@@ -384,12 +369,12 @@ ngx_http_aop_mode(ngx_http_request_t *r, const ngx_http_aop_mode_t *conf,
 
 static ngx_http_aop_state_t *
 ngx_http_aop_state_set(ngx_http_request_t *r, const ngx_http_aop_mode_t *conf,
-    ngx_http_aop_mode_e mode)
+    ngx_aop_mode_e mode)
 {
     ngx_http_aop_state_t      *state, *own;
     ngx_http_aop_judgement_t  *judgement;
 
-    if (mode == NGX_HTTP_AOP_OFF) {
+    if (mode == NGX_AOP_OFF) {
         state = &ngx_http_aop_state_off;
 
     } else {

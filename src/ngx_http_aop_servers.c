@@ -103,7 +103,7 @@ ngx_http_aop_server_uses(ngx_http_core_srv_conf_t *cscf)
     ascf = cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
     alcf = cscf->ctx->loc_conf[ngx_http_aop_module.ctx_index];
 
-    if (alcf->mode->mode != NGX_HTTP_AOP_OFF) {
+    if (alcf->mode->mode != NGX_AOP_OFF) {
         return 1;
     }
 
@@ -114,7 +114,7 @@ ngx_http_aop_server_uses(ngx_http_core_srv_conf_t *cscf)
     mode = ascf->locations->elts;
 
     for (i = 0; i < ascf->locations->nelts; i++) {
-        if (mode[i]->mode != NGX_HTTP_AOP_OFF) {
+        if (mode[i]->mode != NGX_AOP_OFF) {
             return 1;
         }
     }
@@ -164,15 +164,15 @@ ngx_http_aop_mode_relaxed(const ngx_http_aop_mode_t *server,
 {
     switch (location->mode) {
 
-    case NGX_HTTP_AOP_ON:
+    case NGX_AOP_ON:
         return 0;
 
-    case NGX_HTTP_AOP_OPTIONAL:
-        return server->mode == NGX_HTTP_AOP_ON
+    case NGX_AOP_OPTIONAL:
+        return server->mode == NGX_AOP_ON
                || server->mode == NGX_HTTP_AOP_VARIABLE;
 
-    default: /* NGX_HTTP_AOP_OFF, NGX_HTTP_AOP_VARIABLE */
-        return server->mode != NGX_HTTP_AOP_OFF;
+    default: /* NGX_AOP_OFF, NGX_HTTP_AOP_VARIABLE */
+        return server->mode != NGX_AOP_OFF;
     }
 }
 
@@ -368,7 +368,7 @@ ngx_http_aop_address_plain(ngx_conf_t *cf, ngx_http_conf_addr_t *addr,
 
     alcf = cscf->ctx->loc_conf[ngx_http_aop_module.ctx_index];
 
-    if (alcf->mode->mode != NGX_HTTP_AOP_ON) {
+    if (alcf->mode->mode != NGX_AOP_ON) {
         return;
     }
 

@@ -69,7 +69,7 @@ ngx_http_aop_top_add(ngx_http_request_t *r, ngx_http_aop_server_t *server,
     top->peer = peer->class;
     top->count++;
     top->last = ngx_time();
-    top->refused = (state->mode == NGX_HTTP_AOP_ON);
+    top->refused = (state->mode == NGX_AOP_ON);
     top->foreign = foreign;
 
     ngx_http_aop_top_text(top->host, sizeof(top->host),

@@ -92,8 +92,7 @@ static ngx_int_t
 ngx_http_aop_variable_mode(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    const ngx_str_t             *word;
-    ngx_http_aop_mode_e          mode;
+    ngx_aop_mode_e               mode;
     ngx_http_aop_srv_conf_t     *ascf;
     const ngx_http_aop_state_t  *state;
 
@@ -104,15 +103,13 @@ ngx_http_aop_variable_mode(ngx_http_request_t *r,
         mode = state->mode;
 
     } else if (ascf->policy == NULL) {
-        mode = NGX_HTTP_AOP_OFF;
+        mode = NGX_AOP_OFF;
 
     } else {
         return ngx_http_aop_variable_text(v, "");
     }
 
-    word = &ngx_http_aop_mode_words[mode];
-
-    return ngx_http_aop_variable_set(v, word->data, word->len);
+    return ngx_http_aop_variable_text(v, ngx_aop_mode_word(mode));
 }
 
 
@@ -131,7 +128,7 @@ ngx_http_aop_variable_status(ngx_http_request_t *r,
     } else if (state->result->verdict == NGX_AOP_OK) {
         status = "PASSED";
 
-    } else if (state->mode == NGX_HTTP_AOP_ON) {
+    } else if (state->mode == NGX_AOP_ON) {
         status = "REJECTED";
 
     } else {

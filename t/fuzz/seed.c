@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <openssl/pem.h>
 
+#include "ngx_aop_mode.h"
 #include "ngx_aop_stamp.h"
 #include "pki.h"
 
@@ -346,6 +347,19 @@ seed_pins(void)
 }
 
 
+static void
+seed_modes(void)
+{
+    const char  *word;
+    unsigned     i;
+
+    for (i = 0; i < NGX_AOP_MODES; i++) {
+        word = ngx_aop_mode_word(i);
+        seed_file("mode", word, word, strlen(word));
+    }
+}
+
+
 int
 main(int argc, char **argv)
 {
@@ -364,6 +378,7 @@ main(int argc, char **argv)
     seed_certs();
     seed_stamps();
     seed_pins();
+    seed_modes();
 
     for (i = 0; i < unit_nelts(judgements); i++) {
         seed_judge(&judgements[i]);
