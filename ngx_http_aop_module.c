@@ -320,14 +320,14 @@ ngx_http_aop_init(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    return ngx_http_aop_request_init(cf);
+    return ngx_http_aop_phase_init(cf);
 }
 
 
 static ngx_int_t
 ngx_http_aop_init_module(ngx_cycle_t *cycle)
 {
-    ngx_http_aop_request_order(cycle);
+    ngx_http_aop_phase_order(cycle);
     ngx_http_aop_zone_bind(cycle);
 
     if (!ngx_test_config) {

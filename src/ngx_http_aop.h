@@ -261,15 +261,40 @@ ngx_int_t ngx_http_aop_servers_init(ngx_conf_t *cf);
 
 
 /*
- * ngx_http_aop_request_init() registers the phase handlers,
- * ngx_http_aop_request_order() moves them to the front of their phases.
- *
- * ngx_http_aop_state() returns what was applied to the request; the first
- * failure if there was one; NULL if nothing has been applied.
+ * ngx_http_aop_phase_init() registers the phase handlers,
+ * ngx_http_aop_phase_order() moves them to the front of their phases.
  */
 
-ngx_int_t ngx_http_aop_request_init(ngx_conf_t *cf);
-void ngx_http_aop_request_order(ngx_cycle_t *cycle);
+ngx_int_t ngx_http_aop_phase_init(ngx_conf_t *cf);
+void ngx_http_aop_phase_order(ngx_cycle_t *cycle);
+
+
+/*
+ * For the phase handlers.  ngx_http_aop_concerns(): the request is one to be
+ * judged here at all.  ngx_http_aop_applied(): this mode, or this variable's,
+ * is the one that was applied last.  ngx_http_aop_apply() applies it; returns
+ * NGX_DECLINED, or the status to refuse with.
+ *
+ * ngx_http_aop_page(): this is the redirect to the page of a refusal, and
+ * ngx_http_aop_page_location() the location that it leads to; both are let
+ * through once.
+ */
+
+ngx_uint_t ngx_http_aop_concerns(ngx_http_request_t *r);
+ngx_http_aop_mode_t *ngx_http_aop_server_mode(ngx_http_request_t *r);
+ngx_uint_t ngx_http_aop_applied(ngx_http_request_t *r,
+    const ngx_http_aop_mode_t *mode);
+ngx_int_t ngx_http_aop_apply(ngx_http_request_t *r,
+    const ngx_http_aop_mode_t *mode);
+ngx_uint_t ngx_http_aop_page(ngx_http_request_t *r);
+ngx_uint_t ngx_http_aop_page_location(ngx_http_request_t *r);
+
+
+/*
+ * What was applied to the request; the first failure if there was one; NULL
+ * if nothing has been applied.
+ */
+
 const ngx_http_aop_state_t *ngx_http_aop_state(ngx_http_request_t *r);
 
 
