@@ -196,6 +196,10 @@ ngx_http_aop_report_write(ngx_http_request_t *r,
 
         writer->write(report, text);
 
+        if (report->failed) {
+            return NGX_ERROR;
+        }
+
         if (!text->overflow) {
             return NGX_OK;
         }

@@ -63,6 +63,8 @@ typedef struct {
     const char                 *mode;
     char                        label[NGX_HTTP_AOP_LABEL_LEN];
     char                        why[2048];
+
+    unsigned                    failed:1;   /* memory is short */
 } ngx_http_aop_report_t;
 
 
@@ -97,7 +99,7 @@ typedef struct {
 extern const ngx_http_aop_table_t  ngx_http_aop_tables[];
 
 
-/* Settles what the tables of a server need; NGX_ERROR if memory is short. */
+/* Settles what the tables of a server need; NGX_ERROR if it has failed. */
 
 ngx_int_t ngx_http_aop_report_server(ngx_http_aop_report_t *report,
     ngx_http_aop_known_t *server);

@@ -452,9 +452,17 @@ ngx_http_aop_rows_top(ngx_http_aop_report_t *report, ngx_http_aop_top_e list,
     ngx_http_aop_value_t       value[NGX_HTTP_AOP_COLUMNS];
     const ngx_http_aop_top_t  *top;
 
-    top = ngx_http_aop_top_copy(report->request, list, &n);
+    if (report->shared == NULL) {
+        return;
+    }
 
-    for (i = 0; top != NULL && i < n; i++) {
+    top = ngx_http_aop_top_copy(report->request, list, &n);
+    if (top == NULL) {
+        report->failed = 1;
+        return;
+    }
+
+    for (i = 0; i < n; i++) {
         value[0].text = top[i].server->label;
         value[1].text = top[i].addr;
         value[2].text = ngx_aop_peer_word(top[i].peer);
@@ -494,6 +502,7 @@ ngx_http_aop_report_server(ngx_http_aop_report_t *report,
     report->endings = ngx_http_aop_endings(report->request->pool,
                                            ascf->policy, server->shared);
     if (report->endings == NULL) {
+        report->failed = 1;
         return NGX_ERROR;
     }
 
@@ -513,6 +522,10 @@ ngx_http_aop_report_server(ngx_http_aop_report_t *report,
         report->window.hosts = ngx_http_aop_top_hosts(report->request,
                                                       server->shared,
                                                       &report->window.last);
+        if (report->window.hosts == NULL) {
+            report->failed = 1;
+            return NGX_ERROR;
+        }
 
         report->ready = ngx_aop_ready(&report->window, &why);
     }
