@@ -45,6 +45,8 @@ my %FAILURE = (
         calloc fdopen json_array json_integer json_object json_string
         json_stringn malloc)),
 
+    ferror => 1,
+
     (map { $_ => -1 } qw(
         CRYPTO_get_ex_new_index fstat json_array_append_new json_object_set_new
         nghttp2_session_callbacks_new nghttp2_session_client_new
@@ -226,16 +228,18 @@ start(void)
 EOF
 
 
-# new(): calls that succeed so far.
+# new(@calls): those calls, or all that can, which succeed so far.
 sub new {
-    my ($class) = @_;
+    my ($class, @calls) = @_;
+
+    @calls = sort keys %FAILURE unless @calls;
 
     my $self = bless {
         folder => File::Temp->newdir('aop-fault-XXXXXXXX',
                                      DIR => File::Spec->tmpdir),
     }, $class;
 
-    my $calls = join ' ', map { "CALL($_, $FAILURE{$_})" } sort keys %FAILURE;
+    my $calls = join ' ', map { "CALL($_, $FAILURE{$_})" } @calls;
 
     $self->_write('fault.c', "#define CALLS $calls\n$SOURCE");
     $self->_set(0, 0, 0);
