@@ -61,6 +61,7 @@ exact();
 side_by_side();
 server_list();
 full_zone();
+other_version();
 unused_places();
 names();
 done_testing();
@@ -661,6 +662,93 @@ sub full_zone {
     is($kb, 3 * 1024, 'memory is what "aop_zone" says');
 
     $nginx->finish;
+}
+
+
+# other_version(): memory that another version of the module has laid out is not
+# touched: nothing is counted, all is judged.
+sub other_version {
+    my $nginx = nginx();
+    my ($port, $admin) = $nginx->ports(2);
+    my $listen = $nginx->listen_tls($port);
+
+    $nginx->write('ca.pem', $ca);
+
+    my $configuration = sub {
+        return join "\n", "aop_zone $_[0]; aop_ca ca.pem;", show(),
+            "server { $listen server_name a.test; aop on;"
+            . ' location / { return 200; } }',
+            "server { listen 127.0.0.1:$admin; location / { aop_report; } }";
+    };
+
+    $nginx->configure($configuration->('256k'))->start;
+    get($port);
+    ok(until_counted(sub { sum(requests_in(report($admin))) == 1 }),
+       'this version: counted');
+
+    my $mark = $nginx->mark;
+
+    ok(set_version($nginx->pid, 256, 2), 'another version');
+    ok($nginx->reload, 'a reload');
+
+    my @said = grep { /aop_zone/ } $nginx->log_since($mark);
+
+    like($said[0] || '', qr/\ \[error\]\ \d+\#\d+:\ aop:\ the\ counters\ in
+         \ "aop_zone"\ are\ of\ another\ version\ of\ the\ module:\ nothing
+         \ is\ counted\ until\ nginx\ is\ restarted,\ or\ "aop_zone"\ is
+         \ given\ another\ size$/x, 'another version: said');
+    is(scalar @said, 1, 'another version: once');
+
+    is(seen(get($port)), '400 on none REJECTED', 'another version: refused');
+    is(seen(get($port, cert => $ca->leaf('edge'))), '200 on ok PASSED',
+       'another version: passed');
+
+    my ($server) = @{ report($admin)->json->{servers} };
+
+    is("$server->{ready}: $server->{why}", 'unknown: not counted: the counters '
+       . 'in "aop_zone" are of another version of the module',
+       'another version: the report says so');
+
+    $mark = $nginx->mark;
+    ok($nginx->reload($configuration->('257k')), 'another size');
+    get($port);
+    ok(until_counted(sub { sum(requests_in(report($admin))) == 1 }),
+       'another size: counted again');
+    is(scalar(grep { /aop_zone/ } $nginx->log_since($mark)), 0,
+       'another size: nothing to be said');
+
+    $nginx->finish;
+}
+
+
+# set_version($pid, $kb, $version): writes it into the zone of so many KB, which
+# begins with version, size and the list of servers in some page.
+sub set_version {
+    my ($pid, $kb, $version) = @_;
+
+    open my $maps, '<', "/proc/$pid/maps" or return 0;
+    open my $mem, '+<:raw', "/proc/$pid/mem" or return 0;
+
+    while (<$maps>) {
+        my ($start, $end) = map { hex } /^(\w+)-(\w+) rw-s /;
+
+        next unless $end && $end - $start == $kb * 1024;
+
+        for (my $at = $start; $at < $end; $at += 4096) {
+            sysseek $mem, $at, 0;
+            sysread $mem, my $page, 24;
+
+            my ($old, undef, $prev, $next) = unpack 'L L J J', $page;
+
+            next if $old != 1
+                    || grep { $_ < $start || $_ >= $end } $prev, $next;
+
+            sysseek $mem, $at, 0;
+            return syswrite $mem, pack 'L', $version;
+        }
+    }
+
+    return 0;
 }
 
 
