@@ -69,26 +69,6 @@ my $leaf    = $ca->leaf('edge');
 my $origin  = ca([ O => 'CloudFlare, Inc.',
                    OU => 'CloudFlare Origin SSL Certificate Authority' ]);
 
-# any certificate with the key of the Origin CA is its root, renewed
-
-$nginx->write('origin ca key.pem', <<'EOF');
------BEGIN PUBLIC KEY-----
-MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEkfrBgC7mhrIZ1G3MSq8vtCxF2eDW
-OiVALUngOoPOyt42gMaSIPRudD6JKX1pIW2qy36XGbtFAKGMtrLtBITe8A==
------END PUBLIC KEY-----
-EOF
-
-$nginx->write('ca.pem', $ca);
-$nginx->write('ca.key', $ca->key_pem);
-$nginx->write('request.pem', openssl('', 'req', '-new', '-newkey', 'ec',
-    '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout',
-    '/dev/null', '-subj', '/CN=renewed'));
-
-my $lookalike = openssl('', 'x509', '-req', '-set_serial', 1,
-    '-in', $nginx->path('request.pem'), '-CA', $nginx->path('ca.pem'),
-    '-CAkey', $nginx->path('ca.key'),
-    '-force_pubkey', $nginx->path('origin ca key.pem'));
-
 my %file = (
     builtin  => file('builtin.pem', $builtin),
     own      => file('own.pem', $ca),
@@ -101,7 +81,7 @@ my %file = (
     past     => file('past.pem', $ca->leaf('p', not_before => $now - 9 * DAY,
                                                 not_after  => $now - DAY)),
     stranger => file('stranger.pem', ca('Other CA')->leaf('x')),
-    root     => file('root.pem', $lookalike),
+    root     => file('root.pem', origin_ca()),
     origin   => file('origin.pem', $origin->leaf('www.example.test')),
     weak     => file('weak.pem', ca('Weak', key => 'rsa:1024')),
     key      => file('key.pem', $ca->pem . $ca->key_pem),
@@ -290,6 +270,12 @@ for (
          "$name: said on standard error");
     is($run->{out}, '', "$name: and nothing else");
 }
+
+my $none = aopctl('probe', '--cert', $nginx->path('crl.pem'), '127.0.0.1:1');
+
+is($none->{status}, 66, 'wrong: a CRL for a certificate: exit status');
+like($none->{err}, qr/^aopctl: cannot read ".*crl\.pem": no certificate in it$/,
+     'wrong: a CRL for a certificate: said on standard error');
 
 is(aopctl('lint', '--', '--json')->{status}, 2, '"--" ends the options');
 is(aopctl('lint', $file{own}, '--json')->{out} =~ /^\{/, 1,

@@ -42,6 +42,8 @@ $nginx->write('server of origin CA.pem',
     ->leaf('example.com'));
 $nginx->write('ten.pem', [ map { ca("CA $_") } 1 .. 10 ]);
 
+$nginx->write('origin ca.pem', $pem . origin_ca());
+
 $nginx->write('empty.pem', '');
 $nginx->write('blank.pem', "\n\n");
 $nginx->write('words.pem', "This is not a certificate.\n");
@@ -137,6 +139,10 @@ my @bad = (
          [ 'asn1.pem', 'broken' ],
          [ 'second broken.pem', 'block 2.*broken' ],
          [ 'no end.pem', 'broken' ]),
+    [ "file: Cloudflare's Origin CA", 'server',
+      'aop on; aop_ca "origin ca.pem";',
+      qr/"aop_ca".*"\Q$dir\E\/origin ca\.pem" holds Cloudflare's Origin CA, /
+      . qr/.*; use the built-in "aop_ca cloudflare"/ ],
     [ 'file: a good and a bad one', 'server',
       'aop on; aop_ca ca.pem empty.pem;',
       qr/"aop_ca".*"\Q$dir\E\/empty\.pem".*empty/ ],

@@ -29,8 +29,8 @@ use AOP::Test::Cert;
 use AOP::Test::Client;
 use AOP::Test::Nginx;
 
-our @EXPORT = qw(ca client get nginx openssl request_for_certificate seen
-    self_signed show visit);
+our @EXPORT = qw(ca client get nginx openssl origin_ca request_for_certificate
+    seen self_signed show visit);
 
 use constant WATCHDOG => 120;
 
@@ -152,6 +152,30 @@ sub request_for_certificate {
         asked => $output =~ /CertificateRequest/ ? 1 : 0,
         names => [ split /\n/, defined $list ? $list : '' ],
     };
+}
+
+
+# origin_ca(): the root of Cloudflare's Origin CA, renewed, as PEM: that is any
+# certificate with its key.
+sub origin_ca {
+    my %file = map { $_ => File::Temp->new } qw(public key csr);
+
+    print { $file{public} } <<'EOF';
+-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEkfrBgC7mhrIZ1G3MSq8vtCxF2eDW
+OiVALUngOoPOyt42gMaSIPRudD6JKX1pIW2qy36XGbtFAKGMtrLtBITe8A==
+-----END PUBLIC KEY-----
+EOF
+    close $file{public};
+
+    openssl('', 'req', '-new', '-newkey', 'ec', '-pkeyopt',
+            'ec_paramgen_curve:prime256v1', '-nodes', '-subj', '/CN=renewed',
+            '-keyout', $file{key}->filename, '-out', $file{csr}->filename);
+
+    return openssl('', 'x509', '-req', '-set_serial', 1,
+                   '-in', $file{csr}->filename,
+                   '-signkey', $file{key}->filename,
+                   '-force_pubkey', $file{public}->filename);
 }
 
 
