@@ -1,9 +1,9 @@
 #!/usr/bin/perl
 
 # Each call of the module to nginx or to a library fails, as when memory is
-# short: it alone, or with all that follow.  A configuration is then refused, and
-# nginx ends in good order; a request is answered as ever or with an error, the
-# worker lives on, and nobody is served who would be refused otherwise.
+# short: it alone, or with all that follow.  A configuration is then refused,
+# and nginx ends in good order; a request is answered as ever or with an error,
+# the worker lives on, and nobody is served who would be refused otherwise.
 
 use strict;
 use warnings;
