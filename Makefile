@@ -35,7 +35,7 @@ MAKEOVERRIDES =
 
 
 .PHONY: help deps build install test demo bench check check-mutants check-long \
-        sanitize fuzz coverage soak deb matrix clean tool FORCE
+        sanitize valgrind fuzz coverage soak deb matrix clean tool FORCE
 
 help: ## List the targets (the default)
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile \
@@ -56,7 +56,7 @@ deps: ## Install the packages that building and testing needs (Debian)
 
 # A plain build installs no packages: it says what it lacks.
 
-ifneq ($(filter test demo bench check check-% soak,$(MAKECMDGOALS)),)
+ifneq ($(filter test demo bench check check-% soak valgrind,$(MAKECMDGOALS)),)
 $(facts): deps
 endif
 
@@ -185,6 +185,20 @@ sanitize: ## Run the tests with ASan and UBSan in nginx and the module
 	$(MAKE) --no-print-directory test BUILD=$(san)/build \
 	    NGINX=$(san)/nginx/nginx NGINX_SRC=$(san)/nginx/source \
 	    TESTS='$(TESTS)' AOP_CFLAGS='$(san_cflags) $(AOP_CFLAGS)'
+
+
+# A part of the tests, unless TESTS names others: each kind of handshake and
+# request once. What makes many keys or starts nginx very often takes too long.
+
+vg_tests = $(filter-out %/pem.t %/verify.t,$(filter $(unit)/%,$(tests))) \
+           $(patsubst %,t/%.t,anchors credentials errorpage hostile keepalive \
+             library log misdirected modes phases plaintext report \
+             stock_session stock_verify tickets variables)
+
+valgrind: build $(filter $(unit)/%,$(tests)) ## Run some tests under valgrind
+	@t/tools/install-packages $(nginx) $(source) valgrind
+	@$(run) t/tools/valgrind $(BUILD)/valgrind \
+	    $(if $(findstring command,$(origin TESTS)),$(tests),$(vg_tests))
 
 
 fuzz: ## Fuzz what reads the input of others, FUZZ_TIME=60 seconds each
