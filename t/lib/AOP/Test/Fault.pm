@@ -74,10 +74,29 @@ static volatile struct {
     char  call[64];
 } *fault;
 
+/* a build with --coverage writes what it has counted, when it is unloaded */
+
+static int  ended;
+
+static void
+end(void)
+{
+    ended = 1;
+}
+
 static int
 fails(const char *call)
 {
-    if (!fault->armed || (fault->failed && !fault->from)) {
+    static int  called;
+
+    /* not before: what is registered last runs first */
+
+    if (!called) {
+        called = 1;
+        atexit(end);
+    }
+
+    if (ended || !fault->armed || (fault->failed && !fault->from)) {
         return 0;
     }
 
@@ -202,6 +221,26 @@ dlopen(const char *path, int flags)
     }
 
     return handle;
+}
+
+int
+dlclose(void *handle)
+{
+    int         rc, was;
+    static int  (*next)(void *);
+
+    if (next == NULL) {
+        next = (int (*)(void *)) dlsym(RTLD_NEXT, "dlclose");
+    }
+
+    was = ended;
+    ended = 1;
+
+    rc = next(handle);
+
+    ended = was;
+
+    return rc;
 }
 
 static void __attribute__((constructor))
