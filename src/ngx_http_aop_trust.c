@@ -375,6 +375,10 @@ ngx_http_aop_tell(ngx_conf_t *cf, const char *directive, ngx_str_t *file,
     size_t       len;
     ngx_uint_t   i, refused;
 
+    if (found->set == 0) {
+        return NGX_OK;
+    }
+
     refused = (ngx_aop_lint_level(found->set) == NGX_AOP_LINT_ERROR);
 
     subject = ngx_aop_cert_name(name);
