@@ -203,10 +203,6 @@ ngx_http_aop_top_copy(ngx_http_request_t *r, ngx_http_aop_top_e list,
     amcf = ngx_http_get_module_main_conf(r, ngx_http_aop_module);
     shared = ngx_http_aop_zone_shared(amcf);
 
-    if (shared == NULL) {
-        return NULL;
-    }
-
     top = ngx_palloc(r->pool, sizeof(shared->top[list]));
     if (top == NULL) {
         return NULL;

@@ -235,7 +235,7 @@ void ngx_http_aop_top_add(ngx_http_request_t *r, ngx_http_aop_server_t *server,
  * memory's mutex is held.
  *
  * ngx_http_aop_top_copy() copies a list, the most frequent first, to the
- * request's pool; NULL if memory is short or there is no zone.
+ * request's pool; NULL if memory is short.
  *
  * ngx_http_aop_top_hosts() names the hosts of a server that failed from the
  * edge or from private addresses in the window, and the last time that one

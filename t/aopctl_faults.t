@@ -15,7 +15,7 @@ use AOP::Test::Aopctl;
 use AOP::Test::Fault;
 
 my $nginx = nginx();
-my $port  = $nginx->ports;
+my ($port, $plain) = $nginx->ports(2);
 my $ca    = ca('Own CA');
 my $leaf  = $ca->leaf('edge');
 
@@ -28,34 +28,51 @@ my %file = map { $_->[0] => $nginx->path($nginx->write(@$_)) } (
 
 my $listen = $nginx->listen_tls($port);
 
-$nginx->configure("aop_ca ca.pem; server { $listen aop on; }")->start;
+$nginx->configure(<<"CONF")->start;
+    aop_ca ca.pem;
+    server { $listen aop on; }
+    server {
+        listen 127.0.0.1:$plain;
+        reset_timedout_connection on;
+        return 444;
+    }
+CONF
 
-my @probe = ('--no-http', '--cert', $file{'leaf.pem'}, "127.0.0.1:$port");
+my $probe = [ 'probe', '--no-http', '--cert', $file{'leaf.pem'},
+              "127.0.0.1:$port" ];
 
-# Arguments, calls that fail (all), exit statuses, what is said by some.
+# Arguments, the call that fails (any), how often it is tried (always), exit
+# statuses, what is said then.
 for (
-    [ [ 'lint', @file{qw(ca.pem crl.pem)} ], [], [ 0, 2, 70, 74 ],
+    [ [ 'lint', @file{qw(ca.pem crl.pem)} ], undef, undef, [ 0, 2, 70, 74 ],
       'lint: out of memory', 'out of memory' ],
 
-    [ [ 'report', $file{'aop.log'} ], [], [ 0, 66, 70, 74 ],
+    [ [ 'report', $file{'aop.log'} ], undef, undef, [ 0, 66, 70, 74 ],
       'report: out of memory', 'out of memory',
       "cannot read \"$file{'aop.log'}\": out of memory",
       "cannot read \"$file{'aop.log'}\": Cannot allocate memory" ],
 
-    [ [ 'probe', @probe ],
-      [ qw(SSL_CTX_new SSL_new nghttp2_session_callbacks_new
-           nghttp2_session_client_new nghttp2_submit_request poll) ],
-      [ 1, 3, 70 ], 'probe: out of memory' ],
-) {
-    my ($arg, $calls, $status, @says) = @$_;
+    [ $probe, 'SSL_CTX_new', 2, [ 70 ], 'probe: out of memory' ],
 
-    my $fault = AOP::Test::Fault->new(@$calls);
-    my $name  = $arg->[0];
+    (map { [ $probe, $_->[0], 2, [ 1, 3 ], $_->[1] ] }
+         [ 'socket', 'cannot connect: Cannot allocate memory' ],
+         [ 'connect', 'cannot connect: Cannot allocate memory' ],
+         [ 'poll', 'poll() failed: Cannot allocate memory' ],
+         [ 'SSL_new', 'OpenSSL cannot prepare such a connection' ],
+         [ 'SSL_set_fd', 'TLS failed: out of memory' ],
+         [ 'nghttp2_session_callbacks_new', 'out of memory' ],
+         [ 'nghttp2_session_client_new', 'out of memory' ],
+         [ 'nghttp2_submit_request', 'out of memory' ]),
+) {
+    my ($arg, $call, $most, $status, @says) = @$_;
+
+    my $fault = AOP::Test::Fault->new(defined $call ? $call : ());
+    my $name  = join ': ', $arg->[0], defined $call ? $call : ();
     my $usual = aopctl(@$arg)->{status};
 
     my @run = map { { %{ $_->[0] }, call => $_->[1] } }
               $fault->run(sub {
-                  return $fault->each(once => sub { aopctl(@$arg) });
+                  return $fault->each(once => sub { aopctl(@$arg) }, $most);
               });
 
     my %allowed = map { $_ => 1 } @$status;
@@ -64,18 +81,29 @@ for (
                  grep { !$allowed{ $_->{status} } } @run),
        '', "$name: statuses");
     is(join(' ', map { $_->{call} }
-                 grep { $_->{status} == 70
+                 grep { $_->{status} eq '70'
                         && !($_->{out} eq '' && length $_->{err}) } @run),
        '', "$name: failed, so nothing is told");
     is(join(' ', map { $_->{call} }
-                 grep { $_->{status} == $usual && length $_->{err} } @run),
+                 grep { $_->{status} eq $usual && length $_->{err} } @run),
        '', "$name: as usual, so no error is told");
 
     for my $said (@says) {
-        ok(scalar(grep { $_->{err} eq "aopctl: $said\n" } @run),
+        ok(scalar(grep { "$_->{err}$_->{out}" =~ /\Q$said\E$/m } @run),
            "$name: says \"$said\"");
     }
 }
+
+# what is reset
+
+my $reset = aopctl('probe', '--http-port', $plain, "127.0.0.1:$port");
+
+is($reset->{status}, 1, 'plain HTTP is reset: unclear');
+like($reset->{out}, qr/connection failed: Connection reset by peer/,
+     'plain HTTP is reset: why');
+like($reset->{out},
+     qr/refused over TLS; what plain HTTP would serve is unclear/,
+     'plain HTTP is reset: what it means');
 
 $nginx->finish;
 done_testing();

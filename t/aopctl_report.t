@@ -327,6 +327,8 @@ my $ages = join '', map { log_line(time => ago($_)) } 30, 1800, 80_000, 500_000;
 
 is(report($ages, '--since', $$_[0])->{judged}, $$_[1], "--since $$_[0]")
     for [ '90s', 1 ], [ '40m', 2 ], [ '23h', 3 ], [ '6d', 4 ], [ '5d', 3 ];
+like(aopctl({ input => $ages }, 'report', '--since', '40m')->{out},
+     qr/^\s*2 lines are older than --since/m, '--since: how many were older');
 
 # hostile text does not reach a terminal
 

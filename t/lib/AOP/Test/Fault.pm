@@ -48,9 +48,10 @@ my %FAILURE = (
     ferror => 1,
 
     (map { $_ => -1 } qw(
-        CRYPTO_get_ex_new_index fstat json_array_append_new json_object_set_new
-        nghttp2_session_callbacks_new nghttp2_session_client_new
-        nghttp2_session_mem_send nghttp2_submit_request nghttp2_submit_settings
+        CRYPTO_get_ex_new_index connect fstat json_array_append_new
+        json_object_set_new nghttp2_session_callbacks_new
+        nghttp2_session_client_new nghttp2_session_mem_send
+        nghttp2_submit_request nghttp2_submit_settings
         ngx_http_compile_complex_value ngx_http_complex_value open poll
         socket)),
 );
@@ -303,16 +304,16 @@ sub run {
 }
 
 
-# each($mode, \&do): does that with the first call failing, then with the
-# second, and so on.  In mode "once" no other fails in the same run, in mode
-# "from" all do that follow.  Returns for each call, in a pair, what "do" has
-# returned and the name of the call.
+# each($mode, \&do, $most): does that with the first call failing, then with the
+# second, and so on, up to so many if that is given.  In mode "once" no other
+# fails in the same run, in mode "from" all do that follow.  Returns for each
+# call, in a pair, what "do" has returned and the name of the call.
 sub each {
-    my ($self, $mode, $do) = @_;
+    my ($self, $mode, $do, $most) = @_;
 
     my @each;
 
-    while (1) {
+    while (!defined $most || @each < $most) {
         $self->_set(1, $mode eq 'from', scalar @each);
 
         my $result = $do->();
@@ -321,9 +322,11 @@ sub each {
 
         $self->_set(0, 0, 0);
 
-        return @each unless $failed;
+        last unless $failed;
         push @each, [ $result, $call ];
     }
+
+    return @each;
 }
 
 
