@@ -37,6 +37,7 @@ typedef struct {
 } aopctl_visit_t;
 
 
+static void aopctl_ask_again(aopctl_visit_t *visit, aopctl_answer_t *again);
 static void aopctl_ask_visit(aopctl_visit_t *visit, const char *sni,
     SSL_SESSION *session);
 static SSL *aopctl_ask_ssl(aopctl_visit_t *visit, const char *sni,
@@ -86,11 +87,9 @@ void
 aopctl_probe_ask(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
     aopctl_answer_t *first, aopctl_answer_t *again)
 {
-    SSL_SESSION     *session;
-    aopctl_visit_t   visit;
+    aopctl_visit_t  visit;
 
     memset(first, 0, sizeof(aopctl_answer_t));
-    memset(again, 0, sizeof(aopctl_answer_t));
     memset(&visit, 0, sizeof(aopctl_visit_t));
 
     visit.probe = probe;
@@ -99,10 +98,27 @@ aopctl_probe_ask(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
 
     aopctl_ask_visit(&visit, attempt->nameless ? NULL : probe->sni, NULL);
 
-    session = visit.session;
-    visit.session = NULL;
+    if (again != NULL) {
+        aopctl_ask_again(&visit, again);
+    }
 
-    if (first->silent
+    SSL_SESSION_free(visit.session);
+}
+
+
+/* With the session of the first time. */
+
+static void
+aopctl_ask_again(aopctl_visit_t *visit, aopctl_answer_t *again)
+{
+    SSL_SESSION  *session;
+
+    memset(again, 0, sizeof(aopctl_answer_t));
+
+    session = visit->session;
+    visit->session = NULL;
+
+    if (visit->answer->silent
         || session == NULL
         || !SSL_SESSION_is_resumable(session))
     {
@@ -110,12 +126,11 @@ aopctl_probe_ask(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
         snprintf(again->text, sizeof(again->text), "no session was offered");
 
     } else {
-        visit.answer = again;
-        aopctl_ask_visit(&visit, probe->sni, session);
+        visit->answer = again;
+        aopctl_ask_visit(visit, visit->probe->sni, session);
     }
 
     SSL_SESSION_free(session);
-    SSL_SESSION_free(visit.session);
 }
 
 
@@ -188,6 +203,7 @@ aopctl_ask_http(aopctl_visit_t *visit, aopctl_conn_t *conn)
 {
     unsigned              len;
     aopctl_http_t         http;
+    aopctl_request_t      request;
     const unsigned char  *protocol;
 
     SSL_get0_alpn_selected(conn->ssl, &protocol, &len);
@@ -199,8 +215,12 @@ aopctl_ask_http(aopctl_visit_t *visit, aopctl_conn_t *conn)
         return;
     }
 
-    (visit->attempt->http2 ? aopctl_http2 : aopctl_http1)
-        (conn, visit->probe->authority, visit->probe->path, &http);
+    request.host = visit->probe->authority;
+    request.path = visit->probe->path;
+    request.visitor = visit->attempt->visitor;
+
+    (visit->attempt->http2 ? aopctl_http2 : aopctl_http1)(conn, &request,
+                                                          &http);
 
     if (http.status != 0) {
         aopctl_ask_status(visit->answer, &http);
@@ -401,8 +421,9 @@ void
 aopctl_probe_plain(aopctl_probe_t *probe, const struct addrinfo *addr,
     aopctl_answer_t *answer)
 {
-    aopctl_conn_t  conn;
-    aopctl_http_t  http;
+    aopctl_conn_t     conn;
+    aopctl_http_t     http;
+    aopctl_request_t  request;
 
     memset(answer, 0, sizeof(aopctl_answer_t));
 
@@ -411,7 +432,11 @@ aopctl_probe_plain(aopctl_probe_t *probe, const struct addrinfo *addr,
         snprintf(answer->text, sizeof(answer->text), "%s", conn.err);
 
     } else {
-        aopctl_http1(&conn, probe->authority, probe->path, &http);
+        request.host = probe->authority;
+        request.path = probe->path;
+        request.visitor = NULL;
+
+        aopctl_http1(&conn, &request, &http);
 
         if (http.status != 0) {
             aopctl_ask_status(answer, &http);

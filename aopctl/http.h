@@ -32,17 +32,26 @@ typedef struct {
 #define AOPCTL_HTTP_PAGED  400
 
 
+/* What is asked for. */
+
+typedef struct {
+    const char      *host;
+    const char      *path;
+    const char      *visitor;       /* whom to come for; NULL: not said */
+} aopctl_request_t;
+
+
 /*
  * One GET and the head of its answer, and which page that is, over HTTP/1.1
  * and over HTTP/2.  Where there is no answer, conn->err tells why.
  */
 
-typedef void (*aopctl_http_pt)(aopctl_conn_t *conn, const char *host,
-    const char *path, aopctl_http_t *http);
+typedef void (*aopctl_http_pt)(aopctl_conn_t *conn,
+    const aopctl_request_t *request, aopctl_http_t *http);
 
-void aopctl_http1(aopctl_conn_t *conn, const char *host, const char *path,
+void aopctl_http1(aopctl_conn_t *conn, const aopctl_request_t *request,
     aopctl_http_t *http);
-void aopctl_http2(aopctl_conn_t *conn, const char *host, const char *path,
+void aopctl_http2(aopctl_conn_t *conn, const aopctl_request_t *request,
     aopctl_http_t *http);
 
 

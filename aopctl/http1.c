@@ -28,24 +28,28 @@ static unsigned aopctl_http1_to_https(const char *head);
 
 
 void
-aopctl_http1(aopctl_conn_t *conn, const char *host, const char *path,
+aopctl_http1(aopctl_conn_t *conn, const aopctl_request_t *request,
     aopctl_http_t *http)
 {
     int     n;
-    char    head[AOPCTL_HTTP_HEAD + 1], request[4096];
+    char    head[AOPCTL_HTTP_HEAD + 1], text[4096];
     size_t  len;
 
     memset(http, 0, sizeof(aopctl_http_t));
 
-    n = snprintf(request, sizeof(request),
+    n = snprintf(text, sizeof(text),
                  "GET %s HTTP/1.1\r\n"
                  "Host: %s\r\n"
                  "User-Agent: aopctl/" NGX_HTTP_AOP_VERSION "\r\n"
                  "Accept: */*\r\n"
+                 "%s%s%s"
                  "Connection: close\r\n"
-                 "\r\n", path, host);
+                 "\r\n", request->path, request->host,
+                 request->visitor ? "CF-Connecting-IP: " : "",
+                 request->visitor ? request->visitor : "",
+                 request->visitor ? "\r\n" : "");
 
-    if (!aopctl_conn_write(conn, request, n)
+    if (!aopctl_conn_write(conn, text, n)
         || !aopctl_http1_head(conn, head, &len))
     {
         return;

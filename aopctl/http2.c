@@ -32,8 +32,8 @@ typedef struct {
 
 
 static nghttp2_session *aopctl_http2_session(aopctl_http2_t *h2);
-static int aopctl_http2_request(nghttp2_session *session, const char *host,
-    const char *path);
+static int aopctl_http2_request(nghttp2_session *session,
+    const aopctl_request_t *request);
 static void aopctl_http2_run(aopctl_http2_t *h2, nghttp2_session *session);
 static int aopctl_http2_wanted(const aopctl_http2_t *h2);
 static int aopctl_http2_send(aopctl_http2_t *h2, nghttp2_session *session);
@@ -47,7 +47,7 @@ static int aopctl_http2_close(nghttp2_session *session, int32_t stream,
 
 
 void
-aopctl_http2(aopctl_conn_t *conn, const char *host, const char *path,
+aopctl_http2(aopctl_conn_t *conn, const aopctl_request_t *request,
     aopctl_http_t *http)
 {
     aopctl_http2_t    h2;
@@ -62,7 +62,7 @@ aopctl_http2(aopctl_conn_t *conn, const char *host, const char *path,
 
     session = aopctl_http2_session(&h2);
 
-    if (session == NULL || !aopctl_http2_request(session, host, path)) {
+    if (session == NULL || !aopctl_http2_request(session, request)) {
         snprintf(conn->err, sizeof(conn->err), "out of memory");
 
     } else {
@@ -105,21 +105,26 @@ aopctl_http2_session(aopctl_http2_t *h2)
       strlen(value), NGHTTP2_NV_FLAG_NONE }
 
 static int
-aopctl_http2_request(nghttp2_session *session, const char *host,
-    const char *path)
+aopctl_http2_request(nghttp2_session *session,
+    const aopctl_request_t *request)
 {
+    size_t      n;
     nghttp2_nv  headers[] = {
         aopctl_http2_nv(":method", "GET"),
         aopctl_http2_nv(":scheme", "https"),
-        aopctl_http2_nv(":authority", host),
-        aopctl_http2_nv(":path", path),
-        aopctl_http2_nv("user-agent", "aopctl/" NGX_HTTP_AOP_VERSION)
+        aopctl_http2_nv(":authority", request->host),
+        aopctl_http2_nv(":path", request->path),
+        aopctl_http2_nv("user-agent", "aopctl/" NGX_HTTP_AOP_VERSION),
+        aopctl_http2_nv("cf-connecting-ip", request->visitor
+                                            ? request->visitor : "")
     };
 
+    /* the last one is sent only if it says something */
+
+    n = sizeof(headers) / sizeof(headers[0]) - (request->visitor == NULL);
+
     return nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, NULL, 0) == 0
-           && nghttp2_submit_request(session, NULL, headers,
-                                     sizeof(headers) / sizeof(headers[0]),
-                                     NULL, NULL)
+           && nghttp2_submit_request(session, NULL, headers, n, NULL, NULL)
               > 0;
 }
 

@@ -39,6 +39,7 @@ typedef struct {
     aopctl_stranger_e    who;
     unsigned             http2:1;
     unsigned             nameless:1;    /* no SNI in the first handshake */
+    const char          *visitor;       /* CF-Connecting-IP; NULL: none */
 } aopctl_attempt_t;
 
 
@@ -84,8 +85,8 @@ typedef struct {
 int aopctl_probe_init(aopctl_probe_t *probe);
 
 /*
- * Connects and asks: once, and once more with the session of the first time.
- * For the second, again->result is AOPCTL_NOT_OFFERED if there was none.
+ * Connects and asks: once, and unless again is NULL once more with the session
+ * of the first time; again->result is AOPCTL_NOT_OFFERED if there was none.
  */
 
 void aopctl_probe_ask(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,

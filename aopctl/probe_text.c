@@ -17,6 +17,7 @@
 static void aopctl_probe_print_visit(const json_t *visit);
 static void aopctl_probe_print_session(const json_t *session,
     unsigned given);
+static void aopctl_probe_print_visitors(const json_t *visitors);
 static aopctl_colour_e aopctl_probe_colour(const char *result,
     unsigned given);
 
@@ -40,6 +41,8 @@ aopctl_probe_print(const json_t *answer)
     json_array_foreach(json_object_get(answer, "visits"), i, value) {
         aopctl_probe_print_visit(value);
     }
+
+    aopctl_probe_print_visitors(json_object_get(answer, "visitors"));
 
     value = json_object_get(answer, "plain_http");
 
@@ -113,6 +116,31 @@ aopctl_probe_print_session(const json_t *session, unsigned given)
                 json_is_true(json_object_get(session, "resumed"))
                 ? "resumed" : "not resumed", result,
                 aopctl_json_str(session, "text"));
+}
+
+
+/* They are asked as long as they are refused: the last one tells. */
+
+static void
+aopctl_probe_print_visitors(const json_t *visitors)
+{
+    size_t         n;
+    const char    *result;
+    const json_t  *last;
+
+    n = json_array_size(visitors);
+
+    if (n == 0) {
+        return;
+    }
+
+    last = json_array_get(visitors, n - 1);
+    result = aopctl_json_str(last, "result");
+
+    aopctl_line(aopctl_probe_colour(result, 0),
+                "  for %zu visitors (CF-Connecting-IP), the last one %s: %s, "
+                "%s", n, aopctl_json_str(last, "visitor"), result,
+                aopctl_json_str(last, "text"));
 }
 
 

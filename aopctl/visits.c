@@ -16,8 +16,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <openssl/rand.h>
 
 #include "probe.h"
+
+
+/* a tenth of all visitors has one of them with a likelihood of 81% */
+
+#define AOPCTL_PROBE_VISITORS  16
 
 
 /* What the attempts add up to. */
@@ -27,6 +33,7 @@ typedef struct {
     unsigned             asked_all:1;       /* by all that turned away */
     unsigned             served:1;          /* a stranger */
     unsigned             served_resumed:1;  /* only by a resumed session */
+    unsigned             served_visitor:1;  /* only for some visitors */
     unsigned             refused:1;         /* a stranger */
     unsigned             unclear:1;
     unsigned             doubtful:1;        /* whom the answer is for */
@@ -37,6 +44,9 @@ typedef struct {
     unsigned             plain_unclear:1;
     unsigned             silent:1;
     char                 err[256];          /* of what told nothing first */
+
+    /* the first of a stranger that was refused, by HTTP/2 or not, or NULL */
+    const aopctl_attempt_t  *attempts[2];
 } aopctl_findings_t;
 
 
@@ -44,6 +54,10 @@ static json_t *aopctl_probe_tls(aopctl_probe_t *probe,
     aopctl_findings_t *findings);
 static json_t *aopctl_probe_attempt(aopctl_probe_t *probe,
     const aopctl_attempt_t *attempt, aopctl_findings_t *findings);
+static json_t *aopctl_probe_visitors(aopctl_probe_t *probe,
+    aopctl_findings_t *findings);
+static json_t *aopctl_probe_visitor(aopctl_probe_t *probe,
+    const aopctl_attempt_t *by, aopctl_findings_t *findings);
 static json_t *aopctl_probe_http(aopctl_probe_t *probe,
     aopctl_findings_t *findings);
 static json_t *aopctl_probe_answer(const aopctl_answer_t *answer);
@@ -63,18 +77,18 @@ static aopctl_status_e aopctl_probe_conclude(const aopctl_probe_t *probe,
 /* The given certificate comes first: the others are compared with it. */
 
 static const aopctl_attempt_t  aopctl_probe_plan[] = {
-    { TLS1_3_VERSION, AOPCTL_GIVEN, 0, 0 },
-    { TLS1_2_VERSION, AOPCTL_GIVEN, 0, 0 },
-    { TLS1_3_VERSION, AOPCTL_GIVEN, 1, 0 },
-    { TLS1_3_VERSION, AOPCTL_NOBODY, 0, 0 },
-    { TLS1_3_VERSION, AOPCTL_SELF_SIGNED, 0, 0 },
-    { TLS1_2_VERSION, AOPCTL_NOBODY, 0, 0 },
-    { TLS1_2_VERSION, AOPCTL_SELF_SIGNED, 0, 0 },
-    { TLS1_3_VERSION, AOPCTL_NOBODY, 1, 0 },
-    { TLS1_3_VERSION, AOPCTL_SELF_SIGNED, 1, 0 },
-    { TLS1_2_VERSION, AOPCTL_NOBODY, 1, 0 },
-    { TLS1_3_VERSION, AOPCTL_NOBODY, 0, 1 },
-    { TLS1_2_VERSION, AOPCTL_NOBODY, 0, 1 }
+    { TLS1_3_VERSION, AOPCTL_GIVEN, 0, 0, NULL },
+    { TLS1_2_VERSION, AOPCTL_GIVEN, 0, 0, NULL },
+    { TLS1_3_VERSION, AOPCTL_GIVEN, 1, 0, NULL },
+    { TLS1_3_VERSION, AOPCTL_NOBODY, 0, 0, NULL },
+    { TLS1_3_VERSION, AOPCTL_SELF_SIGNED, 0, 0, NULL },
+    { TLS1_2_VERSION, AOPCTL_NOBODY, 0, 0, NULL },
+    { TLS1_2_VERSION, AOPCTL_SELF_SIGNED, 0, 0, NULL },
+    { TLS1_3_VERSION, AOPCTL_NOBODY, 1, 0, NULL },
+    { TLS1_3_VERSION, AOPCTL_SELF_SIGNED, 1, 0, NULL },
+    { TLS1_2_VERSION, AOPCTL_NOBODY, 1, 0, NULL },
+    { TLS1_3_VERSION, AOPCTL_NOBODY, 0, 1, NULL },
+    { TLS1_2_VERSION, AOPCTL_NOBODY, 0, 1, NULL }
 };
 
 #define AOPCTL_PROBE_PLAN                                                     \
@@ -95,6 +109,8 @@ aopctl_probe_visits(aopctl_probe_t *probe, json_t *answer)
     findings.asked_all = 1;
 
     aopctl_json_set(answer, "visits", aopctl_probe_tls(probe, &findings));
+    aopctl_json_set(answer, "visitors",
+                    aopctl_probe_visitors(probe, &findings));
     aopctl_json_set(answer, "ca_names", json_incref(probe->ca_names));
     aopctl_json_set(answer, "plain_http", aopctl_probe_http(probe, &findings));
 
@@ -169,6 +185,73 @@ aopctl_probe_attempt(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
     aopctl_json_set(object, "sni", json_boolean(!attempt->nameless
                                                 && probe->sni != NULL));
     aopctl_json_set(object, "with_session", aopctl_probe_answer(&again));
+
+    return object;
+}
+
+
+
+/*
+ * An "aop $variable" may refuse some visitors and serve others, and mostly goes
+ * by the address that Cloudflare tells.  A stranger can tell any.
+ */
+
+static json_t *
+aopctl_probe_visitors(aopctl_probe_t *probe, aopctl_findings_t *findings)
+{
+    size_t                   i;
+    json_t                  *list;
+    const aopctl_attempt_t  *by;
+
+    list = json_array();
+
+    /* what was served or is unclear is not "enforced", whoever else comes */
+
+    for (i = 0;
+         i < AOPCTL_PROBE_VISITORS
+         && findings->refused && !findings->served && !findings->unclear;
+         i++)
+    {
+        by = findings->attempts[i % 2];
+
+        aopctl_json_append(list,
+                           aopctl_probe_visitor(probe,
+                                    by ? by : findings->attempts[(i + 1) % 2],
+                                    findings));
+    }
+
+    return list;
+}
+
+
+/* Addresses of RFC 5737: nobody has them, should a log or a ban do so. */
+
+static json_t *
+aopctl_probe_visitor(aopctl_probe_t *probe, const aopctl_attempt_t *by,
+    aopctl_findings_t *findings)
+{
+    char              visitor[sizeof("192.0.2.255")];
+    json_t           *object;
+    unsigned char     number;
+    aopctl_answer_t   answer;
+    aopctl_attempt_t  attempt;
+
+    number = 0;
+    (void) RAND_bytes(&number, 1);
+    snprintf(visitor, sizeof(visitor), "192.0.2.%u", number);
+
+    attempt = *by;
+    attempt.visitor = visitor;
+
+    aopctl_probe_ask(probe, &attempt, &answer, NULL);
+
+    aopctl_probe_settle(&attempt, &answer, findings);
+    aopctl_probe_note(&attempt, &answer, findings);
+
+    findings->served_visitor = (answer.result == AOPCTL_SERVED);
+
+    object = aopctl_probe_answer(&answer);
+    aopctl_json_set(object, "visitor", json_string(visitor));
 
     return object;
 }
@@ -343,6 +426,10 @@ aopctl_probe_note(const aopctl_attempt_t *attempt,
     case AOPCTL_TURNED_AWAY:
         if (!attempt->nameless) {
             findings->refused = 1;
+
+            if (findings->attempts[attempt->http2] == NULL) {
+                findings->attempts[attempt->http2] = attempt;
+            }
         }
         break;
 
@@ -398,6 +485,14 @@ aopctl_probe_conclude(const aopctl_probe_t *probe, json_t *answer,
         return aopctl_probe_say(answer, AOPCTL_BAD, "this origin serves "
                                 "strangers who resume a session: not "
                                 "enforced");
+    }
+
+    if (findings->served_visitor) {
+        return aopctl_probe_say(answer, AOPCTL_BAD, "this origin serves "
+                                "strangers who say that they come for "
+                                "certain visitors (CF-Connecting-IP): not "
+                                "enforced, or for a part only (\"aop "
+                                "$variable\"?)");
     }
 
     if (findings->served) {

@@ -30,15 +30,17 @@ $nginx->write('ca.pem', $ca);
 
 my $tls = $nginx->listen_tls($port);
 
-# origin($site, $plain): a server with a name, before it a default one that does
-# not use the module, and a plain one
+# origin($site, $plain, $more): a server with a name, before it a default one
+# that does not use the module, a plain one, and more directives of http{}
 sub origin {
-    my ($site, $plain) = @_;
+    my ($site, $plain, $more) = @_;
 
     $plain = 'return 301 https://site.test/;' unless defined $plain;
+    $more  = '' unless defined $more;
 
     my $conf = <<"CONF";
     aop_ca ca.pem;
+    $more
     log_format sni "sni=\$ssl_server_name,\$https;";
     access_log sni.log sni;
     server { @{[ $tls =~ s/( ssl[^;]*)/$1 default_server/r ]} return 404; }
@@ -89,6 +91,8 @@ ok($nginx->wait_file('sni.log', qr/^sni=site\.test,on;$/),
    'on: the others with it');
 is("@{ $on->{ca_names} }", 'CN=Own CA', 'on: the names it tells');
 is($on->{plain_http}{result}, 'refused', 'on: HTTP redirects');
+is(join(' ', map { $_->{result} } @{ $on->{visitors} }),
+   join(' ', ('refused') x 16), 'on: whichever visitor is told of');
 is_deeply([ grep { $_->{with_session}{result} eq 'served' }
             @{ $on->{visits} } ], [], 'on: no session gets around it');
 
@@ -145,6 +149,31 @@ origin('aop on; location / { return 200; } location /open { aop off; '
 
 is(probe('--path', '/open')->{status}, 2, 'an open location');
 is(probe('--host', 'elsewhere.test')->{status}, 2, 'another Host');
+
+# a canary refuses some visitors and serves others
+
+for (
+    [ 'a canary of 10%', 'split_clients $http_cf_connecting_ip $canary { '
+      . '10% on; * optional; }' ],
+    [ 'a canary over HTTP/2', 'map $server_protocol:$http_cf_connecting_ip '
+      . '$canary { ~^HTTP/2.*[0-9]$ optional; default on; }' ],
+) {
+    my ($name, $canary) = @$_;
+
+    origin('aop $canary; location / { return 200; }', undef, $canary);
+
+    my $some = probe();
+
+    is("$some->{status} $some->{conclusion}", '2 not_enforced',
+       "$name: exit status");
+    like($some->{why}, qr/serves strangers who .*certain visitors/,
+         "$name: said");
+    is($some->{visitors}[-1]{result}, 'served', "$name: who is served");
+    like(aopctl('probe', "127.0.0.1:$port", '--no-http', '--sni',
+                'site.test')->{out},
+         qr/^  for \d+ visitors .*, the last one 192\.0\.2\.\d+: served, /m,
+         "$name: text");
+}
 
 # refused by other means
 
