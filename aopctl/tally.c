@@ -155,11 +155,10 @@ aopctl_tally_judged(aopctl_tally_t *tally, aopctl_server_t *server,
     unsigned       foreign;
     aopctl_time_e  kind;
 
-    foreign = 0;
+    foreign = aopctl_tally_foreign(tally, &entry->host);
     kind = AOPCTL_TIME_PASSED;
 
     if (entry->outcome != AOPCTL_PASSED) {
-        foreign = aopctl_tally_foreign(tally, &entry->host);
         kind = (entry->peer == NGX_AOP_DIRECT) ? AOPCTL_TIME_FAILED_DIRECT
                                                : AOPCTL_TIME_FAILED;
     }
@@ -203,7 +202,7 @@ aopctl_tally_hour(aopctl_server_t *server, const aopctl_entry_t *entry,
         hour->hour = number;
     }
 
-    if (foreign) {
+    if (foreign && entry->verdict != NGX_AOP_OK) {
         hour->foreign[entry->peer]++;
 
     } else {
@@ -217,8 +216,16 @@ aopctl_tally_hour(aopctl_server_t *server, const aopctl_entry_t *entry,
         }
     }
 
-    if (entry->full && entry->peer == NGX_AOP_EDGE) {
+    if (entry->peer != NGX_AOP_EDGE) {
+        return;
+    }
+
+    if (entry->full) {
         hour->handshakes++;
+    }
+
+    if (foreign && entry->verdict == NGX_AOP_OK) {
+        hour->elsewhere++;
     }
 }
 
@@ -337,6 +344,7 @@ aopctl_tally_window(const aopctl_tally_t *tally,
             window->foreign[peer] += hour->foreign[peer];
         }
 
+        window->elsewhere += hour->elsewhere;
         window->handshakes += hour->handshakes;
 
         if (hour->failed > window->last) {

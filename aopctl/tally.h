@@ -37,6 +37,7 @@ typedef struct {
     time_t              hour;
     uint64_t            requests[NGX_AOP_VERDICTS][NGX_AOP_PEERS];
     uint64_t            foreign[NGX_AOP_PEERS];
+    uint64_t            elsewhere;
     uint64_t            handshakes;
     time_t              failed;         /* last time, from edge or private */
 } aopctl_hour_t;

@@ -21,6 +21,8 @@ static uint64_t ngx_aop_ready_failed(const ngx_aop_window_t *window,
     ngx_aop_peer_e peer);
 static void ngx_aop_ready_why_failed(const ngx_aop_window_t *window,
     ngx_aop_text_t *why);
+static void ngx_aop_ready_why_few(const ngx_aop_window_t *window,
+    uint64_t judged, ngx_aop_text_t *why);
 static void ngx_aop_ready_why_yes(const ngx_aop_window_t *window,
     ngx_aop_text_t *why);
 
@@ -52,12 +54,10 @@ ngx_aop_ready(const ngx_aop_window_t *window, ngx_aop_text_t *why)
         return NGX_AOP_READY_NO;
     }
 
-    judged = ngx_aop_ready_judged(window, NGX_AOP_EDGE);
+    judged = ngx_aop_ready_judged(window, NGX_AOP_EDGE) - window->elsewhere;
 
     if (judged < NGX_AOP_READY_MIN) {
-        ngx_aop_text_printf(why, "too little traffic: %llu of the %d judged "
-                            "requests from Cloudflare's edge that are needed",
-                            (unsigned long long) judged, NGX_AOP_READY_MIN);
+        ngx_aop_ready_why_few(window, judged, why);
         return NGX_AOP_READY_UNKNOWN;
     }
 
@@ -161,6 +161,22 @@ ngx_aop_ready_why_failed(const ngx_aop_window_t *window, ngx_aop_text_t *why)
     if (window->last != 0) {
         ngx_aop_text_printf(why, "; last at %s",
                             ngx_aop_cert_date(window->last, date));
+    }
+}
+
+
+static void
+ngx_aop_ready_why_few(const ngx_aop_window_t *window, uint64_t judged,
+    ngx_aop_text_t *why)
+{
+    ngx_aop_text_printf(why, "too little traffic: %llu of the %d judged "
+                        "requests from Cloudflare's edge that are needed",
+                        (unsigned long long) judged, NGX_AOP_READY_MIN);
+
+    if (window->elsewhere) {
+        ngx_aop_text_printf(why, ", without %llu that passed for hosts that "
+                            "are not this server's", (unsigned long long)
+                            window->elsewhere);
     }
 }
 

@@ -37,6 +37,10 @@ typedef struct {
     uint64_t     requests[NGX_AOP_VERDICTS][NGX_AOP_PEERS];
 
     uint64_t     foreign[NGX_AOP_PEERS];    /* those failures */
+
+    /* passed from the edge, but for such a Host: they are no evidence */
+    uint64_t     elsewhere;
+
     uint64_t     handshakes;        /* full ones, from the edge */
     unsigned     outdated:1;        /* an anchor or CRL is out of its dates */
 

@@ -86,8 +86,16 @@ for (
       [ '--name', 'Shop.test' ], 2, 'no', qr/^1 of 101/ ],
     [ 'failed for a host below the name', $passed . $failed,
       [ '--name', '*.test' ], 2, 'no', qr/^1 of 101/ ],
-    [ 'a name of other letters', $passed . $failed, [ '--name', '*op.tes' ],
-      0, 'yes', qr/^all/ ],
+    [ 'a name of other letters', $passed . $failed,
+      [ '--name', '*op.tes', '--name', 'example.test' ], 0, 'yes', qr/^all/ ],
+    [ 'a name that nothing passed for', $passed . $failed,
+      [ '--name', 'exmaple.test' ], 1, 'unknown',
+      qr/traffic: 0 of .*, without 100 that passed for hosts that are not/ ],
+    [ 'a name that too little passed for',
+      $passed . log_line(host => 'shop.test', time => at(0)) x 99,
+      [ '--name', 'shop.test' ], 1, 'unknown', qr/: 99 of .*, without 100 / ],
+    [ 'names that enough passed for', $passed, [ '--name', '*.test' ], 0, 'yes',
+      qr/^all 100/ ],
     [ 'failed before --since',
       log_line(none => 'edge', time => at(2)) . $passed, [ '--since', at(1) ],
       0, 'yes', qr/^all 100/ ],
@@ -101,6 +109,16 @@ for (
     is($answer->{ready}, $ready, "$name: and so in all");
     like($server->{why}, $why, "$name: because");
 }
+
+# the name of one server is none of another
+
+my $two = report($passed . join('', map {
+    log_line(server => 'two.test', host => "$_.two.test", time => at(0)),
+    log_line(server => 'two.test', host => 'shop.two.test', time => at(0),
+             none => 'edge') } 1 .. 200), '--name', 'example.test');
+
+is(join(' ', $two->{status}, map { $_->{ready} } @{ $two->{servers} }),
+   '1 yes unknown', 'two servers, the name of one');
 
 # no answer
 
