@@ -28,7 +28,6 @@ typedef struct {
     off_t                done;      /* of the files before this one */
     size_t               top;
     unsigned             json:1;
-    unsigned             unread:1;  /* not all could be read */
     json_t              *files;
 } aopctl_report_t;
 
@@ -121,7 +120,7 @@ aopctl_report(int argc, char **argv)
     json_decref(answer);
     aopctl_tally_free(&report.tally);
 
-    return report.unread ? AOPCTL_NO_INPUT : status;
+    return report.tally.unread ? AOPCTL_NO_INPUT : status;
 }
 
 
@@ -355,7 +354,7 @@ static void
 aopctl_report_failed(aopctl_report_t *report, json_t *object,
     const char *file, const char *err)
 {
-    report->unread = 1;
+    report->tally.unread = 1;
 
     aopctl_progress_end(&report->progress);
     aopctl_error("cannot read \"%s\": %s", file, err);

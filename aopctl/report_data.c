@@ -435,9 +435,16 @@ aopctl_report_doubt(const aopctl_tally_t *tally, aopctl_status_e status)
 
     /* what was found to fail is no less true */
 
-    if (status != AOPCTL_BAD
-        && tally->damaged * AOPCTL_REPORT_DAMAGED > tally->lines)
-    {
+    if (status == AOPCTL_BAD) {
+        return NULL;
+    }
+
+    if (tally->unread) {
+        return "not all of the log could be read, and what the rest tells of "
+               "is not known";
+    }
+
+    if (tally->damaged * AOPCTL_REPORT_DAMAGED > tally->lines) {
         return "more than one line of a hundred is damaged, and what it told "
                "of is not known";
     }

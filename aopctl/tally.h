@@ -75,6 +75,7 @@ typedef struct {
     uint64_t            damaged;
     uint64_t            other;
     uint64_t            before;         /* "since" */
+    unsigned            unread:1;       /* not all could be read */
     uint64_t            outcomes[AOPCTL_REFUSED + 1];
 } aopctl_tally_t;
 

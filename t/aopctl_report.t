@@ -220,8 +220,11 @@ for (
          "$name: said");
     like($answer->{files}[0]{error}, $expected, "$name: and in the answer");
     cmp_ok($answer->{judged}, '>=', 100, "$name: the rest is read");
+    is($answer->{ready}, 'cannot_tell', "$name: and is no ground for a yes");
 }
 
+is(answer('report', $nginx->path('missing'), file('bad.log', $passed . $failed))
+       ->{ready}, 'no', 'a missing file: what failed is told');
 cmp_ok(answer('report', $cut)->{judged}, '>', 200,
        'a truncated gzip: what there is of it');
 
