@@ -27,6 +27,7 @@
 #define ngx_aop_lint_nelts(a)  (sizeof(a) / sizeof((a)[0]))
 
 
+static void ngx_aop_lint_ca(X509 *x509, ngx_aop_lint_found_t *found);
 static void ngx_aop_lint_dates(const ASN1_TIME *from, const ASN1_TIME *to,
     time_t now, ngx_aop_lint_found_t *found);
 static void ngx_aop_lint_add(ngx_aop_lint_found_t *found,
@@ -119,6 +120,19 @@ static const ngx_aop_lint_t  ngx_aop_lint_findings[NGX_AOP_LINT_FINDINGS] = {
         "machine: no certificate that depends on it passes; issue it anew"
     },
 
+    [NGX_AOP_LINT_PURPOSE] = {
+        NGX_AOP_LINT_WARNING, "purpose",
+        "is a CA for other purposes than TLS client authentication "
+        "(extendedKeyUsage): no certificate that depends on it passes; name "
+        "the CA of the certificate that you uploaded to Cloudflare"
+    },
+
+    [NGX_AOP_LINT_CRITICAL] = {
+        NGX_AOP_LINT_WARNING, "critical",
+        "is a CA with a critical extension that OpenSSL does not know: no "
+        "certificate that depends on it passes; issue it anew without"
+    },
+
     [NGX_AOP_LINT_KEY] = {
         NGX_AOP_LINT_WARNING, "private_key",
         "holds a private key, which is not used and should not be there"
@@ -193,6 +207,10 @@ ngx_aop_lint_cert(X509 *x509, int auth_level, time_t now,
         ngx_aop_lint_add(found, NGX_AOP_LINT_WEAK, NULL);
     }
 
+    if (X509_check_ca(x509) != 0) {
+        ngx_aop_lint_ca(x509, found);
+    }
+
     switch (ngx_aop_lint_classify(x509)) {
 
     case NGX_AOP_LINT_ORIGIN_CA:
@@ -209,6 +227,21 @@ ngx_aop_lint_cert(X509 *x509, int auth_level, time_t now,
 
     default:
         break;
+    }
+}
+
+
+/* What OpenSSL asks of each CA of a chain, the anchor among them. */
+
+static void
+ngx_aop_lint_ca(X509 *x509, ngx_aop_lint_found_t *found)
+{
+    if (X509_check_purpose(x509, X509_PURPOSE_SSL_CLIENT, 1) == 0) {
+        ngx_aop_lint_add(found, NGX_AOP_LINT_PURPOSE, NULL);
+    }
+
+    if (X509_get_extension_flags(x509) & EXFLAG_CRITICAL) {
+        ngx_aop_lint_add(found, NGX_AOP_LINT_CRITICAL, NULL);
     }
 }
 

@@ -39,6 +39,10 @@ enum {
     NEVER,
     BITS_1024,
     LOOKALIKE,
+    CLIENT_CA,
+    SERVER_CA,
+    CRITICAL_CA,
+    SERVER_LEAF,
     LAST,
     NCERTS
 };
@@ -120,6 +124,14 @@ static const pki_cert_t  certs[NCERTS] = {
     [NEVER] = { .name = "Never", .from = PKI_TO, .to = PKI_FROM },
     [BITS_1024] = { .name = "Short", .rsa = 1024 },
     [LOOKALIKE] = { .name = "Look-alike", .ext = { PKI_CA } },
+    [CLIENT_CA] = { .name = "CA", .ext = { PKI_CA,
+                    "extendedKeyUsage=serverAuth,clientAuth" } },
+    [SERVER_CA] = { .name = "CA", .by = ROOT, .ext = { PKI_CA,
+                    "extendedKeyUsage=serverAuth" } },
+    [CRITICAL_CA] = { .name = "CA", .ext = { PKI_CA,
+                      "1.2.3.4=critical,ASN1:NULL" } },
+    [SERVER_LEAF] = { .name = "Leaf", .by = ROOT,
+                      .ext = { "extendedKeyUsage=serverAuth" } },
     [LAST] = { .name = "Built-in" }
 };
 
@@ -191,7 +203,16 @@ static const lint_cert_t  cert_cases[] = {
       bit(SERVER_CERT)|bit(ENDED), "2029-12-31T23:59:59Z" },
     { "certificate: a CA below the Origin CA", ORIGIN_INTER, 2, PKI_NOW, 0,
       NULL },
-    { "certificate: a leaf", LEAF, 2, PKI_NOW, 0, NULL }
+    { "certificate: a leaf", LEAF, 2, PKI_NOW, 0, NULL },
+
+    { "certificate: a CA for clients, too", CLIENT_CA, 2, PKI_NOW, 0, NULL },
+    { "certificate: a CA for servers only", SERVER_CA, 2, PKI_NOW,
+      bit(PURPOSE), NULL },
+    { "certificate: a CA for servers only, late", SERVER_CA, 2, PKI_TO + 1,
+      bit(PURPOSE)|bit(ENDED), PKI_TO_TEXT },
+    { "certificate: a CA with an unknown extension", CRITICAL_CA, 2, PKI_NOW,
+      bit(CRITICAL), NULL },
+    { "certificate: a leaf for servers", SERVER_LEAF, 2, PKI_NOW, 0, NULL }
 };
 
 
