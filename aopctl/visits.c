@@ -40,6 +40,7 @@ typedef struct {
     unsigned             given_served:1;
     unsigned             given_refused:1;
     unsigned             given_unclear:1;
+    unsigned             settled:1;         /* by the given one's */
     unsigned             plain:1;           /* served */
     unsigned             plain_unclear:1;
     unsigned             silent:1;
@@ -47,6 +48,9 @@ typedef struct {
 
     /* the first of a stranger that was refused, by HTTP/2 or not, or NULL */
     const aopctl_attempt_t  *attempts[2];
+
+    /* the first of the given certificate that was served; NULL: none */
+    const aopctl_attempt_t  *given;
 } aopctl_findings_t;
 
 
@@ -58,11 +62,13 @@ static json_t *aopctl_probe_visitors(aopctl_probe_t *probe,
     aopctl_findings_t *findings);
 static json_t *aopctl_probe_visitor(aopctl_probe_t *probe,
     const aopctl_attempt_t *by, aopctl_findings_t *findings);
+static void aopctl_probe_recheck(aopctl_probe_t *probe, json_t *visits,
+    aopctl_findings_t *findings);
 static json_t *aopctl_probe_http(aopctl_probe_t *probe,
     aopctl_findings_t *findings);
 static json_t *aopctl_probe_answer(const aopctl_answer_t *answer);
 static void aopctl_probe_settle(const aopctl_attempt_t *attempt,
-    aopctl_answer_t *answer, const aopctl_findings_t *findings);
+    aopctl_answer_t *answer, aopctl_findings_t *findings);
 static void aopctl_probe_doubt(aopctl_answer_t *answer);
 static void aopctl_probe_note_given(const aopctl_answer_t *answer,
     aopctl_findings_t *findings);
@@ -103,14 +109,19 @@ static const char *const  aopctl_probe_strangers[AOPCTL_STRANGERS] = {
 aopctl_status_e
 aopctl_probe_visits(aopctl_probe_t *probe, json_t *answer)
 {
+    json_t            *visits, *visitors;
     aopctl_findings_t  findings;
 
     memset(&findings, 0, sizeof(aopctl_findings_t));
     findings.asked_all = 1;
 
-    aopctl_json_set(answer, "visits", aopctl_probe_tls(probe, &findings));
-    aopctl_json_set(answer, "visitors",
-                    aopctl_probe_visitors(probe, &findings));
+    visits = aopctl_probe_tls(probe, &findings);
+    visitors = aopctl_probe_visitors(probe, &findings);
+
+    aopctl_probe_recheck(probe, visits, &findings);
+
+    aopctl_json_set(answer, "visits", visits);
+    aopctl_json_set(answer, "visitors", visitors);
     aopctl_json_set(answer, "ca_names", json_incref(probe->ca_names));
     aopctl_json_set(answer, "plain_http", aopctl_probe_http(probe, &findings));
 
@@ -164,6 +175,13 @@ aopctl_probe_attempt(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
 
     aopctl_probe_note(attempt, &first, findings);
     aopctl_probe_note(attempt, &again, findings);
+
+    if (attempt->who == AOPCTL_GIVEN
+        && first.result == AOPCTL_SERVED
+        && findings->given == NULL)
+    {
+        findings->given = attempt;
+    }
 
     if (again.resumed
         && attempt->who != AOPCTL_GIVEN
@@ -257,6 +275,34 @@ aopctl_probe_visitor(aopctl_probe_t *probe, const aopctl_attempt_t *by,
 }
 
 
+/*
+ * What turned strangers away after the given certificate had been served may
+ * be a limit of the rate of requests: then it holds for that one, too, by now.
+ */
+
+static void
+aopctl_probe_recheck(aopctl_probe_t *probe, json_t *visits,
+    aopctl_findings_t *findings)
+{
+    if (!findings->settled
+        || findings->given == NULL
+        || findings->served
+        || findings->silent)
+    {
+        return;
+    }
+
+    aopctl_json_append(visits,
+                       aopctl_probe_attempt(probe, findings->given, findings));
+
+    if (findings->given_refused || findings->given_unclear) {
+        findings->unclear = 1;
+        snprintf(findings->err, sizeof(findings->err),
+                 "strangers are turned away, but in the end the given "
+                 "certificate was, too: is the rate of requests limited?");
+    }
+}
+
 
 static json_t *
 aopctl_probe_http(aopctl_probe_t *probe, aopctl_findings_t *findings)
@@ -332,16 +378,22 @@ aopctl_probe_answer(const aopctl_answer_t *answer)
 
 static void
 aopctl_probe_settle(const aopctl_attempt_t *attempt, aopctl_answer_t *answer,
-    const aopctl_findings_t *findings)
+    aopctl_findings_t *findings)
 {
     if (!answer->doubtful
-        || (attempt->nameless && answer->status == 421)
-        || (attempt->who != AOPCTL_GIVEN
-            && findings->given_served
-            && !findings->given_refused
-            && !findings->given_unclear))
+        || (attempt->nameless && answer->status == 421))
     {
         answer->doubtful = 0;
+        return;
+    }
+
+    if (attempt->who != AOPCTL_GIVEN
+        && findings->given_served
+        && !findings->given_refused
+        && !findings->given_unclear)
+    {
+        answer->doubtful = 0;
+        findings->settled = 1;
         return;
     }
 

@@ -16,7 +16,7 @@ use AOP::Test;
 use AOP::Test::Aopctl;
 
 my $nginx = nginx();
-my ($port, $http) = $nginx->ports(2);
+my ($port, $http, $alone) = $nginx->ports(3);
 
 my $ca    = ca('Own CA');
 my $leaf  = $ca->leaf('edge');
@@ -261,6 +261,31 @@ is(visits(probe('--cert', $wrong), 'no certificate') =~ s{/\w+}{}gr,
    'unclear unclear unclear unclear refused refused',
    'a page of its own: a wrong certificate');
 is(probe('--cert', $wrong)->{status}, 3, 'a page of its own: tells nothing');
+
+# a limit of the rate of requests turns away who comes late: four requests are
+# those of the given certificate
+
+$nginx->write('index.html', 'served');
+
+origin('aop off; return 404;', undef, <<"CONF");
+    limit_req_zone \$binary_remote_addr zone=few:1m rate=1r/m;
+    server {
+        @{[ $nginx->listen_tls($alone) ]}
+        aop optional;
+        root @{[ $nginx->path('.') ]};
+        limit_req zone=few burst=3 nodelay;
+        limit_req_status 444;
+    }
+CONF
+
+my $late = answer('probe', "127.0.0.1:$alone", '--no-http', '--cert', $good);
+
+is("$late->{status} $late->{conclusion}", '3 cannot_tell',
+   'a limit of the rate: cannot tell');
+like($late->{why}, qr/in the end .* was, too: is the rate/,
+     'a limit of the rate: said');
+is(visits($late, 'given') =~ s{/\w+}{}gr, 'served served served unclear',
+   'a limit of the rate: the given certificate once more');
 
 origin('aop on; location / { return 200; }', 'return 403;');
 
