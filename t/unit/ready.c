@@ -13,10 +13,11 @@
 #include "unit.h"
 
 
-#define FOREIGN  NGX_AOP_VERDICTS
+#define FOREIGN    NGX_AOP_VERDICTS
+#define ELSEWHERE  (NGX_AOP_VERDICTS + 1)
 
 
-/* A row of counts: of a verdict, or of requests for foreign hosts. */
+/* A row of counts: of a verdict, or of what was for foreign hosts. */
 
 typedef struct {
     unsigned           verdict;
@@ -40,6 +41,7 @@ typedef struct {
 #define ok(peer, n)       { NGX_AOP_OK, NGX_AOP_##peer, n }
 #define none(peer, n)     { NGX_AOP_NONE, NGX_AOP_##peer, n }
 #define foreign(peer, n)  { FOREIGN, NGX_AOP_##peer, n }
+#define elsewhere(n)      { ELSEWHERE, NGX_AOP_EDGE, n }
 
 #define YES   NGX_AOP_READY_YES
 #define NO    NGX_AOP_READY_NO
@@ -119,6 +121,16 @@ static const ready_case_t  cases[] = {
     { "foreign hosts are no traffic", { foreign(EDGE, 300) }, 1, 0, NULL, 0,
       MAYBE, FEW "0" FEW_ },
 
+    { "passed for foreign hosts", { ok(EDGE, 300), elsewhere(201) }, 1, 0,
+      NULL, 0, MAYBE, FEW "99" FEW_ ", without 201 that passed for hosts that "
+      "are not this server's" },
+    { "enough passed without foreign hosts",
+      { ok(EDGE, 100), elsewhere(0) }, 1, 0, NULL, 0, YES, ALL "0 requests" },
+    { "as many as are needed beside foreign hosts",
+      { ok(EDGE, 100), ok(EDGE, 7), elsewhere(7), none(DIRECT, 1) }, 1, 0,
+      NULL, 0, YES, "all 107 requests from Cloudflare's edge passed; enforcing "
+      "turns away what came from other addresses, 1 requests" },
+
     { "out of date", { ok(EDGE, 100) }, 1, 1, NULL, 0, NO, OLD },
     { "out of date without traffic", { { 0, 0, 0 } }, 0, 1, NULL, 0, NO,
       OLD },
@@ -144,6 +156,9 @@ ready_of(const ready_case_t *c, ngx_aop_text_t *why)
 
         if (count->verdict == FOREIGN) {
             window.foreign[count->peer] += count->n;
+
+        } else if (count->verdict == ELSEWHERE) {
+            window.elsewhere += count->n;
 
         } else {
             window.requests[count->verdict][count->peer] += count->n;
