@@ -179,10 +179,10 @@ aopctl_ask_ssl(aopctl_visit_t *visit, const char *sni, SSL_SESSION *session)
         return NULL;
     }
 
-    SSL_set_app_data(ssl, visit);
     SSL_set_cert_cb(ssl, aopctl_ask_cert, visit);
 
-    if (!SSL_set_min_proto_version(ssl, visit->attempt->version)
+    if (!SSL_set_app_data(ssl, visit)
+        || !SSL_set_min_proto_version(ssl, visit->attempt->version)
         || !SSL_set_max_proto_version(ssl, visit->attempt->version)
         || (visit->attempt->http2
             ? SSL_set_alpn_protos(ssl, http2, sizeof(http2) - 1)
@@ -364,6 +364,9 @@ aopctl_ask_failed(aopctl_answer_t *answer, const aopctl_conn_t *conn)
 
     if (conn->timed_out) {
         answer->silent = 1;
+        answer->result = AOPCTL_UNCLEAR;
+
+    } else if (conn->no_memory) {
         answer->result = AOPCTL_UNCLEAR;
 
     } else if (answer->asked) {

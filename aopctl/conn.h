@@ -20,6 +20,7 @@ typedef struct {
     double      deadline;
     int         alert;          /* that the peer sent; -1: none */
     unsigned    timed_out:1;
+    unsigned    no_memory:1;    /* here: it tells nothing of the peer */
     char        err[256];
 } aopctl_conn_t;
 

@@ -59,6 +59,7 @@ for (
          [ 'connect', 'cannot connect: Cannot allocate memory' ],
          [ 'poll', 'poll() failed: Cannot allocate memory' ],
          [ 'SSL_new', 'OpenSSL cannot prepare such a connection' ],
+         [ 'SSL_set_ex_data', 'OpenSSL cannot prepare such a connection' ],
          [ 'SSL_set_fd', 'TLS failed: out of memory' ],
          [ 'nghttp2_session_callbacks_new', 'out of memory' ],
          [ 'nghttp2_session_client_new', 'out of memory' ],
