@@ -730,6 +730,7 @@ sub set_version {
     open my $mem, '+<:raw', "/proc/$pid/mem" or return 0;
 
     while (<$maps>) {
+        no warnings 'portable';
         my ($start, $end) = map { hex } /^(\w+)-(\w+) rw-s /;
 
         next unless $end && $end - $start == $kb * 1024;
