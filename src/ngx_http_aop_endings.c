@@ -20,8 +20,6 @@ static ngx_int_t ngx_http_aop_endings_crls(ngx_pool_t *pool,
 static ngx_int_t ngx_http_aop_endings_clients(ngx_pool_t *pool,
     ngx_array_t *endings, const ngx_aop_policy_t *policy,
     const ngx_http_aop_server_t *server);
-static const char *ngx_http_aop_endings_anchor(const ngx_aop_policy_t *policy,
-    const u_char *digest);
 static const char *ngx_http_aop_endings_hex(ngx_pool_t *pool,
     const u_char *digest);
 static const char *ngx_http_aop_endings_name(ngx_pool_t *pool,
@@ -74,6 +72,8 @@ ngx_http_aop_endings_anchors(ngx_pool_t *pool, ngx_array_t *endings,
         ending->subject = anchor->name;
         ending->fingerprint = ngx_http_aop_endings_hex(pool, anchor->digest);
         ending->anchor = "";
+        ending->last = 0;
+        ending->replaced = 0;
 
         (void) ngx_aop_cert_time(X509_get0_notBefore(anchor->x509),
                                  &ending->not_before);
@@ -114,6 +114,8 @@ ngx_http_aop_endings_crls(ngx_pool_t *pool, ngx_array_t *endings,
                                                   X509_CRL_get_issuer(crl));
         ending->fingerprint = ngx_http_aop_endings_hex(pool, digest);
         ending->anchor = "";
+        ending->last = 0;
+        ending->replaced = 0;
 
         (void) ngx_aop_cert_time(X509_CRL_get0_lastUpdate(crl),
                                  &ending->not_before);
@@ -131,12 +133,14 @@ ngx_http_aop_endings_clients(ngx_pool_t *pool, ngx_array_t *endings,
 {
     ngx_uint_t                    i;
     ngx_http_aop_ending_t        *ending;
+    const ngx_aop_anchor_t       *anchor;
     const ngx_http_aop_client_t  *client;
 
     for (i = 0; server != NULL && i < NGX_HTTP_AOP_CLIENTS; i++) {
         client = &server->clients[i];
+        anchor = ngx_http_aop_client_anchor(policy, client);
 
-        if (client->seen == 0) {
+        if (anchor == NULL) {
             continue;
         }
 
@@ -148,30 +152,56 @@ ngx_http_aop_endings_clients(ngx_pool_t *pool, ngx_array_t *endings,
         ending->kind = "client";
         ending->subject = client->subject;
         ending->fingerprint = ngx_http_aop_endings_hex(pool, client->leaf);
-        ending->anchor = ngx_http_aop_endings_anchor(policy, client->anchor);
+        ending->anchor = anchor->name;
         ending->not_before = 0;
         ending->not_after = client->not_after;
+        ending->last = client->seen;
+        ending->replaced = ngx_http_aop_client_replaced(policy, server,
+                                                        client);
     }
 
     return NGX_OK;
 }
 
 
-static const char *
-ngx_http_aop_endings_anchor(const ngx_aop_policy_t *policy,
-    const u_char *digest)
+const ngx_aop_anchor_t *
+ngx_http_aop_client_anchor(const ngx_aop_policy_t *policy,
+    const ngx_http_aop_client_t *client)
 {
     size_t  i;
 
-    for (i = 0; i < policy->nanchors; i++) {
-        if (ngx_memcmp(policy->anchors[i].digest, digest, NGX_AOP_DIGEST)
+    for (i = 0; client->seen != 0 && i < policy->nanchors; i++) {
+        if (ngx_memcmp(policy->anchors[i].digest, client->anchor,
+                       NGX_AOP_DIGEST)
             == 0)
         {
-            return policy->anchors[i].name;
+            return &policy->anchors[i];
         }
     }
 
-    return "";
+    return NULL;
+}
+
+
+ngx_uint_t
+ngx_http_aop_client_replaced(const ngx_aop_policy_t *policy,
+    const ngx_http_aop_server_t *server, const ngx_http_aop_client_t *client)
+{
+    ngx_uint_t                    i;
+    const ngx_http_aop_client_t  *other;
+
+    for (i = 0; i < NGX_HTTP_AOP_CLIENTS; i++) {
+        other = &server->clients[i];
+
+        if (other->seen > client->seen
+            && ngx_strcmp(other->subject, client->subject) == 0
+            && ngx_http_aop_client_anchor(policy, other) != NULL)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

@@ -20,6 +20,8 @@ typedef struct {
     const char             *anchor;         /* of a client certificate, or "" */
     time_t                  not_before;     /* 0 for a client certificate */
     time_t                  not_after;
+    time_t                  last;           /* of a client one: it passed */
+    ngx_uint_t              replaced;       /* see below */
 } ngx_http_aop_ending_t;
 
 
@@ -31,6 +33,22 @@ typedef struct {
 
 ngx_array_t *ngx_http_aop_endings(ngx_pool_t *pool,
     const ngx_aop_policy_t *policy, const ngx_http_aop_server_t *server);
+
+
+/*
+ * A client certificate matters as long as its anchor is one of the policy's:
+ * ngx_http_aop_client_anchor() is that one, or NULL (also for a free place).
+ *
+ * It is replaced if another one that matters has its subject and passed after
+ * it: that is what a renewal looks like from here, and the end of the old one
+ * is no news then.
+ */
+
+const ngx_aop_anchor_t *ngx_http_aop_client_anchor(
+    const ngx_aop_policy_t *policy, const ngx_http_aop_client_t *client);
+ngx_uint_t ngx_http_aop_client_replaced(const ngx_aop_policy_t *policy,
+    const ngx_http_aop_server_t *server, const ngx_http_aop_client_t *client);
+
 
 /* Is an anchor or CRL of the policy out of its dates now? */
 

@@ -273,14 +273,13 @@ ngx_http_aop_expiry_clients(ngx_log_t *log, ngx_http_aop_known_t *known)
 
     for (i = 0; i < NGX_HTTP_AOP_CLIENTS; i++) {
 
-        if (client[i].seen == 0) {
-            continue;
-        }
-
         stage = ngx_http_aop_expiry_stage(ascf, "client",
                                           client[i].not_after - ngx_time());
 
         if (stage <= client[i].warned
+            || ngx_http_aop_client_anchor(ascf->policy, &client[i]) == NULL
+            || ngx_http_aop_client_replaced(ascf->policy, known->shared,
+                                            &client[i])
             || !ngx_atomic_cmp_set(&client[i].warned, client[i].warned, stage))
         {
             continue;

@@ -35,6 +35,10 @@ static void ngx_http_aop_rows_connections(ngx_http_aop_report_t *report,
     ngx_http_aop_row_pt row, void *data);
 static void ngx_http_aop_rows_certificates(ngx_http_aop_report_t *report,
     ngx_http_aop_row_pt row, void *data);
+static void ngx_http_aop_rows_expiry_metric(ngx_http_aop_report_t *report,
+    ngx_http_aop_row_pt row, void *data);
+static void ngx_http_aop_rows_endings(ngx_http_aop_report_t *report,
+    ngx_uint_t replaced, ngx_http_aop_row_pt row, void *data);
 static void ngx_http_aop_rows_edge(ngx_http_aop_report_t *report,
     ngx_http_aop_row_pt row, void *data);
 static void ngx_http_aop_rows_direct(ngx_http_aop_report_t *report,
@@ -111,6 +115,7 @@ static const ngx_http_aop_column_t  ngx_http_aop_columns_certificates[] = {
     { "anchor", "By anchor", NGX_HTTP_AOP_TEXT, 0 },
     { "not_after", "Ends", NGX_HTTP_AOP_TIME, 0 },
     { "days_left", "Days left", NGX_HTTP_AOP_DAYS, 0 },
+    { "last", "Last passed", NGX_HTTP_AOP_TIME, 0 },
     { NULL, NULL, 0, 0 }
 };
 
@@ -166,9 +171,14 @@ const ngx_http_aop_table_t  ngx_http_aop_tables[] = {
       NULL, NULL, NULL, 0, 1, 0, 0, ngx_http_aop_rows_would_refuse },
 
     { "certificates", "Certificates", ngx_http_aop_columns_certificates,
+      NULL, NULL, NULL, 0, 1, 0, 0, ngx_http_aop_rows_certificates },
+
+    { NULL, NULL, ngx_http_aop_columns_certificates,
       "nginx_aop_certificate_expiry_timestamp_seconds", "gauge",
-      "When an anchor, a CRL, or the last client certificate that passed by "
-      "an anchor ends.", 4, 1, 0, 0, ngx_http_aop_rows_certificates },
+      "When an anchor, a CRL, or a client certificate that passed by one of "
+      "the anchors ends; of client certificates with one subject the one "
+      "that passed last, of others the next to end.",
+      4, 1, 0, 0, ngx_http_aop_rows_expiry_metric },
 
     { "requests", "Requests judged", ngx_http_aop_columns_requests,
       "nginx_aop_requests_total", "counter",
@@ -401,10 +411,28 @@ ngx_http_aop_rows_connections(ngx_http_aop_report_t *report,
 }
 
 
+static void
+ngx_http_aop_rows_certificates(ngx_http_aop_report_t *report,
+    ngx_http_aop_row_pt row, void *data)
+{
+    ngx_http_aop_rows_endings(report, 1, row, data);
+}
+
+
+/* One subject is one series: that of the certificate which is in use now. */
+
+static void
+ngx_http_aop_rows_expiry_metric(ngx_http_aop_report_t *report,
+    ngx_http_aop_row_pt row, void *data)
+{
+    ngx_http_aop_rows_endings(report, 0, row, data);
+}
+
+
 /* The next to end comes first. */
 
 static void
-ngx_http_aop_rows_certificates(ngx_http_aop_report_t *report,
+ngx_http_aop_rows_endings(ngx_http_aop_report_t *report, ngx_uint_t replaced,
     ngx_http_aop_row_pt row, void *data)
 {
     ngx_uint_t             i;
@@ -414,6 +442,11 @@ ngx_http_aop_rows_certificates(ngx_http_aop_report_t *report,
     ending = report->endings->elts;
 
     for (i = 0; i < report->endings->nelts; i++) {
+
+        if (ending[i].replaced && !replaced) {
+            continue;
+        }
+
         value[0].text = ending[i].kind;
         value[1].text = ending[i].subject;
         value[2].text = ending[i].fingerprint;
@@ -422,6 +455,7 @@ ngx_http_aop_rows_certificates(ngx_http_aop_report_t *report,
         value[5].number = ending[i].not_after
                           ? ngx_http_aop_days_left(ending[i].not_after)
                           : NGX_HTTP_AOP_NEVER;
+        value[6].number = ending[i].last;
 
         row(data, value);
     }

@@ -342,7 +342,7 @@ ngx_http_aop_html_ending(ngx_http_aop_report_t *report, ngx_aop_text_t *text)
 
     for (i = 0; i < report->endings->nelts; i++) {
 
-        if (ending[i].not_after == 0) {
+        if (ending[i].not_after == 0 || ending[i].replaced) {
             continue;
         }
 

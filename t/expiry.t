@@ -23,12 +23,18 @@ my $root  = ca('Root', not_after => $now + 900 * DAY);
 my $leaf  = $root->leaf('of two weeks', not_after => $now + 10 * DAY + 60);
 my $fresh = $root->leaf('fresh', not_after => $now + 100 * DAY);
 my $short = $root->leaf('short', not_after => $now + 3);
+my $renewed = $root->leaf('renewed', not_after => $now + 3);
+my $renewal = $root->leaf('renewed', not_after => $now + 100 * DAY);
+
+my $dropped = ca('Dropped');
+my $orphan  = $dropped->leaf('orphan', not_after => $now + 3);
 
 my $nginx = nginx(workers => 3);
 my ($port, $other) = $nginx->ports(2);
 
 $nginx->write("$_.pem", $ca{$_}) for keys %ca;
 $nginx->write('root.pem', $root);
+$nginx->write('dropped.pem', $dropped);
 $nginx->write('crl.pem', $root->crl(next_update => $now + DAY / 2));
 
 my $listen = $nginx->listen_tls($port);
@@ -48,9 +54,8 @@ sub config {
     server { $listen server_name unused; aop off; aop_ca gone.pem; }
     server { $listen server_name crl; aop on; aop_ca root.pem;
              aop_crl crl.pem; }
-    server { $listen server_name client; aop on; aop_ca root.pem;
+    server { $listen server_name client; aop on; aop_ca root.pem $more;
              location / { return 200 served; } }
-    $more
 EOC
 }
 
@@ -59,7 +64,7 @@ sub lines {
     return grep { $_ =~ $pattern } split /\n/, $nginx->read('error.log');
 }
 
-$nginx->configure(config(''))->start;
+$nginx->configure(config('dropped.pem'))->start;
 
 # at the start
 
@@ -88,16 +93,25 @@ get($port, sni => 'client', cert => $leaf) for 1 .. 3;
 is(scalar lines(qr/"CN=of two weeks"/), 1, 'client: said once');
 is(scalar lines(qr/"CN=fresh"/), 0, 'client: far, nothing said');
 
-get($port, sni => 'client', cert => $short);
-$nginx->wait_log(qr/client certificate "CN=short" ends in 0 days/);
+get($port, sni => 'client', cert => $_) for $orphan, $renewed, $short;
+$nginx->wait_log(qr/client certificate "CN=$_" ends in 0 days/)
+    for qw(orphan renewed short);
 is(scalar lines(qr/"CN=short"/), 1, 'client: short, said once');
 
-sleep 4;
+# nothing hangs on what was renewed, nor on what passes no more
+
+sleep 1;
+get($port, sni => 'client', cert => $renewal);
+
+$nginx->reload(config(''));
+sleep 3;
 
 $nginx->reload;
 $nginx->wait_log(qr/client certificate "CN=short" has ended/);
 is(scalar lines(qr/client certificate "CN=short" has ended/), 1,
    'client: ended, said once');
+is(scalar lines(qr/client certificate "CN=$_" has ended/), 0,
+   "client: $_, its end is no news") for qw(renewed orphan);
 
 # wrong arguments
 

@@ -13,6 +13,7 @@ use lib "$FindBin::Bin/lib";
 use File::Temp;
 use Net::SSLeay;
 use Test::More;
+use Time::HiRes ();
 use AOP::Test;
 use AOP::Test::Clock;
 use AOP::Test::Report;
@@ -167,20 +168,21 @@ ok($report->text('html') =~ /<p class="urgent">client CN=edge: 10 days left/,
 ok($report->text('html') =~ /class="c-days_left number urgent"/,
    'and stands out');
 
-# of two certificates of one name the one that ends first is told
+# of certificates of one name the one that passed last is told
 
-my @twin = map { $ca->leaf('twin', not_after => time() + $_ * DAY) } 60, 40, 50;
+my @twin = map { $ca->leaf('twin', not_after => time() + ($_ + .5) * DAY) }
+           60, 40, 50;
 
-get($tls, sni => 'a.test', prelude => proxy(), cert => $_) for @twin;
+for (@twin) {
+    next_second();
+    get($tls, sni => 'a.test', prelude => proxy(), cert => $_);
+}
+
 until_counted(sub {
     3 == grep { $_->{subject} eq 'CN=twin' }
          @{ report($admin)->server($label)->{certificates} };
 });
-like(iso(report($admin)->metric(
-         'nginx_aop_certificate_expiry_timestamp_seconds', kind => 'client',
-         server => $label, subject => 'CN=twin')),
-     qr/^\Q@{[ substr iso(time() + 40 * DAY), 0, 10 ]}/,
-     'of two of one name the one that ends first');
+is(days_of($label, 'CN=twin'), 50, 'of those of one name the last one');
 
 # a cache of verified chains
 
@@ -374,6 +376,69 @@ is(scalar(grep { /crl/ } keys %{ $report->metrics }), 0,
 my ($row) = grep { $_->{Kind} eq 'crl' } @{ $report->table('Certificates') };
 is($row->{Ends} . $row->{'Days left'}, '', 'no end on the page');
 
+# a rotation: while it lasts, after it, and back again
+
+my ($old_ca, $new_ca) = map { ca("$_ CA", not_after => time() + 900 * DAY) }
+                        qw(Old New);
+my @rotated = ($old_ca->leaf('rotated', not_after => time() + 4.5 * DAY),
+               $new_ca->leaf('rotated', not_after => time() + 90.5 * DAY));
+my $rotated = "b.test 127.0.0.1:$tls";
+
+$nginx->write('old.pem', $old_ca);
+$nginx->write('new.pem', $new_ca);
+
+sub rotate {
+    my $listen_b = $nginx->listen_tls($tls);
+
+    return $nginx->reload(<<"CONF");
+    server { $listen_b server_name b.test; aop on; aop_ca @_;
+             location / { return 200; } }
+    server { listen 127.0.0.1:$admin; location / { aop_report; } }
+CONF
+}
+
+ok(rotate('old.pem', 'new.pem'), 'old and new');
+
+for (@rotated) {
+    next_second();
+    get($tls, sni => 'b.test', cert => $_);
+}
+
+until_counted(sub { 2 == clients_of($rotated) });
+
+my @seen = clients_of($rotated);
+my @shown = grep { $_->{Kind} eq 'client' }
+            @{ report($admin)->table('Certificates') };
+
+is("@{[ map { $_->{days_left} } @seen ]}", '4 90', 'while it lasts: both');
+ok($seen[0]{last} lt $seen[1]{last}, 'each with the time it last passed')
+    or diag("$seen[0]{last}, $seen[1]{last}");
+is("@{[ map { $_->{'Last passed'} } @shown ]}",
+   "@{[ map { $_->{last} } @seen ]}", 'so on the page');
+is(join(' ', map { defined $_->{last} ? 'passed' : 'never' }
+             grep { $_->{kind} eq 'anchor' }
+             @{ report($admin)->server($rotated)->{certificates} }),
+   'never never', 'an anchor has none');
+is(days_of($rotated, 'CN=rotated'), 90, 'the new one in Prometheus');
+ok(report($admin)->text('html') !~ /class="urgent">client/,
+   'the end of the old one is not urgent');
+
+next_second();
+get($tls, sni => 'b.test', cert => $rotated[0]);
+until_counted(sub { days_of($rotated, 'CN=rotated') == 4 });
+ok(report($admin)->text('html')
+   =~ /class="urgent">client CN=rotated: 4 days left/,
+   'but is while the old one is shown');
+
+for ([ 'new.pem', 90 ], [ 'old.pem', 4 ]) {
+    my ($file, $left) = @$_;
+
+    ok(rotate($file), "$file alone");
+    is("@{[ map { $_->{days_left} } clients_of($rotated) ]}", $left,
+       "$file: only its certificate");
+    is(days_of($rotated, 'CN=rotated'), $left, "$file: so in Prometheus");
+}
+
 # no server that uses the module
 
 ok($nginx->reload("server { listen 127.0.0.1:$admin;"
@@ -459,6 +524,29 @@ sub proxy {
 sub top {
     my ($of, $addr) = @_;
     return (grep { $_->{address} eq $addr } @{ $of->json->{failing_edge} })[0];
+}
+
+# so that what follows is later by the clock of nginx
+sub next_second {
+    my $now = time();
+    Time::HiRes::sleep(.05) while time() == $now;
+    return;
+}
+
+sub clients_of {
+    return grep { $_->{kind} eq 'client' }
+           @{ report($admin)->server($_[0])->{certificates} };
+}
+
+# days left in Prometheus of a client certificate
+sub days_of {
+    my ($of, $subject) = @_;
+
+    my $end = report($admin)->metric(
+        'nginx_aop_certificate_expiry_timestamp_seconds', kind => 'client',
+        server => $of, subject => $subject);
+
+    return defined $end ? int(($end - time()) / DAY) : -1;
 }
 
 sub elements { return $_[0] =~ /(<[^>]*>)/g }
