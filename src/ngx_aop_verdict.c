@@ -28,6 +28,9 @@
 
 #define ngx_aop_anyone(text)  text, text, text
 
+#define NGX_AOP_FINGERPRINT                                                   \
+    "fingerprint ($aop_client_fingerprint, \"fingerprint\" in aop_json)"
+
 
 typedef struct {
     int                error;
@@ -51,9 +54,9 @@ static const ngx_aop_verdict_t  ngx_aop_verdicts[NGX_AOP_VERDICTS] = {
         { "Cloudflare sent no certificate: is Authenticated Origin Pulls on "
           "for this zone or hostname, SSL/TLS mode Full or higher? "
           "connections opened before keep their verdict up to keepalive_time",
-          ngx_aop_stranger("not a Cloudflare address: nothing to do unless it "
-          "is yours: give a health check or a load balancer a location or a "
-          "server with \"aop off\"") }
+          ngx_aop_stranger("a private address, so probably yours: give a "
+          "health check or load balancer a location or a server with "
+          "\"aop off\"") }
     },
 
     [NGX_AOP_MISDIRECTED] = {
@@ -88,7 +91,8 @@ static const ngx_aop_verdict_t  ngx_aop_verdicts[NGX_AOP_VERDICTS] = {
           "(zone or hostname), or use the built-in \"aop_ca cloudflare\" if "
           "none was",
           ngx_aop_stranger("a private address with a certificate of another "
-          "CA: add that CA to \"aop_ca\" if it should pass") }
+          "CA: exempt it by \"aop off\" if it is yours, never trust a CA for "
+          "a health check") }
     },
 
     [NGX_AOP_ORIGIN_CA] = {
@@ -133,8 +137,8 @@ static const ngx_aop_verdict_t  ngx_aop_verdicts[NGX_AOP_VERDICTS] = {
         "the CRL does not answer for this certificate",
         NGX_AOP_CERT_ERROR,
         { ngx_aop_anyone("\"aop_crl\" is out of date, or lacks the CRL of an "
-          "issuer: fetch current CRLs of each CA below the anchor and "
-          "reload") }
+          "issuer: it needs one of each CA of the chain, the anchor too; "
+          "replace it and reload") }
     },
 
     [NGX_AOP_PURPOSE] = {
@@ -160,10 +164,10 @@ static const ngx_aop_verdict_t  ngx_aop_verdicts[NGX_AOP_VERDICTS] = {
         "the chain is good, but no \"aop_pin\" matches the certificate",
         NGX_AOP_CERT_ERROR,
         { "another certificate of the same CA: if it is yours, add its "
-          "fingerprint to \"aop_pin\"; with the shared CA of Cloudflare it "
-          "is another customer's",
+          NGX_AOP_FINGERPRINT " to \"aop_pin\"; with the shared CA of "
+          "Cloudflare it is another customer's",
           ngx_aop_stranger("another certificate of the same CA: add its "
-          "fingerprint to \"aop_pin\" if it should pass") }
+          NGX_AOP_FINGERPRINT " to \"aop_pin\" if it should pass") }
     },
 
     [NGX_AOP_INVALID] = {

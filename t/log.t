@@ -39,7 +39,7 @@ my @case = (
     {
         verdict => 'none',
         reason  => qr/^no client certificate was sent$/,
-        private => qr/health check.*"aop off"/,
+        private => qr/^a private address, so .* health check .*"aop off"$/,
         edge    => qr/^Cloudflare\ sent\ no\ certificate:\ is\ Authenticated
                        \ Origin\ Pulls\ on\ for\ this\ zone\ or\ hostname,
                        \ SSL\/TLS\ mode\ Full\ or\ higher\?\ connections
@@ -51,7 +51,7 @@ my @case = (
         verdict => 'untrusted',
         reason  => qr/^unable to (?:get local|verify the first)/,
         cert    => ca('Foreign')->leaf('stranger'),
-        private => qr/"aop_ca"/,
+        private => qr/"aop off" if it is yours, never trust a CA for/,
         edge    => qr/"aop_ca"/,
         direct  => $stranger,
     },

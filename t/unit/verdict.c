@@ -65,8 +65,35 @@ static const verdict_hint_t  hints[] = {
       "this zone or hostname, SSL/TLS mode Full or higher? connections opened "
       "before keep their verdict up to keepalive_time" },
 
-    { "hint: none from elsewhere", NGX_AOP_NONE, NGX_AOP_DIRECT,
+    { "hint: none from a direct address", NGX_AOP_NONE, NGX_AOP_DIRECT,
       "not a Cloudflare address: nothing to do unless it is yours" },
+
+    { "hint: none from a private address", NGX_AOP_NONE, NGX_AOP_PRIVATE,
+      "a private address, so probably yours: give a health check or load "
+      "balancer a location or a server with \"aop off\"" },
+
+    { "hint: untrusted from a private address", NGX_AOP_UNTRUSTED,
+      NGX_AOP_PRIVATE,
+      "a private address with a certificate of another CA: exempt it by "
+      "\"aop off\" if it is yours, never trust a CA for a health check" },
+
+    { "hint: crl from the edge", NGX_AOP_CRL, NGX_AOP_EDGE,
+      "\"aop_crl\" is out of date, or lacks the CRL of an issuer: it needs "
+      "one of each CA of the chain, the anchor too; replace it and reload" },
+
+    { "hint: crl from elsewhere", NGX_AOP_CRL, NGX_AOP_DIRECT,
+      "\"aop_crl\" is out of date, or lacks the CRL of an issuer: " },
+
+    { "hint: pin from the edge", NGX_AOP_PIN, NGX_AOP_EDGE,
+      "another certificate of the same CA: if it is yours, add its "
+      "fingerprint ($aop_client_fingerprint, \"fingerprint\" in aop_json) to "
+      "\"aop_pin\"; with the shared CA of Cloudflare it is another "
+      "customer's" },
+
+    { "hint: pin from a private address", NGX_AOP_PIN, NGX_AOP_PRIVATE,
+      "another certificate of the same CA: add its fingerprint "
+      "($aop_client_fingerprint, \"fingerprint\" in aop_json) to "
+      "\"aop_pin\" if it should pass" },
 
     { "hint: origin_ca from the edge", NGX_AOP_ORIGIN_CA, NGX_AOP_EDGE,
       "a certificate of Cloudflare's Origin CA, not of the origin-pull CA" },
