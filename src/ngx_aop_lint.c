@@ -32,6 +32,7 @@ static void ngx_aop_lint_dates(const ASN1_TIME *from, const ASN1_TIME *to,
     time_t now, ngx_aop_lint_found_t *found);
 static void ngx_aop_lint_add(ngx_aop_lint_found_t *found,
     ngx_aop_lint_e finding, const char *about);
+static int ngx_aop_lint_has_crl(const ngx_aop_policy_t *policy, X509 *x509);
 static int ngx_aop_lint_is_weak(X509 *x509, int auth_level);
 
 
@@ -156,6 +157,12 @@ static const ngx_aop_lint_t  ngx_aop_lint_findings[NGX_AOP_LINT_FINDINGS] = {
         "holds \"%s\", which is no CA but itself a client certificate: "
         "\"aop_crl\" is not asked about it; to revoke it, remove it from "
         "\"aop_ca\""
+    },
+
+    [NGX_AOP_LINT_NO_CRL] = {
+        NGX_AOP_LINT_WARNING, "no_crl",
+        "holds \"%s\", of which \"aop_crl\" has no CRL: no certificate that "
+        "it has issued passes"
     }
 };
 
@@ -290,9 +297,39 @@ ngx_aop_lint_anchor(const ngx_aop_policy_t *policy,
 {
     memset(found, 0, sizeof(ngx_aop_lint_found_t));
 
-    if (policy->crls != NULL && X509_check_ca(anchor->x509) == 0) {
-        ngx_aop_lint_add(found, NGX_AOP_LINT_UNASKED, anchor->name);
+    if (policy->crls == NULL) {
+        return;
     }
+
+    if (X509_check_ca(anchor->x509) == 0) {
+        ngx_aop_lint_add(found, NGX_AOP_LINT_UNASKED, anchor->name);
+
+    } else if (!ngx_aop_lint_has_crl(policy, anchor->x509)) {
+        ngx_aop_lint_add(found, NGX_AOP_LINT_NO_CRL, anchor->name);
+    }
+}
+
+
+/* By its name, as OpenSSL looks for it. */
+
+static int
+ngx_aop_lint_has_crl(const ngx_aop_policy_t *policy, X509 *x509)
+{
+    int        i;
+    X509_CRL  *crl;
+
+    for (i = 0; i < sk_X509_CRL_num(policy->crls); i++) {
+        crl = sk_X509_CRL_value(policy->crls, i);
+
+        if (X509_NAME_cmp(X509_CRL_get_issuer(crl),
+                          X509_get_subject_name(x509))
+            == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

@@ -44,6 +44,7 @@ typedef enum {
     NGX_AOP_LINT_MANY,
     NGX_AOP_LINT_MIXED,
     NGX_AOP_LINT_UNASKED,
+    NGX_AOP_LINT_NO_CRL,
     NGX_AOP_LINT_FINDINGS
 } ngx_aop_lint_e;
 

@@ -127,6 +127,9 @@ for (
     [ 'a bundle', 'many', 1, join(' ', ('root_ca') x 11), 'many' ],
     [ 'a CRL', 'crl', 0, '', '' ],
     [ 'a CA and its CRL', 'own crl', 0, 'root_ca', '' ],
+    [ 'a CA without its CRL', 'weak crl', 1, 'root_ca', 'no_crl weak' ],
+    [ 'two CAs, a CRL of one', 'own builtin crl', 1,
+      'root_ca origin_pull_ca', 'mixed no_crl' ],
     [ 'an old CRL', 'old_crl', 1, '', 'ended' ],
     [ 'a leaf that no CRL can revoke', 'leaf crl', 1, 'leaf',
       'crl_not_asked' ],
@@ -158,6 +161,7 @@ for (
     [ 'own builtin', '' ],
     [ 'leaf', 'crl' ],
     [ 'own', 'old_crl' ],
+    [ 'servers', 'crl' ],
 ) {
     my ($cas, $crls) = @$_;
     my $name    = "nginx -t and lint, $cas $crls";

@@ -182,6 +182,11 @@ for (
       qr/the CRL of "CN=Root" is not valid before / ],
     [ 'aop_ca alone.pem; aop_crl crl.pem;',
       qr/"CN=alone", which is no CA but itself a client certificate/ ],
+    [ 'aop_ca root.pem; aop_crl crl-other.pem;',
+      qr/holds "CN=Root", of which "aop_crl" has no CRL: no certificate that it/
+    ],
+    [ 'aop_ca cloudflare root.pem; aop_crl crl.pem;',
+      qr/holds "cloudflare", of which "aop_crl" has no CRL/ ],
     [ 'aop_ca keyed.pem;', qr/keyed\.pem" holds a private key/ ],
     [ 'aop_ca origin.pem;',
       qr/origin\.pem": the certificate of "CN=www" is made to be shown by an/ ],
@@ -192,6 +197,18 @@ for (
 
     is($code, 0, "$how accepted");
     like($output, qr/\[warn\].*$words/, "$how warned of");
+}
+
+for (
+    'aop_ca root.pem; aop_crl crls.pem;',
+    'aop_ca root.pem inter.pem; aop_crl crls.pem;',
+    'aop_ca twins.pem; aop_crl crl.pem;',
+) {
+    my ($code, $output) = $nginx->configure(
+        "server { $listen aop on; $_ }")->test_config;
+
+    is($code, 0, "$_ accepted");
+    unlike($output, qr/\[warn\]/, "$_ without a warning");
 }
 
 # delta_crl(): a CRL with the extension of RFC 5280, 5.2.4.

@@ -21,6 +21,10 @@
 #define LINT_OWN      11            /* of them ten are no bundle */
 #define LINT_BUILTIN  LAST          /* the row that is replaced by it */
 
+#define LINT_BUILTIN_NAME                                                     \
+    "CN=origin-pull.cloudflare.net,ST=California,L=San Francisco,"            \
+    "OU=Origin Pull,O=CloudFlare\\, Inc.,C=US"
+
 #define bit(finding)  ngx_aop_lint_bit(NGX_AOP_LINT_##finding)
 
 
@@ -49,6 +53,7 @@ enum {
 
 enum {
     CRL = 1,
+    CRL_INTER,
     CRL_ENDLESS,
     CRL_DELTA,
     NCRLS
@@ -138,6 +143,7 @@ static const pki_cert_t  certs[NCERTS] = {
 
 static const pki_crl_t  crls[NCRLS] = {
     [CRL] = { .by = ROOT },
+    [CRL_INTER] = { .by = INTER },
     [CRL_ENDLESS] = { .by = ROOT, .to = PKI_NEVER },
     [CRL_DELTA] = { .by = ROOT,
                     .ext = { "deltaCRL=critical,ASN1:INTEGER:1" } }
@@ -248,15 +254,19 @@ static const lint_anchor_t  anchors[] = {
     { "anchor: a leaf, no CRL", LEAF, 0, 0, NULL },
     { "anchor: a leaf and a CRL", LEAF, CRL, bit(UNASKED), "CN=Leaf" },
     { "anchor: a CA and a CRL", ROOT, CRL, 0, NULL },
-    { "anchor: an intermediate and a CRL", INTER, CRL, 0, NULL },
-    { "anchor: the built-in CA and a CRL", LINT_BUILTIN, CRL, 0, NULL }
+    { "anchor: a CA, no CRL", ROOT, 0, 0, NULL },
+    { "anchor: a CA and another's CRL", INTER, CRL, bit(NO_CRL),
+      "CN=Intermediate" },
+    { "anchor: an intermediate and its CRL", INTER, CRL_INTER, 0, NULL },
+    { "anchor: the built-in CA and another's CRL", LINT_BUILTIN, CRL,
+      bit(NO_CRL), LINT_BUILTIN_NAME }
 };
 
 
 static const lint_level_t  levels[] = {
     { "level: nothing", 0, NGX_AOP_LINT_OK },
     { "level: a warning", bit(ENDED), NGX_AOP_LINT_WARNING },
-    { "level: the last warning", bit(UNASKED), NGX_AOP_LINT_WARNING },
+    { "level: the last warning", bit(NO_CRL), NGX_AOP_LINT_WARNING },
     { "level: two warnings", bit(MANY)|bit(MIXED), NGX_AOP_LINT_WARNING },
     { "level: an error", bit(DELTA_CRL), NGX_AOP_LINT_ERROR },
     { "level: the first error", bit(LOOKALIKE), NGX_AOP_LINT_ERROR },
@@ -515,7 +525,7 @@ lint_texts(void **state)
     ngx_aop_lint_found_t   found;
 
     static const unsigned  filled = bit(NOT_YET_VALID)|bit(ENDED)|bit(MANY)
-                                    |bit(UNASKED);
+                                    |bit(UNASKED)|bit(NO_CRL);
 
     memset(&found, 0, sizeof(found));
     memset(found.about, 'y', NGX_AOP_LINT_ABOUT);
