@@ -228,6 +228,8 @@ ngx_http_aop_count_remember(ngx_http_request_t *r,
     leaf = SSL_get_peer_certificate(r->connection->ssl->connection);
 
     if (leaf != NULL) {
+        (void) ngx_aop_cert_time(X509_get0_notBefore(leaf),
+                                 &client->not_before);
         (void) ngx_aop_cert_time(X509_get0_notAfter(leaf),
                                  &client->not_after);
         X509_free(leaf);

@@ -153,7 +153,7 @@ ngx_http_aop_endings_clients(ngx_pool_t *pool, ngx_array_t *endings,
         ending->subject = client->subject;
         ending->fingerprint = ngx_http_aop_endings_hex(pool, client->leaf);
         ending->anchor = anchor->name;
-        ending->not_before = 0;
+        ending->not_before = client->not_before;
         ending->not_after = client->not_after;
         ending->last = client->seen;
         ending->replaced = ngx_http_aop_client_replaced(policy, server,

@@ -18,8 +18,8 @@ typedef struct {
     const char             *subject;        /* of a CRL its issuer */
     const char             *fingerprint;    /* SHA-256, hexadecimal */
     const char             *anchor;         /* of a client certificate, or "" */
-    time_t                  not_before;     /* 0 for a client certificate */
-    time_t                  not_after;
+    time_t                  not_before;
+    time_t                  not_after;      /* 0: it does not end */
     time_t                  last;           /* of a client one: it passed */
     ngx_uint_t              replaced;       /* see below */
 } ngx_http_aop_ending_t;

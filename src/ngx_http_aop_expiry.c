@@ -9,6 +9,9 @@
  * Of each there is one line when nginx starts, if it ends soon, and one at
  * each threshold that it passes later, and when it has ended; the first
  * worker watches them for all.
+ *
+ * What lives shortly is renewed late: a threshold longer than half of a life
+ * would be a warning of each fresh CRL.
  */
 
 
@@ -28,7 +31,8 @@ static void ngx_http_aop_expiry_server(ngx_pool_t *pool, ngx_log_t *log,
 static ngx_uint_t ngx_http_aop_expiry_first(ngx_http_aop_main_conf_t *amcf,
     ngx_uint_t n);
 static ngx_uint_t ngx_http_aop_expiry_stage(
-    const ngx_http_aop_srv_conf_t *ascf, const char *kind, time_t left);
+    const ngx_http_aop_srv_conf_t *ascf, const ngx_http_aop_ending_t *ending,
+    time_t now);
 static void ngx_http_aop_expiry_log(ngx_log_t *log,
     const ngx_http_aop_known_t *known, const ngx_http_aop_ending_t *ending,
     time_t now);
@@ -241,11 +245,8 @@ ngx_http_aop_expiry_server(ngx_pool_t *pool, ngx_log_t *log,
     ending = endings->elts;
 
     for (i = 0; i < endings->nelts; i++) {
-        stage = ngx_http_aop_expiry_stage(ascf, ending[i].kind,
-                                          ending[i].not_after - now);
-        before = last ? ngx_http_aop_expiry_stage(ascf, ending[i].kind,
-                                                ending[i].not_after - last)
-                      : 0;
+        stage = ngx_http_aop_expiry_stage(ascf, &ending[i], now);
+        before = last ? ngx_http_aop_expiry_stage(ascf, &ending[i], last) : 0;
 
         if (stage > before) {
             ngx_http_aop_expiry_log(log, known, &ending[i], now);
@@ -273,8 +274,14 @@ ngx_http_aop_expiry_clients(ngx_log_t *log, ngx_http_aop_known_t *known)
 
     for (i = 0; i < NGX_HTTP_AOP_CLIENTS; i++) {
 
-        stage = ngx_http_aop_expiry_stage(ascf, "client",
-                                          client[i].not_after - ngx_time());
+        ngx_memzero(&ending, sizeof(ngx_http_aop_ending_t));
+
+        ending.kind = "client";
+        ending.subject = client[i].subject;
+        ending.not_before = client[i].not_before;
+        ending.not_after = client[i].not_after;
+
+        stage = ngx_http_aop_expiry_stage(ascf, &ending, ngx_time());
 
         if (stage <= client[i].warned
             || ngx_http_aop_client_anchor(ascf->policy, &client[i]) == NULL
@@ -284,12 +291,6 @@ ngx_http_aop_expiry_clients(ngx_log_t *log, ngx_http_aop_known_t *known)
         {
             continue;
         }
-
-        ngx_memzero(&ending, sizeof(ngx_http_aop_ending_t));
-
-        ending.kind = "client";
-        ending.subject = client[i].subject;
-        ending.not_after = client[i].not_after;
 
         ngx_http_aop_expiry_log(log, known, &ending, ngx_time());
     }
@@ -324,25 +325,30 @@ ngx_http_aop_expiry_first(ngx_http_aop_main_conf_t *amcf, ngx_uint_t n)
 
 static ngx_uint_t
 ngx_http_aop_expiry_stage(const ngx_http_aop_srv_conf_t *ascf,
-    const char *kind, time_t left)
+    const ngx_http_aop_ending_t *ending, time_t now)
 {
-    time_t      *threshold;
+    time_t      *threshold, left, half;
     ngx_uint_t   i, stage;
 
     stage = 0;
     threshold = ascf->expiry->elts;
 
-    if (ascf->expiry->nelts == 0) {
+    /* a CRL may have no end, and 1970 would be one */
+
+    if (ascf->expiry->nelts == 0 || ending->not_after == 0) {
         return 0;
     }
 
+    left = ending->not_after - now;
+    half = (ending->not_after - ending->not_before) / 2;
+
     for (i = 0; i < ascf->expiry->nelts; i++) {
-        stage += (left <= threshold[i]);
+        stage += (left <= threshold[i] && threshold[i] <= half);
     }
 
     /* CRLs are short-lived: a day ahead is when it matters */
 
-    stage += (ngx_strcmp(kind, "crl") == 0
+    stage += (ngx_strcmp(ending->kind, "crl") == 0
               && left <= NGX_HTTP_AOP_EXPIRY_CRL);
     stage += (left < 0);
 

@@ -18,7 +18,7 @@
  * and a zone of another version is left alone.
  */
 
-#define NGX_HTTP_AOP_ZONE_VERSION  1
+#define NGX_HTTP_AOP_ZONE_VERSION  2
 
 #define NGX_HTTP_AOP_LABEL_LEN     256
 #define NGX_HTTP_AOP_CLIENTS       8
@@ -80,6 +80,7 @@ typedef struct {
 typedef struct {
     u_char              anchor[NGX_AOP_DIGEST];
     u_char              leaf[NGX_AOP_DIGEST];
+    time_t              not_before;
     time_t              not_after;
     time_t              seen;       /* 0: the place is free */
     ngx_atomic_t        warned;     /* thresholds of aop_expiry_warning */

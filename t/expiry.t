@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# What is going to end is said: once at the start, once at each threshold, and
-# of a client certificate once for all workers.
+# What is going to end is said: once at the start, once at each threshold that
+# its life has room for, and of a client certificate once for all workers.
 
 use strict;
 use warnings;
@@ -16,18 +16,40 @@ use constant DAY => 86400;
 
 my $now = time();
 
-my %ca = map { $_->[0] => ca("Ends $_->[0]", not_after => $now + $_->[1]) }
-    [ long => 300 * DAY ], [ month => 20 * DAY + 60 ], [ gone => -DAY ];
+# lives($from, $to): in days from now, a minute more, so that it is whole days
+sub lives {
+    my ($from, $to) = @_;
+    return (not_before => $now + $from * DAY, not_after => $now + $to * DAY + 60);
+}
 
-my $root  = ca('Root', not_after => $now + 900 * DAY);
-my $leaf  = $root->leaf('of two weeks', not_after => $now + 10 * DAY + 60);
-my $fresh = $root->leaf('fresh', not_after => $now + 100 * DAY);
-my $short = $root->leaf('short', not_after => $now + 3);
-my $renewed = $root->leaf('renewed', not_after => $now + 3);
-my $renewal = $root->leaf('renewed', not_after => $now + 100 * DAY);
+# ends($seconds): from now, after a long life
+sub ends { return (lives(-900, 0), not_after => $now + $_[0]) }
+
+my %ca = map { $_->[0] => ca("Ends $_->[0]", lives(@$_[1, 2])) }
+    [ long => -900, 300 ], [ month => -900, 20 ], [ gone => -900, -1 ],
+    [ monthly => -8, 20 ], [ weekly => -1, 6 ], [ two_months => -40, 20 ];
+
+my $root  = ca('Root', lives(-1, 900));
+my $leaf  = $root->leaf('of two weeks', lives(-900, 10));
+my $fresh = $root->leaf('fresh', lives(-1, 100));
+my $week  = $root->leaf('of a week', lives(-1, 6));
+my $short = $root->leaf('short', ends(3));
+my $renewed = $root->leaf('renewed', ends(3));
+my $renewal = $root->leaf('renewed', lives(-1, 100));
 
 my $dropped = ca('Dropped');
-my $orphan  = $dropped->leaf('orphan', not_after => $now + 3);
+my $orphan  = $dropped->leaf('orphan', ends(3));
+
+# CRLs, from and to: the first three are fresh
+
+my %crl = (
+    thirty  => [ -1, 29 ],
+    five    => [ 0, 5 ],
+    endless => [ 0, undef ],
+    middle  => [ -17, 13 ],
+    late    => [ -5, .5 ],
+);
+my %crl_ca = map { $_ => ca("CRL $_", lives(-1, 900)) } keys %crl;
 
 my $nginx = nginx(workers => 3);
 my ($port, $other) = $nginx->ports(2);
@@ -35,14 +57,31 @@ my ($port, $other) = $nginx->ports(2);
 $nginx->write("$_.pem", $ca{$_}) for keys %ca;
 $nginx->write('root.pem', $root);
 $nginx->write('dropped.pem', $dropped);
-$nginx->write('crl.pem', $root->crl(next_update => $now + DAY / 2));
+
+for (keys %crl) {
+    my ($from, $to) = @{ $crl{$_} };
+
+    $nginx->write("crl-$_.pem", $crl_ca{$_});
+    $nginx->write("$_.crl", $crl_ca{$_}->crl(
+        last_update => $now + $from * DAY,
+        next_update => defined $to ? $now + $to * DAY + 60 : undef));
+}
 
 my $listen = $nginx->listen_tls($port);
 
 sub config {
     my ($more) = @_;
 
+    my $crls = join "\n", map {
+        "server { $listen server_name crl-$_; aop on; aop_ca crl-$_.pem;"
+        . " aop_crl $_.crl; }"
+    } sort keys %crl;
+
     return <<"EOC";
+    $crls
+    server { $listen server_name monthly; aop on; aop_ca monthly.pem; }
+    server { $listen server_name weekly; aop on; aop_ca weekly.pem; }
+    server { $listen server_name two_months; aop on; aop_ca two_months.pem; }
     server { $listen server_name long; aop on; aop_ca long.pem; }
     server { $listen server_name month; aop on; aop_ca month.pem; }
     server { $listen server_name again; aop on; aop_ca month.pem; }
@@ -52,8 +91,6 @@ sub config {
     server { $listen server_name early; aop on; aop_ca long.pem;
              aop_verify_depth 3; aop_expiry_warning 1d 365d; }
     server { $listen server_name unused; aop off; aop_ca gone.pem; }
-    server { $listen server_name crl; aop on; aop_ca root.pem;
-             aop_crl crl.pem; }
     server { $listen server_name client; aop on; aop_ca root.pem $more;
              location / { return 200 served; } }
 EOC
@@ -77,8 +114,16 @@ is(scalar lines(qr/"CN=Ends gone"/), 1, 'ended: one line; off is off');
 like((lines(qr/"CN=Ends gone"/))[0], qr/the CA "CN=Ends gone" has ended on /,
      'ended: said so');
 is(scalar lines(qr/"CN=Ends long".*server: early/), 1, 'own thresholds');
-is(scalar lines(qr/CRL of the CA "CN=Root" ends in 0 days/), 1,
+is(scalar lines(qr/CRL of the CA "CN=CRL late" ends in 0 days/), 1,
    'CRL: a day ahead');
+is(scalar lines(qr/CRL of the CA "CN=CRL middle" ends in 13 days/), 1,
+   'CRL: in the second half of its life');
+is(scalar lines(qr/CRL of the CA "CN=CRL $_"/), 0, "CRL: $_, nothing said")
+    for qw(thirty five endless);
+is(scalar lines(qr/the CA "CN=Ends $_"/), 0,
+   "$_: nothing said in the first half of its life") for qw(monthly weekly);
+is(scalar lines(qr/the CA "CN=Ends two_months" ends in 20 days/), 1,
+   'two months: said in the second half');
 
 # client certificates that are seen
 
@@ -87,11 +132,12 @@ get($port, sni => 'client', cert => $leaf) for 1 .. 12;
 my $line = $nginx->wait_log(qr/client certificate "CN=of two weeks"/);
 like($line, qr/ends in 10 days, on \S+; upload its successor to Cloudflare, server: client /,
      'client: said');
-get($port, sni => 'client', cert => $fresh);
+get($port, sni => 'client', cert => $_) for $fresh, $week;
 get($port, sni => 'client', cert => $leaf) for 1 .. 3;
 
 is(scalar lines(qr/"CN=of two weeks"/), 1, 'client: said once');
 is(scalar lines(qr/"CN=fresh"/), 0, 'client: far, nothing said');
+is(scalar lines(qr/"CN=of a week"/), 0, 'client: short-lived, nothing said');
 
 get($port, sni => 'client', cert => $_) for $orphan, $renewed, $short;
 $nginx->wait_log(qr/client certificate "CN=$_" ends in 0 days/)
