@@ -24,11 +24,15 @@
 
 
 #define NGX_AOP_PEM_MAX  (1024 * 1024)
+#define NGX_AOP_PEM_ANY  "certificate or CRL"
 
 
 static char *ngx_aop_pem_load(ngx_aop_pem_t *pem, FILE *f, size_t *len);
+static int ngx_aop_pem_parse_as(ngx_aop_pem_t *pem, const char *data,
+    size_t len, const char *what);
 static int ngx_aop_pem_count(const char *data, size_t len);
 static int ngx_aop_pem_blocks(ngx_aop_pem_t *pem, BIO *bio, int count);
+static int ngx_aop_pem_empty(ngx_aop_pem_t *pem, const char *what);
 static int ngx_aop_pem_block(ngx_aop_pem_t *pem, const char *name,
     const unsigned char *der, long len);
 static int ngx_aop_pem_add_cert(ngx_aop_pem_t *pem, const unsigned char *der,
@@ -41,6 +45,13 @@ static int ngx_aop_pem_broken(ngx_aop_pem_t *pem, const char *what, int n);
 
 int
 ngx_aop_pem_read(ngx_aop_pem_t *pem, const char *file)
+{
+    return ngx_aop_pem_read_as(pem, file, NGX_AOP_PEM_ANY);
+}
+
+
+int
+ngx_aop_pem_read_as(ngx_aop_pem_t *pem, const char *file, const char *what)
 {
     int     rc, fd;
     char    *data;
@@ -72,7 +83,7 @@ ngx_aop_pem_read(ngx_aop_pem_t *pem, const char *file)
         return 0;
     }
 
-    rc = ngx_aop_pem_parse(pem, data, len);
+    rc = ngx_aop_pem_parse_as(pem, data, len, what);
 
     OPENSSL_free(data);
 
@@ -128,6 +139,14 @@ ngx_aop_pem_load(ngx_aop_pem_t *pem, FILE *f, size_t *len)
 int
 ngx_aop_pem_parse(ngx_aop_pem_t *pem, const char *data, size_t len)
 {
+    return ngx_aop_pem_parse_as(pem, data, len, NGX_AOP_PEM_ANY);
+}
+
+
+static int
+ngx_aop_pem_parse_as(ngx_aop_pem_t *pem, const char *data, size_t len,
+    const char *what)
+{
     int  rc;
     BIO  *bio;
 
@@ -159,7 +178,8 @@ ngx_aop_pem_parse(ngx_aop_pem_t *pem, const char *data, size_t len)
         snprintf(pem->err, sizeof(pem->err), "out of memory");
 
     } else {
-        rc = ngx_aop_pem_blocks(pem, bio, ngx_aop_pem_count(data, len));
+        rc = ngx_aop_pem_blocks(pem, bio, ngx_aop_pem_count(data, len))
+             && !ngx_aop_pem_empty(pem, what);
     }
 
     if (!rc) {
@@ -243,12 +263,20 @@ ngx_aop_pem_blocks(ngx_aop_pem_t *pem, BIO *bio, int count)
         return 0;
     }
 
-    if (sk_X509_num(pem->certs) == 0 && sk_X509_CRL_num(pem->crls) == 0) {
-        snprintf(pem->err, sizeof(pem->err), "no %s in it",
-                 pem->keys ? "certificate (but a private key)"
-                           : "PEM certificate or CRL");
+    return 1;
+}
+
+
+static int
+ngx_aop_pem_empty(ngx_aop_pem_t *pem, const char *what)
+{
+    if (sk_X509_num(pem->certs) != 0 || sk_X509_CRL_num(pem->crls) != 0) {
         return 0;
     }
+
+    snprintf(pem->err, sizeof(pem->err),
+             pem->keys ? "no %s (but a private key) in it" : "no PEM %s in it",
+             what);
 
     return 1;
 }

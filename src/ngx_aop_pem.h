@@ -31,7 +31,12 @@ typedef struct {
 
 int ngx_aop_pem_read(ngx_aop_pem_t *pem, const char *file);
 
-/* ngx_aop_pem_parse() does the same with len bytes in memory. */
+/* The same; a file that lacks both is said to lack "what", which was wanted. */
+
+int ngx_aop_pem_read_as(ngx_aop_pem_t *pem, const char *file,
+    const char *what);
+
+/* As ngx_aop_pem_read(), of len bytes in memory. */
 
 int ngx_aop_pem_parse(ngx_aop_pem_t *pem, const char *data, size_t len);
 

@@ -31,7 +31,7 @@ static ngx_int_t ngx_http_aop_add_crl(ngx_conf_t *cf, ngx_array_t *crls,
     X509_CRL *crl, ngx_str_t *file);
 static void ngx_http_aop_crl_cleanup(void *data);
 static ngx_int_t ngx_http_aop_read_file(ngx_conf_t *cf, const char *directive,
-    ngx_str_t *file, ngx_aop_pem_t *pem);
+    const char *what, ngx_str_t *file, ngx_aop_pem_t *pem);
 static ngx_int_t ngx_http_aop_tell(ngx_conf_t *cf, const char *directive,
     ngx_str_t *file, const char *what, const X509_NAME *name,
     const ngx_aop_lint_found_t *found);
@@ -120,7 +120,9 @@ ngx_http_aop_add_ca_file(ngx_conf_t *cf, ngx_array_t *cas, ngx_str_t *file)
     ngx_int_t      rc;
     ngx_aop_pem_t  pem;
 
-    if (ngx_http_aop_read_file(cf, "aop_ca", file, &pem) != NGX_OK) {
+    if (ngx_http_aop_read_file(cf, "aop_ca", "certificate", file, &pem)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -226,7 +228,9 @@ ngx_http_aop_set_crl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    if (ngx_http_aop_read_file(cf, "aop_crl", &value[1], &pem) != NGX_OK) {
+    if (ngx_http_aop_read_file(cf, "aop_crl", "CRL", &value[1], &pem)
+        != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
@@ -334,8 +338,8 @@ ngx_http_aop_set_pin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 static ngx_int_t
-ngx_http_aop_read_file(ngx_conf_t *cf, const char *directive, ngx_str_t *file,
-    ngx_aop_pem_t *pem)
+ngx_http_aop_read_file(ngx_conf_t *cf, const char *directive,
+    const char *what, ngx_str_t *file, ngx_aop_pem_t *pem)
 {
     if (file->len == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -347,7 +351,7 @@ ngx_http_aop_read_file(ngx_conf_t *cf, const char *directive, ngx_str_t *file,
         return NGX_ERROR;
     }
 
-    if (!ngx_aop_pem_read(pem, (char *) file->data)) {
+    if (!ngx_aop_pem_read_as(pem, (char *) file->data, what)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "cannot load \"%s\" file \"%V\": %s",
                            directive, file, pem->err);

@@ -132,6 +132,8 @@ $nginx->stop;
 # wrong files and arguments
 
 $nginx->write('delta.pem', delta_crl());
+$nginx->write('key.pem', $root->key_pem);
+$nginx->write('text.pem', "nothing\n");
 
 my $hex = 'ab' x 32;
 
@@ -143,6 +145,11 @@ for (
     [ 'aop_pin spki-sha256:AAAA=;', qr/nor 44 characters of base64/ ],
     [ 'aop_pin cert-sha256:' . ('A' x 43) . '=;', qr/not 64 hexadecimal/ ],
     [ 'aop_crl nowhere.pem;', qr/cannot load "aop_crl" file ".*nowhere\.pem"/ ],
+    [ 'aop_crl key.pem;', qr/key\.pem": no CRL \(but a private key\) in it/ ],
+    [ 'aop_ca key.pem;',
+      qr/key\.pem": no certificate \(but a private key\) in it/ ],
+    [ 'aop_crl text.pem;', qr/text\.pem": no PEM CRL in it/ ],
+    [ 'aop_ca text.pem;', qr/text\.pem": no PEM certificate in it/ ],
     [ 'aop_crl root.pem;', qr/no CRL in it, but a certificate/ ],
     [ 'aop_ca crl.pem;', qr/no certificate in it, but a CRL/ ],
     [ 'aop_crl delta.pem;', qr/holds a delta CRL/ ],
