@@ -82,6 +82,11 @@ ngx_http_aop_count(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
 
     } else if (stale) {
         (void) ngx_atomic_fetch_add(&server->stale[peer.class], 1);
+
+    } else if (peer.class == NGX_AOP_EDGE
+               && ngx_http_aop_count_foreign(r, known))
+    {
+        (void) ngx_atomic_fetch_add(&server->elsewhere, 1);
     }
 }
 
@@ -356,6 +361,10 @@ ngx_http_aop_count_sums(ngx_http_aop_server_t *server,
     ngx_uint_t                     peer, verdict;
     const ngx_http_aop_counter_t  *conn;
 
+    /* a request is counted before this: read in that order, it is not less */
+
+    sums->elsewhere = server->elsewhere;
+
     for (peer = 0; peer < NGX_AOP_PEERS; peer++) {
 
         sums->requests[NGX_AOP_OK][peer] =
@@ -444,6 +453,12 @@ ngx_http_aop_count_window(ngx_http_aop_server_t *server,
         window->foreign[peer] = sums.foreign[peer] - base->foreign[peer];
     }
 
+    /* between the two additions of a request the base may have been taken */
+
+    window->elsewhere = sums.elsewhere - base->elsewhere;
+    window->elsewhere = ngx_min(window->elsewhere,
+                                window->requests[NGX_AOP_OK][NGX_AOP_EDGE]);
+
     window->handshakes = sums.handshakes - base->handshakes;
 }
 
@@ -460,8 +475,24 @@ ngx_http_aop_count_foreign(ngx_http_request_t *r, ngx_http_aop_known_t *known)
     ngx_uint_t               i;
     ngx_http_server_name_t  *sn;
 
+    /* where a name led to the server, the host is its own */
+
+    if (known->cscf != r->http_connection->addr_conf->default_server) {
+        return 0;
+    }
+
     sn = known->names;
     host = r->headers_in.server;
+
+    /* nginx has both in lower case, and most servers need only this */
+
+    if (known->nnames
+        && host.len != 0
+        && host.len == sn->name.len
+        && ngx_memcmp(host.data, sn->name.data, host.len) == 0)
+    {
+        return 0;
+    }
 
     for (i = 0; i < known->nnames; i++) {
 

@@ -18,7 +18,7 @@
  * and a zone of another version is left alone.
  */
 
-#define NGX_HTTP_AOP_ZONE_VERSION  2
+#define NGX_HTTP_AOP_ZONE_VERSION  3
 
 #define NGX_HTTP_AOP_LABEL_LEN     256
 #define NGX_HTTP_AOP_CLIENTS       8
@@ -55,6 +55,7 @@ typedef struct {
 typedef struct {
     uint32_t            requests[NGX_AOP_VERDICTS][NGX_AOP_PEERS];
     uint32_t            foreign[NGX_AOP_PEERS];
+    uint32_t            elsewhere;
     uint32_t            handshakes;
 } ngx_http_aop_sums_t;
 
@@ -108,6 +109,10 @@ typedef struct {
     ngx_atomic_t            foreign[NGX_AOP_PEERS];
 
     ngx_http_aop_host_t     hosts[NGX_HTTP_AOP_HOSTS];
+
+    /* requests "ok" from the edge for other hosts */
+
+    ngx_atomic_t            elsewhere;
 
     /* requests "ok" that workers of an older policy counted */
 

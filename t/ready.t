@@ -35,7 +35,7 @@ my $old     = ca('Old CA', not_before => time() - 9 * DAY,
                  not_after => time() - DAY);
 
 my $nginx = nginx(workers => 2);
-my ($port, $tenant, $admin) = $nginx->ports(3);
+my ($port, $tenant, $few, $admin) = $nginx->ports(4);
 my $listen = $nginx->listen_tls($port, 'proxy_protocol');
 my $clock  = AOP::Test::Clock->new;
 
@@ -205,6 +205,8 @@ sub configuration {
     } 0 .. $#drill;
 
     my $alone = $nginx->listen_tls($tenant, 'proxy_protocol');
+    my $apart = $nginx->listen_tls($few, 'proxy_protocol');
+    my $apart_ca = $directives{'few.test'} || 'aop_ca ca.pem;';
 
     return <<"CONF";
 map \$host \$by_host { default optional; }
@@ -212,6 +214,18 @@ $servers
 server {
     $alone
     server_name mine.test ~^www\\d+\\.mine\\.test\$ .dot.test pre.*;
+    aop optional; aop_ca ca.pem;
+    location / { return 200; }
+}
+server {
+    $apart
+    server_name few.test *.few.test;
+    aop optional; $apart_ca
+    location / { return 200; }
+}
+server {
+    $apart
+    server_name all.test _;
     aop optional; aop_ca ca.pem;
     location / { return 200; }
 }
@@ -234,6 +248,12 @@ ask($_, 1, @none, port => $tenant) for qw(theirs.test mine.test.evil.test
 ask('theirs.test', 2, @none, port => $tenant, from => PRIVATE);
 ask('theirs.test', 2, port => $tenant);
 
+ask('few.test', 98, port => $few);
+ask('FEW.a.few.test', 1, port => $few);
+ask('theirs.test', 203, port => $few);
+ask('theirs.test', 2, port => $few, from => PRIVATE);
+ask('all.test', 100, port => $few);
+
 # as many as there were, when the last of them is counted
 
 ok(until_counted(sub { counted() >= $asked }), 'all requests are counted');
@@ -248,6 +268,13 @@ check('mine.test', $tenant, 'another tenant\'s Host', yes =>
       '^all 102 requests from Cloudflare\'s edge passed; .*, 0 requests,'
       . ' and 7 for hosts that are not this server\'s \(2 of them from private'
       . ' addresses: a health check\?\)$');
+
+check('few.test', $few, 'passed for another\'s Host', unknown =>
+      '^too little traffic: 99 of the 100 judged requests from Cloudflare\'s'
+      . ' edge that are needed, without 203 that passed for hosts that are not'
+      . ' this server\'s$');
+check('all.test', $few, 'not the default of its address', yes =>
+      '^all 100 requests');
 
 for my $host (qw(MINE.test www7.mine.test dot.test a.dot.test pre.any)) {
     my $before = failed('mine.test', $tenant);
@@ -287,7 +314,8 @@ $half->_write("GET / HTTP/1.1\r\nHost: d13.test\r\n");
 my $since = report($admin)->server(label('d13.test'))->{since};
 $clock->add(10);
 $nginx->configure(configuration('d13.test' => 'aop_ca both.pem;',
-                                'd1.test'  => 'aop_ca both.pem;'));
+                                'd1.test'  => 'aop_ca both.pem;',
+                                'few.test' => 'aop_ca both.pem;'));
 kill HUP => $nginx->pid;
 ok(until_counted(sub {
        report($admin)->server(label('d13.test'))->{ready} ne 'yes';
@@ -297,6 +325,8 @@ check('d13.test', $port, 'the policy changed', unknown =>
       '^too little traffic: 0 of the 100 ');
 check('d1.test', $port, 'failures of another policy are no more', unknown =>
       '^too little traffic: 0 of the 100 ');
+check('few.test', $few, 'nor what passed for another\'s Host', unknown =>
+      '^too little traffic: 0 of the 100 ', 'without');
 check('d8.test', $port, 'the policy of others did not', yes => '^all 100 ');
 cmp_ok(report($admin)->server(label('d13.test'))->{since}, 'gt', $since,
        'and tells since when');
@@ -318,6 +348,13 @@ check('d13.test', $port, 'what came since', yes => '^all 100 ');
 
 # the window is a day
 
+ask('theirs.test', 3, port => $few);
+ok(until_counted(sub {
+       report($admin)->server(label('few.test', $few))->{why} =~ /without 3 /;
+   }), 'passed for another\'s Host once more');
+check('few.test', $few, 'passed for another\'s Host once more', unknown =>
+      '^too little traffic: 0 of the 100 ');
+
 $clock->add(22 * HOUR);
 ask('d2.test', 1);
 ask('a.d2.test', 1);
@@ -327,6 +364,9 @@ $clock->add(2 * HOUR);
 ask('a.d2.test', 1);
 check('d2.test', $port, 'failures of 24 hours ago', unknown =>
       '^too little traffic: \d of the 100 ');
+ask('few.test', 1, port => $few);
+check('few.test', $few, 'what passed for another\'s Host 24 hours ago',
+      unknown => '^too little traffic: \d of the 100 ', 'without');
 check('d8.test', $port, 'successes of 24 hours ago', unknown =>
       '^too little traffic: 0 of the 100 ');
 
