@@ -19,7 +19,8 @@ my $now = time();
 # lives($from, $to): in days from now, a minute more, so that it is whole days
 sub lives {
     my ($from, $to) = @_;
-    return (not_before => $now + $from * DAY, not_after => $now + $to * DAY + 60);
+    return (not_before => $now + $from * DAY,
+            not_after  => $now + $to * DAY + 60);
 }
 
 # ends($seconds): from now, after a long life
