@@ -23,8 +23,12 @@
 #include "ngx_aop_verify.h"
 
 
+#define AOPCTL_LINT_DAY  86400
+
+
 typedef struct {
     time_t                  now;
+    long                    days;           /* what ends in these ends soon */
     int                     auth_level;     /* what nginx judges with here */
     ngx_aop_policy_t       *policy;         /* of all files; owned */
     unsigned                cas:1;          /* there is a CA among them */
@@ -32,6 +36,8 @@ typedef struct {
 } aopctl_lint_t;
 
 
+static aopctl_status_e aopctl_lint_arguments(aopctl_lint_t *lint, int argc,
+    char **argv, int *json);
 static int aopctl_lint_init(aopctl_lint_t *lint, char **files);
 static int aopctl_lint_anchors(aopctl_lint_t *lint, char **files,
     unsigned leaves);
@@ -50,11 +56,15 @@ static json_t *aopctl_lint_name(const X509_NAME *name);
 static void aopctl_lint_dates(aopctl_lint_t *lint, json_t *object,
     const char *from_key, const ASN1_TIME *from, const char *to_key,
     const ASN1_TIME *to);
+static void aopctl_lint_soon(const aopctl_lint_t *lint, json_t *object,
+    const ASN1_TIME *to, ngx_aop_lint_level_e *level);
 static void aopctl_lint_judge(aopctl_lint_t *lint, json_t *object, X509 *x509,
     ngx_aop_lint_level_e *level);
 static json_t *aopctl_lint_policy(aopctl_lint_t *lint);
 static void aopctl_lint_found(json_t *list,
     const ngx_aop_lint_found_t *found, ngx_aop_lint_level_e *level);
+static void aopctl_lint_warn(json_t *object, const char *word,
+    const char *text, ngx_aop_lint_level_e *level);
 static json_t *aopctl_lint_finding(ngx_aop_lint_level_e level,
     const char *word, const char *text);
 static void aopctl_lint_raise(ngx_aop_lint_level_e *level,
@@ -69,6 +79,7 @@ const char  aopctl_lint_help[] =
     "\"aop_ca\". Where a CA is among them, certificates that are no CAs are\n"
     "judged by it, as if Cloudflare had shown them.\n"
     "\n"
+    "      --days N       warn of what ends within N days, 0 to 3650 (0)\n"
     "      --json         the answer as JSON\n"
     "  -h, --help         this text\n"
     "\n"
@@ -76,6 +87,7 @@ const char  aopctl_lint_help[] =
 
 
 static const struct option  aopctl_lint_options[] = {
+    { "days", required_argument, NULL, 'd' },
     { "json", no_argument, NULL, 'j' },
     { NULL, 0, NULL, 0 }
 };
@@ -88,23 +100,15 @@ static const char *const  aopctl_lint_facts[NGX_AOP_CERT_FACTS] = {
 aopctl_status_e
 aopctl_lint(int argc, char **argv)
 {
-    int             option, json;
-    json_t         *answer;
-    aopctl_lint_t   lint;
+    int              json;
+    json_t          *answer;
+    aopctl_lint_t    lint;
+    aopctl_status_e  status;
 
-    json = 0;
+    status = aopctl_lint_arguments(&lint, argc, argv, &json);
 
-    while ((option = aopctl_option(argc, argv, aopctl_lint_options)) != -1) {
-
-        if (option == AOPCTL_OPTION_WRONG) {
-            return AOPCTL_USAGE;
-        }
-
-        json = 1;
-    }
-
-    if (argv[optind] == NULL) {
-        return aopctl_usage(argv[0], "a file is missing");
+    if (status != AOPCTL_GOOD) {
+        return status;
     }
 
     if (!aopctl_lint_init(&lint, &argv[optind])) {
@@ -125,6 +129,42 @@ aopctl_lint(int argc, char **argv)
     ngx_aop_policy_free(lint.policy);
 
     return (aopctl_status_e) lint.level;
+}
+
+
+static aopctl_status_e
+aopctl_lint_arguments(aopctl_lint_t *lint, int argc, char **argv, int *json)
+{
+    int  option;
+
+    lint->days = 0;
+    *json = 0;
+
+    while ((option = aopctl_option(argc, argv, aopctl_lint_options)) != -1) {
+
+        switch (option) {
+
+        case 'd':
+            if (!aopctl_number(optarg, 0, 3650, &lint->days)) {
+                return aopctl_usage(argv[0], "\"%s\" is no number of days "
+                                    "from 0 to 3650", optarg);
+            }
+            break;
+
+        case 'j':
+            *json = 1;
+            break;
+
+        default:
+            return AOPCTL_USAGE;
+        }
+    }
+
+    if (argv[optind] == NULL) {
+        return aopctl_usage(argv[0], "a file is missing");
+    }
+
+    return AOPCTL_GOOD;
 }
 
 
@@ -357,6 +397,8 @@ aopctl_lint_cert(aopctl_lint_t *lint, X509 *x509, ngx_aop_lint_level_e *level)
 
     aopctl_json_set(object, "findings", findings);
 
+    aopctl_lint_soon(lint, object, X509_get0_notAfter(x509), level);
+
     if (X509_check_ca(x509) == 0) {
         aopctl_lint_judge(lint, object, x509, level);
     }
@@ -390,6 +432,8 @@ aopctl_lint_crl(aopctl_lint_t *lint, X509_CRL *crl,
                       X509_CRL_get0_nextUpdate(crl));
 
     aopctl_json_set(object, "findings", findings);
+
+    aopctl_lint_soon(lint, object, X509_CRL_get0_nextUpdate(crl), level);
 
     return object;
 }
@@ -446,8 +490,34 @@ aopctl_lint_dates(aopctl_lint_t *lint, json_t *object, const char *from_key,
     if (ngx_aop_cert_time(to, &t)) {
         aopctl_json_set(object, to_key, aopctl_json_time(t));
         aopctl_json_set(object, "days_left",
-                        json_integer((t - lint->now) / 86400));
+                        json_integer((t - lint->now) / AOPCTL_LINT_DAY));
     }
+}
+
+
+/* What has ended is the core's to tell; how soon is soon is the asker's. */
+
+static void
+aopctl_lint_soon(const aopctl_lint_t *lint, json_t *object,
+    const ASN1_TIME *to, ngx_aop_lint_level_e *level)
+{
+    char    text[128], date[NGX_AOP_DATE];
+    time_t  t, left;
+
+    if (!ngx_aop_cert_time(to, &t)) {
+        return;
+    }
+
+    left = t - lint->now;
+
+    if (left < 0 || left >= lint->days * AOPCTL_LINT_DAY) {
+        return;
+    }
+
+    snprintf(text, sizeof(text), "ends on %s, in %lld days: replace it before",
+             ngx_aop_cert_date(t, date), (long long) left / AOPCTL_LINT_DAY);
+
+    aopctl_lint_warn(object, "ends_soon", text, level);
 }
 
 
@@ -480,11 +550,7 @@ aopctl_lint_judge(aopctl_lint_t *lint, json_t *object, X509 *x509,
              "%s: %s; %s", verdict->word, result.reason,
              verdict->hint[NGX_AOP_EDGE]);
 
-    aopctl_json_append(json_object_get(object, "findings"),
-                       aopctl_lint_finding(NGX_AOP_LINT_WARNING,
-                                           "would_be_refused", text));
-
-    aopctl_lint_raise(level, NGX_AOP_LINT_WARNING);
+    aopctl_lint_warn(object, "would_be_refused", text, level);
 }
 
 
@@ -507,6 +573,19 @@ aopctl_lint_found(json_t *list, const ngx_aop_lint_found_t *found,
     }
 
     aopctl_lint_raise(level, ngx_aop_lint_level(found->set));
+}
+
+
+/* What the core has no finding for. */
+
+static void
+aopctl_lint_warn(json_t *object, const char *word, const char *text,
+    ngx_aop_lint_level_e *level)
+{
+    aopctl_json_append(json_object_get(object, "findings"),
+                       aopctl_lint_finding(NGX_AOP_LINT_WARNING, word, text));
+
+    aopctl_lint_raise(level, NGX_AOP_LINT_WARNING);
 }
 
 

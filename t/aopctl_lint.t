@@ -248,6 +248,8 @@ for (
     [ [ 'lint' ], qr/a file is missing/ ],
     [ [ 'lint', '--frobnicate', 'x' ], qr/no option like "--frobnicate"/ ],
     [ [ 'lint', '--json=x', 'x' ], qr/no option like "--json=x"/ ],
+    (map { [ [ 'lint', '--days', $_, 'x' ], qr/"\Q$_\E" is no number of days/ ] }
+         '', '-1', '3651', '1d'),
     [ [ 'lint', '-x', 'x' ], qr/no option like "-x"/ ],
     [ [ 'report', '--since' ], qr/"--since" needs a value/ ],
     (map { [ [ 'report', '--since', $_ ], qr/"\Q$_\E" is no time/ ] }
@@ -362,5 +364,43 @@ my $full = aopctl({ out => '/dev/full' }, 'lint', $file{own});
 
 is($full->{status}, 74, 'a full disk: exit status');
 like($full->{err}, qr/cannot write: No space/, 'a full disk: said');
+
+# what ends soon, of what can end
+
+my $short = $now + 10 * DAY;
+my $ends  = ca('Ends', not_after => $short);
+
+%file = (%file,
+    soon     => file('soon.pem', $ends),
+    soon_crl => file('soon crl.pem', $ca->crl(next_update => $short)),
+    lasting  => file('lasting.pem', $ends->leaf('y')),
+);
+
+# days, files, exit status, words of the findings
+
+for (
+    [ undef, 'soon soon_crl', 0, '' ],
+    [ 0, 'soon soon_crl', 0, '' ],
+    [ 9, 'soon soon_crl', 0, '' ],
+    [ 11, 'soon', 1, 'ends_soon' ],
+    [ 11, 'soon_crl', 1, 'ends_soon' ],
+    [ 11, 'soon lasting', 1, 'ends_soon' ],
+    [ 11, 'own leaf crl', 0, '' ],
+    [ 400, 'own leaf', 1, 'ends_soon ends_soon' ],
+    [ 11, 'own past', 1, 'ended would_be_refused' ],
+    [ 11, 'soon missing', 2, 'ends_soon unreadable' ],
+    [ 3650, 'expired', 1, 'ended' ],
+) {
+    my ($days, $files, $status, $words) = @$_;
+    my $name   = (defined $days ? "--days $days" : 'no --days') . ", $files";
+    my $answer = answer('lint', defined $days ? ('--days', $days) : (),
+                        map { $file{$_} } split / /, $files);
+
+    is("$answer->{status} " . words($answer), "$status $words", $name);
+}
+
+like(aopctl('lint', '--days', 14, $file{soon})->{out},
+     qr/^ +warning: ends on \S+Z, in 9 days: replace it before\nwarning\n\z/m,
+     '--days: in words');
 
 done_testing();
