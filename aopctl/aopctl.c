@@ -166,7 +166,8 @@ aopctl_usage(const char *command, const char *fmt, ...)
 
 
 int
-aopctl_option(int argc, char **argv, const struct option *options)
+aopctl_option(int argc, char **argv, const char *letters,
+    const struct option *options)
 {
     int  option;
 
@@ -174,7 +175,7 @@ aopctl_option(int argc, char **argv, const struct option *options)
 
     /* "+" is not given: options may follow the arguments */
 
-    option = getopt_long(argc, argv, ":", options, NULL);
+    option = getopt_long(argc, argv, letters, options, NULL);
 
     switch (option) {
 

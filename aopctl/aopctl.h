@@ -58,12 +58,15 @@ aopctl_status_e aopctl_usage(const char *command, const char *fmt, ...)
 
 /*
  * The next option of a command, as getopt_long() returns it; -1 at the end.
- * AOPCTL_OPTION_WRONG after an error message was written.
+ * AOPCTL_OPTION_WRONG after an error message was written.  The letters, those
+ * of short options, begin with AOPCTL_NO_LETTERS.
  */
 
 #define AOPCTL_OPTION_WRONG  '?'
+#define AOPCTL_NO_LETTERS    ":"
 
-int aopctl_option(int argc, char **argv, const struct option *options);
+int aopctl_option(int argc, char **argv, const char *letters,
+    const struct option *options);
 
 /* Reads a whole number from min to max; returns 0 if it is none. */
 

@@ -140,8 +140,10 @@ aopctl_lint_arguments(aopctl_lint_t *lint, int argc, char **argv, int *json)
     lint->days = 0;
     *json = 0;
 
-    while ((option = aopctl_option(argc, argv, aopctl_lint_options)) != -1) {
-
+    while ((option = aopctl_option(argc, argv, AOPCTL_NO_LETTERS,
+                                   aopctl_lint_options))
+           != -1)
+    {
         switch (option) {
 
         case 'd':

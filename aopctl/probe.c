@@ -63,6 +63,7 @@ const char  aopctl_probe_help[] =
     "      --http-port PORT  where plain HTTP would be (80)\n"
     "      --no-http         do not ask there\n"
     "      --timeout SECONDS for each visit, 1 to 300 (5)\n"
+    "  -q, --quiet           the conclusion only, in one line\n"
     "      --json            the answer as JSON\n"
     "  -h, --help            this text\n"
     "\n"
@@ -87,6 +88,7 @@ static const struct option  aopctl_probe_options[] = {
     { "http-port", required_argument, NULL, 'P' },
     { "no-http", no_argument, NULL, 'n' },
     { "timeout", required_argument, NULL, 't' },
+    { "quiet", no_argument, NULL, 'q' },
     { "json", no_argument, NULL, 'j' },
     { NULL, 0, NULL, 0 }
 };
@@ -141,8 +143,10 @@ aopctl_probe_arguments(aopctl_probe_t *probe, int argc, char **argv)
     int              option;
     aopctl_status_e  status;
 
-    while ((option = aopctl_option(argc, argv, aopctl_probe_options)) != -1) {
-
+    while ((option = aopctl_option(argc, argv, AOPCTL_NO_LETTERS "q",
+                                   aopctl_probe_options))
+           != -1)
+    {
         status = aopctl_probe_argument(probe, argv[0], option);
 
         if (status != AOPCTL_GOOD) {
@@ -160,6 +164,10 @@ aopctl_probe_arguments(aopctl_probe_t *probe, int argc, char **argv)
 
     if (probe->key != NULL && probe->cert == NULL) {
         return aopctl_usage(argv[0], "\"--key\" without \"--cert\"");
+    }
+
+    if (probe->quiet && probe->json) {
+        return aopctl_usage(argv[0], "\"--quiet\" with \"--json\"");
     }
 
     return aopctl_probe_target(probe, argv[0], argv[optind]);
@@ -210,6 +218,10 @@ aopctl_probe_argument(aopctl_probe_t *probe, const char *command, int option)
             return aopctl_usage(command, "\"%s\" is no number of seconds from "
                                 "1 to 300", optarg);
         }
+        break;
+
+    case 'q':
+        probe->quiet = 1;
         break;
 
     case 'j':
@@ -347,7 +359,11 @@ aopctl_probe_run(aopctl_probe_t *probe)
         aopctl_json_write(answer);
 
     } else {
-        aopctl_probe_print(answer);
+        if (!probe->quiet) {
+            aopctl_probe_print(answer);
+        }
+
+        aopctl_probe_print_conclusion(answer);
     }
 
     json_decref(answer);

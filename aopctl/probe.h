@@ -70,6 +70,7 @@ typedef struct {
     const char          *cert;          /* NULL: none given */
     const char          *key;
     long                 timeout;
+    unsigned             quiet:1;
     unsigned             json:1;
 
     const struct addrinfo  *addr;       /* that answers; borrowed */
@@ -115,9 +116,10 @@ aopctl_status_e aopctl_probe_say(json_t *answer, aopctl_status_e status,
 
 const char *aopctl_probe_word(aopctl_result_e result);
 
-/* What was found, for a person. */
+/* What was found, for a person, and the line that it comes to. */
 
 void aopctl_probe_print(const json_t *answer);
+void aopctl_probe_print_conclusion(const json_t *answer);
 
 
 #endif /* _AOPCTL_PROBE_H_INCLUDED_ */

@@ -4,7 +4,7 @@
  */
 
 
-/* What a probe found, for a person: each visit a line, the answer last. */
+/* What a probe found, for a person: each visit a line, and what they come to. */
 
 
 #include <stdio.h>
@@ -26,7 +26,6 @@ void
 aopctl_probe_print(const json_t *answer)
 {
     size_t         i;
-    const char    *conclusion;
     const json_t  *value;
 
     aopctl_line(AOPCTL_BOLD, "%s port %lld (%s), SNI %s, Host %s, %s",
@@ -65,6 +64,13 @@ aopctl_probe_print(const json_t *answer)
         aopctl_line(AOPCTL_PLAIN, "  names the CA: %s",
                     json_string_value(value));
     }
+}
+
+
+void
+aopctl_probe_print_conclusion(const json_t *answer)
+{
+    const char  *conclusion;
 
     conclusion = aopctl_json_str(answer, "conclusion");
 

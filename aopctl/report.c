@@ -130,8 +130,10 @@ aopctl_report_arguments(aopctl_report_t *report, int argc, char **argv)
     int              option;
     aopctl_status_e  status;
 
-    while ((option = aopctl_option(argc, argv, aopctl_report_options)) != -1) {
-
+    while ((option = aopctl_option(argc, argv, AOPCTL_NO_LETTERS,
+                                   aopctl_report_options))
+           != -1)
+    {
         status = aopctl_report_argument(report, argv[0], option);
 
         if (status != AOPCTL_GOOD) {

@@ -248,8 +248,6 @@ for (
     [ [ 'lint' ], qr/a file is missing/ ],
     [ [ 'lint', '--frobnicate', 'x' ], qr/no option like "--frobnicate"/ ],
     [ [ 'lint', '--json=x', 'x' ], qr/no option like "--json=x"/ ],
-    (map { [ [ 'lint', '--days', $_, 'x' ], qr/"\Q$_\E" is no number of days/ ] }
-         '', '-1', '3651', '1d'),
     [ [ 'lint', '-x', 'x' ], qr/no option like "-x"/ ],
     [ [ 'report', '--since' ], qr/"--since" needs a value/ ],
     (map { [ [ 'report', '--since', $_ ], qr/"\Q$_\E" is no time/ ] }
@@ -402,5 +400,13 @@ for (
 like(aopctl('lint', '--days', 14, $file{soon})->{out},
      qr/^ +warning: ends on \S+Z, in 9 days: replace it before\nwarning\n\z/m,
      '--days: in words');
+
+for ('', '-1', '3651', '1d') {
+    my $run = aopctl('lint', '--days', $_, $file{own});
+
+    is($run->{status}, 64, "wrong: --days '$_': exit status");
+    like($run->{err}, qr/"\Q$_\E" is no number of days from 0 to 3650;/,
+         "wrong: --days '$_': said");
+}
 
 done_testing();

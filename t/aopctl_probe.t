@@ -320,6 +320,21 @@ like($text->{out}, qr/^this origin serves strangers: not enforced[^\n]*\n\z/m,
      'text: the conclusion comes last');
 unlike($text->{out}, qr/\e/, 'text: no colours in a file');
 
+my ($last) = $text->{out} =~ /^([^\n]+\n)\z/m;
+
+for (qw(-q --quiet)) {
+    my $quiet = aopctl('probe', $_, "127.0.0.1:$port", '--http-port', $http);
+
+    is("$quiet->{status} $quiet->{out}", "$text->{status} $last",
+       "$_: the conclusion only");
+}
+
+is(aopctl('probe', '-q', '--json', '127.0.0.1:1')->{status}, 64,
+   '--quiet with --json: wrong');
+is(aopctl('probe', '-q', '127.0.0.1:1')->{out},
+   "cannot tell: 127.0.0.1: cannot connect: Connection refused\n",
+   '--quiet: nobody there');
+
 # nginx's stock verification: a bad certificate is refused, none is served
 
 origin('aop off; ssl_client_certificate ca.pem; ssl_verify_client on; '
