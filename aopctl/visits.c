@@ -29,7 +29,8 @@
 /* What the attempts add up to. */
 
 typedef struct {
-    unsigned             asked:1;
+    unsigned             asked:1;           /* who came with the SNI */
+    unsigned             asked_nameless:1;  /* who came without */
     unsigned             asked_all:1;       /* by all that turned away */
     unsigned             served:1;          /* a stranger */
     unsigned             served_resumed:1;  /* only by a resumed session */
@@ -76,6 +77,7 @@ static void aopctl_probe_note(const aopctl_attempt_t *attempt,
     const aopctl_answer_t *answer, aopctl_findings_t *findings);
 static aopctl_status_e aopctl_probe_unclear(const aopctl_probe_t *probe,
     json_t *answer, const aopctl_findings_t *findings);
+static const char *aopctl_probe_served(const aopctl_findings_t *findings);
 static aopctl_status_e aopctl_probe_conclude(const aopctl_probe_t *probe,
     json_t *answer, const aopctl_findings_t *findings);
 
@@ -448,7 +450,12 @@ static void
 aopctl_probe_note(const aopctl_attempt_t *attempt,
     const aopctl_answer_t *answer, aopctl_findings_t *findings)
 {
-    if (answer->asked) {
+    /* without SNI it is the default server that asks, or not */
+
+    if (answer->asked && attempt->nameless) {
+        findings->asked_nameless = 1;
+
+    } else if (answer->asked) {
         findings->asked = 1;
     }
 
@@ -460,8 +467,6 @@ aopctl_probe_note(const aopctl_attempt_t *attempt,
         aopctl_probe_note_given(answer, findings);
         return;
     }
-
-    /* without SNI it is the default server that asks, or not */
 
     if ((answer->result == AOPCTL_TURNED_AWAY || answer->doubtful)
         && !answer->asked && !answer->resumed && !attempt->nameless)
@@ -527,6 +532,25 @@ aopctl_probe_unclear(const aopctl_probe_t *probe, json_t *answer,
 }
 
 
+static const char *
+aopctl_probe_served(const aopctl_findings_t *findings)
+{
+    if (findings->asked) {
+        return "this origin serves strangers: not enforced; it asks for a "
+               "certificate, but does not insist (\"aop optional\"?)";
+    }
+
+    if (findings->asked_nameless) {
+        return "this origin serves strangers: not enforced; the server of "
+               "this name does not ask for a certificate, another one at "
+               "this address does (\"aop\" missing?)";
+    }
+
+    return "this origin serves strangers: not enforced; it does not even ask "
+           "for a certificate";
+}
+
+
 static aopctl_status_e
 aopctl_probe_conclude(const aopctl_probe_t *probe, json_t *answer,
     const aopctl_findings_t *findings)
@@ -548,11 +572,8 @@ aopctl_probe_conclude(const aopctl_probe_t *probe, json_t *answer,
     }
 
     if (findings->served) {
-        return aopctl_probe_say(answer, AOPCTL_BAD, findings->asked
-               ? "this origin serves strangers: not enforced; it asks for a "
-                 "certificate, but does not insist (\"aop optional\"?)"
-               : "this origin serves strangers: not enforced; it does not "
-                 "even ask for a certificate");
+        return aopctl_probe_say(answer, AOPCTL_BAD,
+                                aopctl_probe_served(findings));
     }
 
     if (!findings->asked_all) {

@@ -135,6 +135,36 @@ is("$off->{status} $off->{conclusion} $off->{asks}", '2 not_enforced 0',
 like($off->{why}, qr/does not even ask/, 'off: in words');
 is($off->{visits}[0]{with_session}{resumed}, 1, 'off: sessions are resumed');
 
+# a server beside one that enforces: who comes without SNI is asked by that one
+
+origin('return 404;', undef, <<"CONF");
+    server {
+        @{[ $nginx->listen_tls($alone, 'default_server') ]}
+        server_name enforcing.test;
+        aop on;
+    }
+    server {
+        @{[ $nginx->listen_tls($alone) ]}
+        server_name open.test;
+        ssl_certificate server.crt;
+        ssl_certificate_key server.key;
+        location / { return 200; }
+    }
+CONF
+
+my $beside = answer('probe', "127.0.0.1:$alone", '--no-http', '--sni',
+                    'open.test');
+
+is(join(' ', map { $_->{asked} ? 'asked' : 'not' } @{ $beside->{visits} }),
+   join(' ', ('not') x 7, 'asked', 'asked'), 'beside: who was asked');
+is("$beside->{status} $beside->{conclusion} $beside->{asks}",
+   '2 not_enforced 0', 'beside: this server asks nobody');
+is($beside->{why}, 'this origin serves strangers: not enforced; the server of '
+   . 'this name does not ask for a certificate, another one at this address '
+   . 'does ("aop" missing?)', 'beside: in words');
+is(answer('probe', "127.0.0.1:$alone", '--no-http', '--sni',
+          'enforcing.test')->{status}, 0, 'beside: the other one enforces');
+
 origin('aop on; location / { return 200; }', 'return 200;');
 
 my $plain = probe();
