@@ -26,12 +26,15 @@ void
 aopctl_probe_print(const json_t *answer)
 {
     size_t         i;
+    const char    *address;
     const json_t  *value;
 
-    aopctl_line(AOPCTL_BOLD, "%s port %lld (%s), SNI %s, Host %s, %s",
+    address = aopctl_json_str(answer, "address");
+
+    aopctl_line(AOPCTL_BOLD, "%s port %lld%s%s%s, SNI %s, Host %s, %s",
                 aopctl_json_str(answer, "host"),
-                aopctl_json_int(answer, "port"),
-                aopctl_json_str(answer, "address"),
+                aopctl_json_int(answer, "port"), address[0] ? " (" : "",
+                address, address[0] ? ")" : "",
                 json_is_string(json_object_get(answer, "sni"))
                 ? aopctl_json_str(answer, "sni") : "(none)",
                 aopctl_json_str(answer, "authority"),

@@ -553,6 +553,9 @@ is("$nobody->{status} $nobody->{conclusion}", '3 cannot_tell',
 like($nobody->{why}, qr/^127\.0\.0\.1: cannot connect: Connection refused/,
      'nobody there: said');
 
+like(aopctl('probe', '127.0.0.1:1')->{out}, qr/^127\.0\.0\.1 port 1, SNI /,
+     'nobody there: no address');
+
 my $edge = answer('probe', '104.16.0.1', '--timeout', 1);
 
 is($edge->{status}, 3, 'Cloudflare\'s edge: exit status');
