@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "report.h"
+#include "ngx_aop_mode.h"
 #include "ngx_aop_text.h"
 
 
@@ -28,6 +29,7 @@ static json_t *aopctl_report_servers(aopctl_tally_t *tally, size_t top,
     aopctl_status_e *status);
 static json_t *aopctl_report_server(const aopctl_tally_t *tally,
     aopctl_server_t *server, size_t top, aopctl_status_e *status);
+static json_t *aopctl_report_modes(const aopctl_server_t *server);
 static void aopctl_report_counts(json_t *object, const uint64_t *outcomes);
 static void aopctl_report_span(json_t *object, time_t first, time_t last);
 static void aopctl_report_ready(json_t *object, const aopctl_tally_t *tally,
@@ -115,6 +117,7 @@ aopctl_report_server(const aopctl_tally_t *tally, aopctl_server_t *server,
 
     aopctl_json_set(object, "name", aopctl_json_text(server->name));
     aopctl_json_set(object, "mode", aopctl_json_text(server->mode));
+    aopctl_json_set(object, "modes", aopctl_report_modes(server));
 
     aopctl_report_counts(object, server->outcomes);
 
@@ -133,6 +136,24 @@ aopctl_report_server(const aopctl_tally_t *tally, aopctl_server_t *server,
     aopctl_json_set(object, "behind", aopctl_report_behind(server, top));
 
     return object;
+}
+
+
+static json_t *
+aopctl_report_modes(const aopctl_server_t *server)
+{
+    json_t    *list;
+    unsigned   mode;
+
+    list = json_array();
+
+    for (mode = 0; mode < NGX_AOP_MODES; mode++) {
+        if (server->modes & (1u << mode)) {
+            aopctl_json_append(list, json_string(ngx_aop_mode_word(mode)));
+        }
+    }
+
+    return list;
 }
 
 
@@ -429,8 +450,8 @@ aopctl_report_doubt(const aopctl_tally_t *tally, aopctl_status_e status)
     }
 
     if (tally->outcomes[AOPCTL_PASSED] == 0) {
-        return "not one request in the log passed: is it written with "
-               "\"if=$aop_failed\"? then it cannot show what would pass";
+        return "not one request passed yet (or the log is written with "
+               "\"if=$aop_failed\", and tells of failures only)";
     }
 
     /* what was found to fail is no less true */

@@ -25,6 +25,8 @@ typedef struct {
 
 static void aopctl_report_print_log(const json_t *answer);
 static void aopctl_report_print_server(const json_t *server);
+static const char *aopctl_report_mode(const json_t *server, char *buf,
+    size_t size);
 static void aopctl_report_print_requests(const json_t *requests);
 static void aopctl_report_print_hints(const json_t *requests);
 static void aopctl_report_print_timeline(const json_t *slots);
@@ -70,13 +72,15 @@ aopctl_report_print(const json_t *answer)
 static void
 aopctl_report_print_log(const json_t *answer)
 {
-    long long  damaged, other, before;
+    long long    damaged, other, before;
+    const char  *first;
 
-    aopctl_line(AOPCTL_PLAIN, "%lld lines, %lld judged requests, %s to %s",
+    first = aopctl_json_str(answer, "first");
+
+    aopctl_line(AOPCTL_PLAIN, "%lld lines, %lld judged requests%s%s%s%s",
                 aopctl_json_int(answer, "lines"),
-                aopctl_json_int(answer, "judged"),
-                aopctl_json_str(answer, "first"),
-                aopctl_json_str(answer, "last"));
+                aopctl_json_int(answer, "judged"), first[0] ? ", " : "", first,
+                first[0] ? " to " : "", aopctl_json_str(answer, "last"));
 
     damaged = aopctl_json_int(answer, "damaged");
     other = aopctl_json_int(answer, "other");
@@ -101,6 +105,7 @@ aopctl_report_print_log(const json_t *answer)
 static void
 aopctl_report_print_server(const json_t *server)
 {
+    char           modes[64];
     const char    *name, *ready;
     const json_t  *requests;
 
@@ -120,7 +125,7 @@ aopctl_report_print_server(const json_t *server)
 
     aopctl_line(AOPCTL_PLAIN, "  aop %s: %lld judged, %lld passed, "
                 "%lld would be refused, %lld refused; %lld not judged",
-                aopctl_json_str(server, "mode"),
+                aopctl_report_mode(server, modes, sizeof(modes)),
                 aopctl_json_int(server, "judged"),
                 aopctl_json_int(server, "passed"),
                 aopctl_json_int(server, "would_be_refused"),
@@ -133,6 +138,31 @@ aopctl_report_print_server(const json_t *server)
     aopctl_report_print_hints(requests);
     aopctl_report_print_timeline(json_object_get(server, "over_time"));
     aopctl_report_print_behind(json_object_get(server, "behind"));
+}
+
+
+/* A canary has more than one, and so has a log of before and after. */
+
+static const char *
+aopctl_report_mode(const json_t *server, char *buf, size_t size)
+{
+    size_t         i, n;
+    const json_t  *modes, *mode;
+
+    modes = json_object_get(server, "modes");
+
+    if (json_array_size(modes) < 2) {
+        return aopctl_json_str(server, "mode");
+    }
+
+    n = 0;
+
+    json_array_foreach(modes, i, mode) {
+        n += snprintf(buf + n, size - n, "%s%s", i ? " and " : "",
+                      json_string_value(mode));
+    }
+
+    return buf;
 }
 
 

@@ -16,6 +16,7 @@
 #include <strings.h>
 
 #include "tally.h"
+#include "ngx_aop_mode.h"
 #include "ngx_aop_text.h"
 
 
@@ -25,6 +26,8 @@ static aopctl_server_t *aopctl_tally_server(aopctl_tally_t *tally,
     const aopctl_entry_t *entry);
 static aopctl_server_t *aopctl_tally_new(const char *name);
 static int aopctl_tally_judged(aopctl_tally_t *tally, aopctl_server_t *server,
+    const aopctl_entry_t *entry);
+static void aopctl_tally_mode(aopctl_server_t *server,
     const aopctl_entry_t *entry);
 static void aopctl_tally_hour(aopctl_server_t *server,
     const aopctl_entry_t *entry, unsigned foreign);
@@ -151,7 +154,6 @@ static int
 aopctl_tally_judged(aopctl_tally_t *tally, aopctl_server_t *server,
     const aopctl_entry_t *entry)
 {
-    size_t         n;
     unsigned       foreign;
     aopctl_time_e  kind;
 
@@ -163,12 +165,7 @@ aopctl_tally_judged(aopctl_tally_t *tally, aopctl_server_t *server,
                                                : AOPCTL_TIME_FAILED;
     }
 
-    if (entry->time >= server->last) {
-        n = ngx_aop_text_utf8(server->mode, sizeof(server->mode) - 1,
-                              entry->mode.data, entry->mode.len);
-        server->mode[n] = '\0';
-    }
-
+    aopctl_tally_mode(server, entry);
     aopctl_tally_span(&server->first, &server->last, entry->time);
 
     server->requests[entry->verdict][entry->peer]++;
@@ -178,6 +175,24 @@ aopctl_tally_judged(aopctl_tally_t *tally, aopctl_server_t *server,
 
     return kind != AOPCTL_TIME_FAILED
            || aopctl_tally_tops(server, entry, foreign);
+}
+
+
+static void
+aopctl_tally_mode(aopctl_server_t *server, const aopctl_entry_t *entry)
+{
+    size_t          n;
+    ngx_aop_mode_e  mode;
+
+    if (ngx_aop_mode_parse(&mode, entry->mode.data, entry->mode.len)) {
+        server->modes |= 1u << mode;
+    }
+
+    if (entry->time >= server->last) {
+        n = ngx_aop_text_utf8(server->mode, sizeof(server->mode) - 1,
+                              entry->mode.data, entry->mode.len);
+        server->mode[n] = '\0';
+    }
 }
 
 

@@ -46,6 +46,7 @@ typedef struct {
 typedef struct {
     char                name[AOPCTL_NAME];
     char                mode[16];       /* of the last line judged */
+    unsigned            modes;          /* of all: 1 << ngx_aop_mode_e */
     time_t              first;          /* of what was judged; 0: nothing */
     time_t              last;
     uint64_t            outcomes[AOPCTL_REFUSED + 1];

@@ -128,7 +128,8 @@ for (
                                  mode => 'off') x 3, qr/no line of the log/ ],
     [ 'another format', qq(1.2.3.4 - - [x] "GET / HTTP/1.1" 200\n) x 200,
       qr/no line of the log tells/ ],
-    [ 'nothing passed', $failed x 200, qr/\$aop_failed/ ],
+    [ 'nothing passed', $failed x 200,
+      qr/^not one request passed yet \(or .*"if=\$aop_failed", and tells/ ],
     [ 'two of a hundred are damaged', $passed . '{"time":' . "\n" . "{\n",
       qr/damaged/ ],
 ) {
@@ -249,6 +250,9 @@ is(join(' ', map { "$_ $counts->{$_}" }
    'lines 11 judged 10 passed 5 would_be_refused 4 refused 1 off 1', 'counts');
 is("$server->{name} $server->{mode} $server->{judged}", 'example.test on 10',
    'a server, and its mode by the last line');
+is("@{ $server->{modes} }", 'optional on', 'and all that it had');
+is("@{ report($passed . log_line(mode => 'no'))->{servers}[0]{modes} }",
+   'optional', 'what is no mode is none of them');
 is("$other->{name} $other->{judged} " . exists $other->{ready},
    'other.test 0 ', 'a server that was not judged is not ready or not');
 is(join(', ', map { "$_->{verdict} $_->{peer} $_->{count}" }
@@ -375,13 +379,22 @@ my $person = aopctl({ input => join '', $passed, $failed, @line, "{\n", "x\n" },
 like($person, qr/^$_/m, "text: $_") for (
     '114 lines, 111 judged requests, ', '1 lines are damaged',
     '1 lines are not in the format', 'example\.test\n  ready: no: ',
-    '  aop on: 111 judged, 105 passed, 5 would be refused, 1 refused',
+    '  aop optional and on: 111 judged, 105 passed, 5 would be refused, 1 ref',
     ' +4  none +edge\n', '  none, edge: Cloudflare sent no',
     '  addresses behind', ' +3  none +edge +last \S+Z  172\.64\.0\.2',
     'other\.test\n  not judged: 1 requests', 'ready: no: there are servers'
 );
 
 unlike($person, qr/\e/, 'text: no colours in a file');
+like(aopctl({ input => $passed }, 'report')->{out},
+     qr/^100 lines, 100 judged requests, \S+Z to \S+Z\n.*^  aop optional: /ms,
+     'text: from when to when, in one mode');
+like(aopctl({ input => '' }, 'report')->{out},
+     qr/^0 lines, 0 judged requests\n\nready: cannot tell: no line /,
+     'text: an empty log');
+like(aopctl({ input => $failed }, 'report')->{out},
+     qr/^  ready: no: .*^ready: cannot tell: not one request passed yet \(/ms,
+     'text: nothing passed');
 like(aopctl({ input => $many = join '', $passed, map {
          log_line(none => 'edge', uri => "/$_", time => at(0)) } 1 .. 900 },
      'report')->{out}, qr/paths behind[^\n]*\n +many, none stands out/,
