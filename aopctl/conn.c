@@ -26,6 +26,7 @@ static int aopctl_conn_connected(aopctl_conn_t *conn);
 static void aopctl_conn_heard(aopctl_conn_t *conn);
 static int aopctl_conn_wait(aopctl_conn_t *conn, short events);
 static int aopctl_conn_again(aopctl_conn_t *conn, int rc, short events);
+static int aopctl_conn_tls_failed(aopctl_conn_t *conn);
 static int aopctl_conn_failed(aopctl_conn_t *conn, const char *what,
     const char *why);
 static double aopctl_conn_now(void);
@@ -183,9 +184,6 @@ aopctl_conn_read(aopctl_conn_t *conn, void *buf, size_t size)
 static int
 aopctl_conn_again(aopctl_conn_t *conn, int rc, short events)
 {
-    int            reason;
-    unsigned long  error;
-
     if (conn->ssl == NULL) {
         if (errno == EAGAIN || errno == EINTR) {
             return aopctl_conn_wait(conn, events);
@@ -203,21 +201,38 @@ aopctl_conn_again(aopctl_conn_t *conn, int rc, short events)
         return aopctl_conn_wait(conn, POLLOUT);
 
     case SSL_ERROR_SSL:
-        error = ERR_peek_error();
-        reason = ERR_GET_REASON(error);
-
-        if (reason >= SSL_AD_REASON_OFFSET) {
-            conn->alert = reason - SSL_AD_REASON_OFFSET;
-        }
-
-        return aopctl_conn_failed(conn, "TLS failed",
-                                  ERR_reason_error_string(error));
+        return aopctl_conn_tls_failed(conn);
 
     default:
         return aopctl_conn_failed(conn, "connection failed",
                                   errno ? strerror(errno)
                                         : "closed by the server");
     }
+}
+
+
+static int
+aopctl_conn_tls_failed(aopctl_conn_t *conn)
+{
+    int            reason;
+    unsigned long  error;
+
+    error = ERR_peek_error();
+    reason = ERR_GET_REASON(error);
+
+    if (reason >= SSL_AD_REASON_OFFSET) {
+        conn->alert = reason - SSL_AD_REASON_OFFSET;
+    }
+
+    /* what OpenSSL says of bytes that are no TLS */
+
+    if (reason == SSL_R_WRONG_VERSION_NUMBER) {
+        return aopctl_conn_failed(conn, "TLS failed: wrong version number",
+                                  "is this port plain HTTP?");
+    }
+
+    return aopctl_conn_failed(conn, "TLS failed",
+                              ERR_reason_error_string(error));
 }
 
 

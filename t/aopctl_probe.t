@@ -422,7 +422,7 @@ for (
     [ 'no TLS', sub { print { $_[0] } "220 mail.test ESMTP\r\n" }, undef, 3,
       qr/TLS failed/ ],
     [ 'plain HTTP', sub { print { $_[0] } "$full\r\n" }, undef, 3,
-      qr/TLS failed/ ],
+      qr/^TLS failed: wrong version number: is this port plain HTTP\?$/ ],
     [ 'silent in TLS', sub { sleep 30 }, \%tls, 3, qr/timed out/ ],
     [ 'closing in TLS', sub { close $_[0] }, \%tls, 3,
       qr/closed|without an answer|eof/i ],
