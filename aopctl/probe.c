@@ -114,8 +114,7 @@ aopctl_probe(int argc, char **argv)
     }
 
     if (probe.cert != NULL
-        && !aopctl_stranger_load(&probe.given, probe.cert,
-                                 probe.key ? probe.key : probe.cert))
+        && !aopctl_stranger_load(&probe.given, probe.cert, probe.key))
     {
         return AOPCTL_NO_INPUT;
     }
@@ -241,6 +240,11 @@ aopctl_probe_argument(aopctl_probe_t *probe, const char *command, int option)
 static aopctl_status_e
 aopctl_probe_target(aopctl_probe_t *probe, const char *command, char *target)
 {
+    if (strchr(target, '/') != NULL) {
+        return aopctl_usage(command, "\"%s\" is a URL: give HOST[:PORT]",
+                            target);
+    }
+
     if (!aopctl_probe_is_word(target) || !aopctl_probe_split(probe, target)) {
         return aopctl_usage(command, "\"%s\" is no host and port", target);
     }
@@ -268,7 +272,10 @@ aopctl_probe_target(aopctl_probe_t *probe, const char *command, char *target)
 }
 
 
-/* "host", "host:port", "1::2", "[1::2]" or "[1::2]:port" */
+/*
+ * "host", "host:port", "1::2", "[1::2]" or "[1::2]:port".  What is none of
+ * these is left as it is.
+ */
 
 static int
 aopctl_probe_split(aopctl_probe_t *probe, char *target)
@@ -278,6 +285,7 @@ aopctl_probe_split(aopctl_probe_t *probe, char *target)
 
     probe->host = target;
     colon = strchr(target, ':');
+    end = colon;
 
     if (target[0] == '[') {
         end = strchr(target, ']');
@@ -287,20 +295,26 @@ aopctl_probe_split(aopctl_probe_t *probe, char *target)
         }
 
         colon = end[1] ? end + 1 : NULL;
-        *end = '\0';
         probe->host = target + 1;
 
     } else if (colon != NULL && strchr(colon + 1, ':') != NULL) {
         colon = NULL;
+        end = NULL;
     }
 
     if (colon != NULL) {
-        *colon = '\0';
         probe->port = colon + 1;
     }
 
-    return probe->host[0] != '\0'
-           && aopctl_number(probe->port, 1, 65535, &number);
+    if (probe->host == end || !aopctl_number(probe->port, 1, 65535, &number)) {
+        return 0;
+    }
+
+    if (end != NULL) {
+        *end = '\0';
+    }
+
+    return 1;
 }
 
 

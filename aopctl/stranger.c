@@ -31,7 +31,7 @@ static int aopctl_stranger_fill(X509 *x509, const X509_NAME *name,
     EVP_PKEY *key);
 static int aopctl_stranger_name(X509 *x509, const X509_NAME *name);
 static int aopctl_stranger_purpose(X509 *x509);
-static EVP_PKEY *aopctl_stranger_read_key(const char *file);
+static EVP_PKEY *aopctl_stranger_read_key(const char *file, const char *hint);
 static int aopctl_stranger_no_password(char *buf, int size, int rwflag,
     void *data);
 
@@ -153,7 +153,9 @@ aopctl_stranger_load(aopctl_stranger_t *stranger, const char *cert,
         goto failed;
     }
 
-    stranger->key = aopctl_stranger_read_key(key);
+    stranger->key = key ? aopctl_stranger_read_key(key, "")
+                        : aopctl_stranger_read_key(cert,
+                                                   ": name it with --key");
 
     if (stranger->key == NULL) {
         goto failed;
@@ -161,7 +163,7 @@ aopctl_stranger_load(aopctl_stranger_t *stranger, const char *cert,
 
     if (!X509_check_private_key(stranger->x509, stranger->key)) {
         aopctl_error("the key in \"%s\" is not that of the certificate in "
-                     "\"%s\"", key, cert);
+                     "\"%s\"", key ? key : cert, cert);
         goto failed;
     }
 
@@ -176,7 +178,7 @@ failed:
 
 
 static EVP_PKEY *
-aopctl_stranger_read_key(const char *file)
+aopctl_stranger_read_key(const char *file, const char *hint)
 {
     FILE      *f;
     EVP_PKEY  *key;
@@ -192,8 +194,8 @@ aopctl_stranger_read_key(const char *file)
     fclose(f);
 
     if (key == NULL) {
-        aopctl_error("cannot read \"%s\": no private key in PEM in it that "
-                     "needs no passphrase", file);
+        aopctl_error("no private key without a passphrase in \"%s\"%s", file,
+                     hint);
         ERR_clear_error();
     }
 

@@ -30,7 +30,8 @@ int aopctl_stranger_make(aopctl_stranger_t *stranger, const X509_NAME *name);
 
 /*
  * A certificate, and those that go with it, from a PEM file; the key from
- * another.  Returns 0 with an error message written.
+ * another, or from the same if key is NULL.  Returns 0 with an error message
+ * written.
  */
 
 int aopctl_stranger_load(aopctl_stranger_t *stranger, const char *cert,

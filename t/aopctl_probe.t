@@ -568,6 +568,22 @@ my $unknown = aopctl('probe', 'no-such-host.invalid', '--timeout', 3);
 is($unknown->{status}, 3, 'no such host: exit status');
 like($unknown->{err}, qr/^aopctl: .*resolve/, 'no such host: said');
 
+# what is no host and port is told as it was given
+
+for (
+    [ 'https://example.test', 'is a URL: give HOST[:PORT]' ],
+    [ 'example.test/path', 'is a URL: give HOST[:PORT]' ],
+    [ 'example.test:https', 'is no host and port' ],
+    [ '[::1]:x', 'is no host and port' ],
+    [ '[]', 'is no host and port' ],
+) {
+    my ($target, $said) = @$_;
+    my $run = aopctl('probe', $target);
+
+    is("$run->{status} $run->{err}", qq(64 aopctl: probe: "$target" $said; )
+       . qq("aopctl probe --help" helps\n), "a target: $target");
+}
+
 # an address that takes no connection: a full backlog drops what comes
 
 {
@@ -594,11 +610,14 @@ $nginx->write('locked.pem', $leaf->pem . openssl($leaf->key_pem, 'pkcs8',
 for (
     [ [ '--cert', '/no/such' ], qr/No such file/ ],
     [ [ '--cert', $nginx->path('only key.pem') ], qr/no certificate/ ],
-    [ [ '--cert', $nginx->path('ca.pem') ], qr/no private key/ ],
+    [ [ '--cert', $nginx->path('ca.pem') ],
+      qr/no private key without a passphrase in ".*ca\.pem": .* with --key$/ ],
+    [ [ '--cert', $good, '--key', $nginx->path('ca.pem') ],
+      qr/no private key without a passphrase in ".*ca\.pem"$/ ],
     [ [ '--cert', $good, '--key', $nginx->path('other key.pem') ],
       qr/is not that of the certificate/ ],
     [ [ '--cert', $good, '--key', '/no/such' ], qr/No such file/ ],
-    [ [ '--cert', $nginx->path('locked.pem') ], qr/no passphrase/ ],
+    [ [ '--cert', $nginx->path('locked.pem') ], qr/without a passphrase/ ],
 ) {
     my ($arg, $expected) = @$_;
     my $run = aopctl('probe', '127.0.0.1:1', @$arg);
