@@ -136,6 +136,22 @@ static const char *const  logs[] = {
 };
 
 
+/* pieces of an answer, one a line */
+
+static const char *const  answers[] = {
+    "HTTP/1.1 200 OK\r\n\r\n",
+    "HTTP/1.0 301 x\r\nLocation: https://a.test/\r\n\r\n",
+    "HTTP/1.1 400 Bad Request\r\n\r\n<html>\n"
+    "<head><title>400 No required SSL \n"
+    "certificate was sent</title></head>\r\n",
+    "HTTP/1.1 400 x\r\n\r\n<title>400 The SSL certificate error</title>",
+    "HTTP/1.1 400 x\r\n\r\n"
+    "<title>400 The plain HTTP request was sent to HTTPS port</title>",
+    "HTTP/1.1 4\n03 Forbidden\r\n",
+    "220 mail.test ESMTP\r\n",
+};
+
+
 static const char  *seed_folder;
 static int          seed_files;
 
@@ -327,6 +343,32 @@ seed_texts(const char *target, const char *const *table, size_t n)
 }
 
 
+/* how it ends, and the pieces: see the target "http" */
+
+static void
+seed_answer(const char *answer, int end)
+{
+    FILE        *f;
+    size_t       len;
+    const char  *p, *line;
+
+    f = seed_open("http", "answer");
+
+    fputc(end, f);
+
+    for (p = answer; *p; p += len) {
+        line = strchr(p, '\n');
+        len = line ? (size_t) (line - p) + 1 : strlen(p);
+
+        fputc(len >> 8, f);
+        fputc(len & 0xff, f);
+        fwrite(p, 1, len, f);
+    }
+
+    fclose(f);
+}
+
+
 static void
 seed_pins(void)
 {
@@ -387,6 +429,10 @@ main(int argc, char **argv)
     seed_texts("range", ranges, unit_nelts(ranges));
     seed_texts("text", texts, unit_nelts(texts));
     seed_texts("log", logs, unit_nelts(logs));
+
+    for (i = 0; i < unit_nelts(answers); i++) {
+        seed_answer(answers[i], i % 4);
+    }
 
     /* a gzip file has zeros in it: "{}" and a line feed, stored */
 
