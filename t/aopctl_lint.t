@@ -370,7 +370,7 @@ my $ends  = ca('Ends', not_after => $short);
 
 %file = (%file,
     soon     => file('soon.pem', $ends),
-    soon_crl => file('soon crl.pem', $ca->crl(next_update => $short)),
+    soon_crl => file('soon crl.pem', $ends->crl(next_update => $short)),
     lasting  => file('lasting.pem', $ends->leaf('y')),
 );
 
