@@ -34,8 +34,9 @@ MAKEOVERRIDES =
 .DELETE_ON_ERROR:
 
 
-.PHONY: help deps build install test demo bench check check-mutants check-long \
-        sanitize valgrind fuzz coverage soak deb matrix clean tool FORCE
+.PHONY: help deps build install uninstall test demo bench check check-mutants \
+        check-long sanitize valgrind fuzz coverage soak deb matrix clean tool \
+        FORCE
 
 help: ## List the targets (the default)
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile \
@@ -100,6 +101,14 @@ install: build ## Copy the module to nginx's folder, aopctl to PREFIX
 	install -D -m 644 aopctl/aopctl.bash-completion \
 	    "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/aopctl" && \
 	echo "installed $(PREFIX)/bin/aopctl"; }
+
+
+uninstall: $(facts) ## Remove what "make install" has copied
+	@dir=$$(sed -n 's/^modules: //p' $(facts)) && \
+	rm -f "$(DESTDIR)$$dir/$(notdir $(module))" \
+	    "$(DESTDIR)$(PREFIX)/bin/aopctl" \
+	    "$(DESTDIR)$(PREFIX)/share/man/man1/aopctl.1" \
+	    "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/aopctl"
 
 
 # The unit tests see the core only, which needs OpenSSL and C and no nginx. In a
