@@ -38,7 +38,7 @@ $nginx->configure(<<"CONF")->start;
     }
 CONF
 
-my $probe = [ 'probe', '--no-http', '--cert', $file{'leaf.pem'},
+my $probe = [ 'probe', '--timeout', 2, '--no-http', '--cert', $file{'leaf.pem'},
               "127.0.0.1:$port" ];
 
 # Arguments, the call that fails (any), how often it is tried (always), exit
@@ -57,6 +57,7 @@ for (
     (map { [ $probe, $_->[0], 2, [ 1, 3 ], $_->[1] ] }
          [ 'socket', 'cannot connect: Cannot allocate memory' ],
          [ 'connect', 'cannot connect: Cannot allocate memory' ],
+         [ 'SSL_write', 'connection failed: Cannot allocate memory' ],
          [ 'poll', 'poll() failed: Cannot allocate memory' ],
          [ 'SSL_new', 'OpenSSL cannot prepare such a connection' ],
          [ 'SSL_set_ex_data', 'OpenSSL cannot prepare such a connection' ],
