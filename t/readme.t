@@ -478,6 +478,9 @@ END
     like(sh(step(4, qr/aopctl report/), 2), qr/ready: no/,
          'canary: the probe was a failure from the edge');
 
+    like(sh($probe, 2), qr/^this origin .*: not enforced, or for a part/m,
+         'canary: which is no protection');
+
     unlink "$dir/example.aop.log";
     ok($nginx->reload, 'canary: a new log');
     visits($good, 100);
