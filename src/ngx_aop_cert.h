@@ -59,7 +59,8 @@ const char *ngx_aop_cert_date(time_t t, char *buf);
 /*
  * ngx_aop_cert_digest() is the SHA-256 of the certificate's DER,
  * ngx_aop_cert_spki() that of its SubjectPublicKeyInfo (RFC 7469, 2.4),
- * ngx_aop_cert_crl_digest() that of a CRL's DER.  They write NGX_AOP_DIGEST bytes and return 1, or return 0 on failure.
+ * ngx_aop_cert_crl_digest() that of a CRL's DER.  They write NGX_AOP_DIGEST
+ * bytes and return 1, or return 0 on failure.
  */
 
 int ngx_aop_cert_digest(const X509 *x509, unsigned char *digest);

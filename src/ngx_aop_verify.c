@@ -201,11 +201,17 @@ ngx_aop_verify_chain(X509_STORE_CTX *ctx, const ngx_aop_policy_t *policy,
         return error;
     }
 
-    if (rc < 0 || error == X509_V_OK) {
-        return X509_V_ERR_UNSPECIFIED;
+    if (rc == 0 && error != X509_V_OK) {
+        return error;
     }
 
-    return error;
+    /* OpenSSL calls it an internal error that a leaf's key makes no sense */
+
+    if (X509_get0_pubkey(leaf) == NULL) {
+        return X509_V_ERR_UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY;
+    }
+
+    return X509_V_ERR_UNSPECIFIED;
 }
 
 
