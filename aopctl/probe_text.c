@@ -4,7 +4,7 @@
  */
 
 
-/* What a probe found, for a person: each visit a line, and what they come to. */
+/* What a probe found, for a person: a line a visit, and what they come to. */
 
 
 #include <stdio.h>

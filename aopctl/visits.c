@@ -5,10 +5,8 @@
 
 
 /*
- * The visits of a probe, and what they add up to.  "Enforced" is said only if
- * all strangers were refused, the origin asked for a certificate, and what it
- * answered is not what it may answer to everybody: either it is about the
- * certificate, or the given certificate is answered otherwise.
+ * The visits of a probe: who comes, in which order, and again with what.  What
+ * they add up to is for aopctl/findings.c to say.
  */
 
 
@@ -18,41 +16,12 @@
 #include <string.h>
 #include <openssl/rand.h>
 
-#include "probe.h"
+#include "findings.h"
 
 
 /* a tenth of all visitors has one of them with a likelihood of 81% */
 
 #define AOPCTL_PROBE_VISITORS  16
-
-
-/* What the attempts add up to. */
-
-typedef struct {
-    unsigned             asked:1;           /* who came with the SNI */
-    unsigned             asked_nameless:1;  /* who came without */
-    unsigned             asked_all:1;       /* by all that turned away */
-    unsigned             served:1;          /* a stranger */
-    unsigned             served_resumed:1;  /* only by a resumed session */
-    unsigned             served_visitor:1;  /* only for some visitors */
-    unsigned             refused:1;         /* a stranger */
-    unsigned             unclear:1;
-    unsigned             doubtful:1;        /* whom the answer is for */
-    unsigned             given_served:1;
-    unsigned             given_refused:1;
-    unsigned             given_unclear:1;
-    unsigned             settled:1;         /* by the given one's */
-    unsigned             plain:1;           /* served */
-    unsigned             plain_unclear:1;
-    unsigned             silent:1;
-    char                 err[256];          /* of what told nothing first */
-
-    /* the first of a stranger that was refused, by HTTP/2 or not, or NULL */
-    const aopctl_attempt_t  *attempts[2];
-
-    /* the first of the given certificate that was served; NULL: none */
-    const aopctl_attempt_t  *given;
-} aopctl_findings_t;
 
 
 static json_t *aopctl_probe_tls(aopctl_probe_t *probe,
@@ -68,18 +37,6 @@ static void aopctl_probe_recheck(aopctl_probe_t *probe, json_t *visits,
 static json_t *aopctl_probe_http(aopctl_probe_t *probe,
     aopctl_findings_t *findings);
 static json_t *aopctl_probe_answer(const aopctl_answer_t *answer);
-static void aopctl_probe_settle(const aopctl_attempt_t *attempt,
-    aopctl_answer_t *answer, aopctl_findings_t *findings);
-static void aopctl_probe_doubt(aopctl_answer_t *answer);
-static void aopctl_probe_note_given(const aopctl_answer_t *answer,
-    aopctl_findings_t *findings);
-static void aopctl_probe_note(const aopctl_attempt_t *attempt,
-    const aopctl_answer_t *answer, aopctl_findings_t *findings);
-static aopctl_status_e aopctl_probe_unclear(const aopctl_probe_t *probe,
-    json_t *answer, const aopctl_findings_t *findings);
-static const char *aopctl_probe_served(const aopctl_findings_t *findings);
-static aopctl_status_e aopctl_probe_conclude(const aopctl_probe_t *probe,
-    json_t *answer, const aopctl_findings_t *findings);
 
 
 /* The given certificate comes first: the others are compared with it. */
@@ -127,7 +84,7 @@ aopctl_probe_visits(aopctl_probe_t *probe, json_t *answer)
     aopctl_json_set(answer, "ca_names", json_incref(probe->ca_names));
     aopctl_json_set(answer, "plain_http", aopctl_probe_http(probe, &findings));
 
-    return aopctl_probe_conclude(probe, answer, &findings);
+    return aopctl_findings_conclude(probe, answer, &findings);
 }
 
 
@@ -159,7 +116,6 @@ aopctl_probe_tls(aopctl_probe_t *probe, aopctl_findings_t *findings)
 }
 
 
-
 static json_t *
 aopctl_probe_attempt(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
     aopctl_findings_t *findings)
@@ -172,11 +128,11 @@ aopctl_probe_attempt(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
 
     turned_away = (first.result == AOPCTL_TURNED_AWAY);
 
-    aopctl_probe_settle(attempt, &first, findings);
-    aopctl_probe_settle(attempt, &again, findings);
+    aopctl_findings_settle(attempt, &first, findings);
+    aopctl_findings_settle(attempt, &again, findings);
 
-    aopctl_probe_note(attempt, &first, findings);
-    aopctl_probe_note(attempt, &again, findings);
+    aopctl_findings_note(attempt, &first, findings);
+    aopctl_findings_note(attempt, &again, findings);
 
     if (attempt->who == AOPCTL_GIVEN
         && first.result == AOPCTL_SERVED
@@ -208,7 +164,6 @@ aopctl_probe_attempt(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
 
     return object;
 }
-
 
 
 /*
@@ -265,8 +220,8 @@ aopctl_probe_visitor(aopctl_probe_t *probe, const aopctl_attempt_t *by,
 
     aopctl_probe_ask(probe, &attempt, &answer, NULL);
 
-    aopctl_probe_settle(&attempt, &answer, findings);
-    aopctl_probe_note(&attempt, &answer, findings);
+    aopctl_findings_settle(&attempt, &answer, findings);
+    aopctl_findings_note(&attempt, &answer, findings);
 
     findings->served_visitor = (answer.result == AOPCTL_SERVED);
 
@@ -337,7 +292,7 @@ aopctl_probe_http(aopctl_probe_t *probe, aopctl_findings_t *findings)
     /* nothing is to compare it with: it may be another server altogether */
 
     if (answer.doubtful) {
-        aopctl_probe_doubt(&answer);
+        aopctl_findings_doubt(&answer);
     }
 
     findings->plain = (answer.result == AOPCTL_SERVED);
@@ -348,7 +303,6 @@ aopctl_probe_http(aopctl_probe_t *probe, aopctl_findings_t *findings)
 
     return object;
 }
-
 
 
 static json_t *
@@ -367,264 +321,4 @@ aopctl_probe_answer(const aopctl_answer_t *answer)
     aopctl_json_set(object, "resumed", json_boolean(answer->resumed));
 
     return object;
-}
-
-
-
-/*
- * A stranger who is turned away without a word of the certificate may be turned
- * away as everybody is, unless the given certificate is served.  A connection
- * that was made without the name is another matter: 421 is no answer to what
- * was asked for, but tells to ask elsewhere (RFC 9110, 15.5.20).
- */
-
-static void
-aopctl_probe_settle(const aopctl_attempt_t *attempt, aopctl_answer_t *answer,
-    aopctl_findings_t *findings)
-{
-    if (!answer->doubtful
-        || (attempt->nameless && answer->status == 421))
-    {
-        answer->doubtful = 0;
-        return;
-    }
-
-    if (attempt->who != AOPCTL_GIVEN
-        && findings->given_served
-        && !findings->given_refused
-        && !findings->given_unclear)
-    {
-        answer->doubtful = 0;
-        findings->settled = 1;
-        return;
-    }
-
-    aopctl_probe_doubt(answer);
-}
-
-
-static void
-aopctl_probe_doubt(aopctl_answer_t *answer)
-{
-    size_t  len;
-
-    answer->result = AOPCTL_UNCLEAR;
-
-    len = strlen(answer->text);
-
-    snprintf(answer->text + len, sizeof(answer->text) - len,
-             ", which may be for everybody");
-}
-
-
-static void
-aopctl_probe_note_given(const aopctl_answer_t *answer,
-    aopctl_findings_t *findings)
-{
-    switch (answer->result) {
-
-    case AOPCTL_SERVED:
-        findings->given_served = 1;
-        break;
-
-    case AOPCTL_TURNED_AWAY:
-        findings->given_refused = 1;
-        break;
-
-    case AOPCTL_UNCLEAR:
-        findings->given_unclear = 1;
-
-        if (findings->err[0] == '\0') {
-            snprintf(findings->err, sizeof(findings->err), "%s",
-                     answer->text);
-        }
-        break;
-
-    default:
-        break;
-    }
-}
-
-
-static void
-aopctl_probe_note(const aopctl_attempt_t *attempt,
-    const aopctl_answer_t *answer, aopctl_findings_t *findings)
-{
-    /* without SNI it is the default server that asks, or not */
-
-    if (answer->asked && attempt->nameless) {
-        findings->asked_nameless = 1;
-
-    } else if (answer->asked) {
-        findings->asked = 1;
-    }
-
-    if (answer->silent) {
-        findings->silent = 1;
-    }
-
-    if (attempt->who == AOPCTL_GIVEN) {
-        aopctl_probe_note_given(answer, findings);
-        return;
-    }
-
-    if ((answer->result == AOPCTL_TURNED_AWAY || answer->doubtful)
-        && !answer->asked && !answer->resumed && !attempt->nameless)
-    {
-        findings->asked_all = 0;
-    }
-
-    switch (answer->result) {
-
-    case AOPCTL_SERVED:
-        findings->served = 1;
-        break;
-
-    case AOPCTL_TURNED_AWAY:
-        if (!attempt->nameless) {
-            findings->refused = 1;
-
-            if (findings->attempts[attempt->http2] == NULL) {
-                findings->attempts[attempt->http2] = attempt;
-            }
-        }
-        break;
-
-    case AOPCTL_UNCLEAR:
-        if (answer->doubtful) {
-            findings->doubtful = 1;
-        }
-
-        if (!findings->unclear) {
-            snprintf(findings->err, sizeof(findings->err), "%s",
-                     answer->text);
-        }
-
-        findings->unclear = 1;
-        break;
-
-    default:
-        if (findings->err[0] == '\0') {
-            snprintf(findings->err, sizeof(findings->err), "%s",
-                     answer->text);
-        }
-        break;
-    }
-}
-
-
-
-static aopctl_status_e
-aopctl_probe_unclear(const aopctl_probe_t *probe, json_t *answer,
-    const aopctl_findings_t *findings)
-{
-    char  why[512];
-
-    snprintf(why, sizeof(why), "%s%s", findings->err,
-             !findings->doubtful ? ""
-             : probe->cert == NULL
-               ? ": ask for something else (--path), or show a certificate "
-                 "that passes (--cert)"
-               : "; the given certificate is not served either: ask for "
-                 "something that is (--path)");
-
-    return aopctl_probe_say(answer, AOPCTL_UNKNOWN, why);
-}
-
-
-static const char *
-aopctl_probe_served(const aopctl_findings_t *findings)
-{
-    if (findings->asked) {
-        return "this origin serves strangers: not enforced; it asks for a "
-               "certificate, but does not insist (\"aop optional\"?)";
-    }
-
-    if (findings->asked_nameless) {
-        return "this origin serves strangers: not enforced; the server of "
-               "this name does not ask for a certificate, another one at "
-               "this address does (\"aop\" missing?)";
-    }
-
-    return "this origin serves strangers: not enforced; it does not even ask "
-           "for a certificate";
-}
-
-
-static aopctl_status_e
-aopctl_probe_conclude(const aopctl_probe_t *probe, json_t *answer,
-    const aopctl_findings_t *findings)
-{
-    aopctl_json_set(answer, "asks", json_boolean(findings->asked));
-
-    if (findings->served_resumed) {
-        return aopctl_probe_say(answer, AOPCTL_BAD, "this origin serves "
-                                "strangers who resume a session: not "
-                                "enforced");
-    }
-
-    if (findings->served_visitor) {
-        return aopctl_probe_say(answer, AOPCTL_BAD, "this origin serves "
-                                "strangers who say that they come for "
-                                "certain visitors (CF-Connecting-IP): not "
-                                "enforced, or for a part only (\"aop "
-                                "$variable\"?)");
-    }
-
-    if (findings->served) {
-        return aopctl_probe_say(answer, AOPCTL_BAD,
-                                aopctl_probe_served(findings));
-    }
-
-    if (!findings->asked_all) {
-        return aopctl_probe_say(answer, AOPCTL_UNKNOWN, "strangers are "
-                                "refused, but not for want of a certificate: "
-                                "the origin did not ask for one");
-    }
-
-    if (findings->unclear || !findings->refused) {
-        return aopctl_probe_unclear(probe, answer, findings);
-    }
-
-    if (findings->plain) {
-        return aopctl_probe_say(answer, AOPCTL_WARNING, "strangers are "
-                                "refused over TLS, but served over plain "
-                                "HTTP");
-    }
-
-    if (findings->given_refused) {
-        return aopctl_probe_say(answer, AOPCTL_WARNING, "strangers are "
-                                "refused, and so is the given certificate");
-    }
-
-    if (findings->given_unclear) {
-        return aopctl_probe_say(answer, AOPCTL_WARNING, "strangers are "
-                                "refused; whether the given certificate is "
-                                "served is unclear");
-    }
-
-    if (findings->plain_unclear) {
-        return aopctl_probe_say(answer, AOPCTL_WARNING, "strangers are "
-                                "refused over TLS; what plain HTTP would "
-                                "serve is unclear");
-    }
-
-    return aopctl_probe_say(answer, AOPCTL_GOOD, probe->cert != NULL
-           ? "enforced: strangers are refused, the given certificate is served"
-           : "enforced: strangers are refused");
-}
-
-
-
-aopctl_status_e
-aopctl_probe_say(json_t *answer, aopctl_status_e status, const char *why)
-{
-    static const char *const  words[] = {
-        "enforced", "enforced_but", "not_enforced", "cannot_tell"
-    };
-
-    aopctl_json_set(answer, "conclusion", json_string(words[status]));
-    aopctl_json_set(answer, "why", aopctl_json_text(why));
-
-    return status;
 }
