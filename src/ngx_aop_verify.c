@@ -201,11 +201,11 @@ ngx_aop_verify_chain(X509_STORE_CTX *ctx, const ngx_aop_policy_t *policy,
         return error;
     }
 
-    if (rc == 0 && error != X509_V_OK) {
+    if (rc == 0 && error != X509_V_OK && error != X509_V_ERR_UNSPECIFIED) {
         return error;
     }
 
-    /* OpenSSL calls it an internal error that a leaf's key makes no sense */
+    /* OpenSSL does not say more if a leaf's key makes no sense */
 
     if (X509_get0_pubkey(leaf) == NULL) {
         return X509_V_ERR_UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY;
