@@ -160,7 +160,7 @@ sub request_for_certificate {
 # origin_ca(): the root of Cloudflare's Origin CA, renewed, as PEM: that is any
 # certificate with its key.
 sub origin_ca {
-    my %file = map { $_ => File::Temp->new } qw(public key csr);
+    my %file = map { $_ => File::Temp->new } qw(public key csr ca);
 
     print { $file{public} } <<'EOF';
 -----BEGIN PUBLIC KEY-----
@@ -170,13 +170,17 @@ OiVALUngOoPOyt42gMaSIPRudD6JKX1pIW2qy36XGbtFAKGMtrLtBITe8A==
 EOF
     close $file{public};
 
-    openssl('', 'req', '-new', '-newkey', 'ec', '-pkeyopt',
+    openssl('', 'req', '-x509', '-newkey', 'ec', '-pkeyopt',
             'ec_paramgen_curve:prime256v1', '-nodes', '-subj', '/CN=renewed',
-            '-keyout', $file{key}->filename, '-out', $file{csr}->filename);
+            '-keyout', $file{key}->filename, '-out', $file{ca}->filename);
+    openssl('', 'req', '-new', '-key', $file{key}->filename, '-subj',
+            '/CN=renewed', '-out', $file{csr}->filename);
+
+    # with -signkey OpenSSL 1.1.1 would take that key's public half
 
     return openssl('', 'x509', '-req', '-set_serial', 1,
-                   '-in', $file{csr}->filename,
-                   '-signkey', $file{key}->filename,
+                   '-in', $file{csr}->filename, '-CA', $file{ca}->filename,
+                   '-CAkey', $file{key}->filename,
                    '-force_pubkey', $file{public}->filename);
 }
 
