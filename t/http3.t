@@ -62,9 +62,18 @@ sub ask {
         '--resolve', "$host:$port:127.0.0.1", @cert,
         '-w', '%{http_code} %{num_connects} ', @url);
 
-    open my $curl, '-|', @command or die "cannot run curl: $!";
-    my $said = join '', <$curl>;
-    close $curl;
+    my $said;
+
+    # nginx 1.26 by itself, without the module, now and then ends the second
+    # request of a connection before it has read it: "400 -" in its log
+
+    for (1 .. 5) {
+        open my $curl, '-|', @command or die "cannot run curl: $!";
+        $said = join '', <$curl>;
+        close $curl;
+
+        last if $said !~ /\b000\b/;
+    }
 
     my @word = split ' ', $said;
     my $connections = 0;
@@ -88,8 +97,8 @@ is(ask('off.test', 'none', '/'), '200, 1 connected', 'off');
 
 $nginx->wait_file('seen.log', qr/^off\.test /);
 
-is(scalar(grep { !m{ HTTP/3\.0 } } split /\n/, $nginx->read('seen.log')), 0,
-   'all of it was HTTP/3');
+is(join(', ', grep { !m{ HTTP/3\.0 | 400 - } } split /\n/,
+                   $nginx->read('seen.log')), '', 'all of it was HTTP/3');
 like($nginx->read('seen.log'), qr{^on\.test 400 HTTP/3\.0 on untrusted$}m,
      'as logged');
 
