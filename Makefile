@@ -21,7 +21,10 @@ nginx   = $(abspath $(NGINX))
 source  = $(abspath $(NGINX_SRC))
 addons  = $(CURDIR) $(patsubst %/config,%,$(wildcard $(CURDIR)/t/module/config))
 tests   = $(patsubst t/unit/%.c,$(unit)/%.t,$(TESTS))
-core    = $(sort $(wildcard src/ngx_aop_*.c))
+core    = $(sort $(wildcard src/core/*.c src/ngx_aop_*.c))
+rooms   = $(patsubst %/,%,$(sort src/ $(dir $(wildcard src/*/*.h src/*/*.c))))
+ctl_src = $(sort $(wildcard aopctl/*.c aopctl/*/*.c))
+ctl_dir = $(patsubst %/,%,$(sort aopctl/ $(dir $(wildcard aopctl/*/*.c))))
 long    = $(sort $(wildcard t/long/*.t))
 run     = NGINX=$(nginx) AOP_MODULE=$(module) AOPCTL=$(aopctl) \
           CMOCKA_MESSAGE_OUTPUT=TAP
@@ -68,7 +71,7 @@ $(facts): FORCE
 	@mkdir -p $(BUILD)
 	@t/tools/nginx-facts $(nginx) $(source) > $@.new
 	@echo 'flags: $(WARNINGS) $(AOP_CFLAGS)' >> $@.new
-	@echo 'files: $(sort $(wildcard src/*.[ch] t/module/*))' >> $@.new
+	@echo 'files: $(sort $(wildcard src/*.[ch] src/*/*.[ch] t/module/*))' >> $@.new
 	@cmp -s $@.new $@ || mv $@.new $@
 	@rm -f $@.new
 
@@ -116,10 +119,10 @@ uninstall: $(facts) ## Remove what "make install" has copied
 # deprecated what cmocka 1 has no other name for.
 
 unit_cflags = -g -O2 -std=gnu99 $(WARNINGS) -Wno-error=deprecated-declarations \
-              $(AOP_CFLAGS) -Isrc -MMD -MP -MF $@.d -MT $@
+              $(AOP_CFLAGS) $(addprefix -I,$(rooms)) -MMD -MP -MF $@.d -MT $@
 
 $(unit)/%.o: src/%.c $(facts)
-	@mkdir -p $(unit)
+	@mkdir -p $(@D)
 	@$(CC) $(unit_cflags) -c -o $@ $<
 
 $(unit)/core.a: $(core:src/%.c=$(unit)/%.o)
@@ -145,15 +148,15 @@ tool: $(facts)
 	fi
 
 $(ctl)/%.o: aopctl/%.c $(facts)
-	@mkdir -p $(ctl)
-	@$(CC) $(unit_cflags) -D_GNU_SOURCE -c -o $@ $<
+	@mkdir -p $(@D)
+	@$(CC) $(unit_cflags) $(addprefix -I,$(ctl_dir)) -D_GNU_SOURCE -c -o $@ $<
 
-$(aopctl): $(patsubst aopctl/%.c,$(ctl)/%.o,$(wildcard aopctl/*.c)) \
+$(aopctl): $(patsubst aopctl/%.c,$(ctl)/%.o,$(ctl_src)) \
            $(unit)/core.a
 	@$(CC) $(AOP_CFLAGS) -o $@ $^ -ljansson -lnghttp2 -lz -lssl -lcrypto
 	@echo "built $(BUILD)/aopctl"
 
--include $(wildcard $(unit)/*.d $(ctl)/*.d)
+-include $(wildcard $(unit)/*.d $(unit)/*/*.d $(ctl)/*.d $(ctl)/*/*.d)
 
 
 test: build $(filter $(unit)/%,$(tests)) ## Run the tests
