@@ -302,7 +302,9 @@ ngx_http_aop_check_zone_size(ngx_conf_t *cf, void *post, void *data)
 static ngx_int_t
 ngx_http_aop_preconfiguration(ngx_conf_t *cf)
 {
-    if (ngx_http_aop_variables_init(cf) != NGX_OK) {
+    if (ngx_http_aop_variables_init(cf) != NGX_OK
+        || ngx_http_aop_stock_init(cf) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 

@@ -18,7 +18,7 @@
 #include "ngx_aop_stamp.h"
 
 
-#define NGX_AOP_STAMP_MAGIC    "aop\1"      /* the version is in it */
+#define NGX_AOP_STAMP_MAGIC    "aop\2"      /* the version is in it */
 #define NGX_AOP_STAMP_PREFIX   3
 
 /* magic, verdict, three digests, two times */

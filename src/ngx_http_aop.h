@@ -160,7 +160,7 @@ typedef struct {
     ngx_str_t                   facts[NGX_AOP_CERT_FACTS];
     unsigned                    declined:1; /* a session was not resumed */
     unsigned                    counted:1;
-    unsigned                    told:1;     /* OpenSSL, of an "ok" */
+    unsigned                    foreign:1;  /* not our verify callback's */
 } ngx_http_aop_record_t;
 
 
@@ -210,8 +210,6 @@ char *ngx_http_aop_set_report(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
  * ngx_http_aop_judge() does so for a request, by the policy of the server
  * that it selected, which must have one.
  *
- * ngx_http_aop_record_tell() lets $ssl_client_verify know of an "ok".
- *
  * ngx_http_aop_record_fact() returns a fact of the client certificate, an
  * empty string if there is no certificate, NULL if memory is short.
  */
@@ -222,7 +220,6 @@ ngx_http_aop_judgement_t *ngx_http_aop_record_judge(ngx_ssl_conn_t *ssl,
     const ngx_aop_policy_t *policy, X509 *leaf, STACK_OF(X509) *chain,
     ngx_uint_t handshake);
 ngx_http_aop_judgement_t *ngx_http_aop_judge(ngx_http_request_t *r);
-void ngx_http_aop_record_tell(ngx_http_request_t *r);
 ngx_str_t *ngx_http_aop_record_fact(ngx_http_request_t *r,
     ngx_aop_cert_fact_e fact);
 
@@ -324,6 +321,18 @@ void ngx_http_aop_log_mode(ngx_http_request_t *r,
 
 
 ngx_int_t ngx_http_aop_variables_init(ngx_conf_t *cf);
+
+
+/*
+ * ngx_http_aop_stock_verifies(): the handshake is one that "ssl_verify_client"
+ * of its server verifies.
+ *
+ * ngx_http_aop_stock_init() has $ssl_client_verify go by the verdict in
+ * servers that use "aop" without "ssl_verify_client".
+ */
+
+ngx_uint_t ngx_http_aop_stock_verifies(ngx_http_connection_t *hc);
+ngx_int_t ngx_http_aop_stock_init(ngx_conf_t *cf);
 
 
 /* Defines the log format "aop_json". */

@@ -60,8 +60,6 @@ ngx_http_aop_post_read_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    ngx_http_aop_record_tell(r);
-
     ascf = ngx_http_get_module_srv_conf(r, ngx_http_aop_module);
     mode = ngx_http_aop_server_mode(r);
 
@@ -87,8 +85,6 @@ ngx_http_aop_server_rewrite_handler(ngx_http_request_t *r)
     if (!ngx_http_aop_concerns(r)) {
         return NGX_DECLINED;
     }
-
-    ngx_http_aop_record_tell(r);
 
     if (ngx_http_aop_page(r)) {
 

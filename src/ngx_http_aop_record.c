@@ -78,49 +78,6 @@ ngx_http_aop_judge(ngx_http_request_t *r)
 }
 
 
-/*
- * $ssl_client_verify tells the truth of this connection: the session itself
- * says only that OpenSSL did not verify (ngx_http_aop_tls_error()), and what
- * "ssl_verify_client" or others have found is left alone.
- */
-
-void
-ngx_http_aop_record_tell(ngx_http_request_t *r)
-{
-    ngx_ssl_conn_t           *ssl;
-    ngx_http_aop_record_t    *record;
-    ngx_http_aop_srv_conf_t  *handshake;
-
-    if (r->connection->ssl == NULL) {
-        return;
-    }
-
-    ssl = r->connection->ssl->connection;
-    record = ngx_http_aop_record_get(r->connection->pool);
-
-    if (record == NULL) {
-        record = ngx_http_aop_record(ssl);
-    }
-
-    if (record == NULL || record->told) {
-        return;
-    }
-
-    record->told = 1;
-
-    handshake = ngx_http_get_module_srv_conf(r->http_connection->conf_ctx,
-                                             ngx_http_aop_module);
-
-    if (handshake->policy != NULL
-        && SSL_get_verify_result(ssl) == X509_V_ERR_APPLICATION_VERIFICATION
-        && ngx_http_aop_record_judge(ssl, handshake->policy, NULL, NULL, 1)
-           ->result.verdict == NGX_AOP_OK)
-    {
-        SSL_set_verify_result(ssl, X509_V_OK);
-    }
-}
-
-
 ngx_http_aop_judgement_t *
 ngx_http_aop_record_judge(ngx_ssl_conn_t *ssl, const ngx_aop_policy_t *policy,
     X509 *leaf, STACK_OF(X509) *chain, ngx_uint_t handshake)

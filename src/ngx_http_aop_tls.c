@@ -16,10 +16,9 @@
 
 static int ngx_http_aop_tls_verify(X509_STORE_CTX *ctx, void *arg);
 static const ngx_aop_result_t *ngx_http_aop_tls_judge(ngx_ssl_conn_t *ssl,
-    const ngx_aop_policy_t *policy, X509_STORE_CTX *ctx);
-static int ngx_http_aop_tls_error(const ngx_aop_result_t *result);
+    const ngx_aop_policy_t *policy, X509_STORE_CTX *ctx, ngx_uint_t shared);
 static ngx_uint_t ngx_http_aop_tls_shared(ngx_ssl_conn_t *ssl,
-    ngx_http_ssl_srv_conf_t *sscf);
+    ngx_http_connection_t *hc);
 static void ngx_http_aop_tls_tickets(ngx_ssl_conn_t *ssl,
     ngx_http_aop_srv_conf_t *ascf, const ngx_aop_result_t *result);
 static ngx_uint_t ngx_http_aop_tls_pays(ngx_ssl_conn_t *ssl);
@@ -40,14 +39,12 @@ static ngx_int_t ngx_http_aop_tls_add_name(SSL_CTX *ctx, X509 *x509);
 static int
 ngx_http_aop_tls_verify(X509_STORE_CTX *ctx, void *arg)
 {
-    int                       error;
     ngx_uint_t                shared;
     ngx_ssl_conn_t           *ssl;
     ngx_connection_t         *c;
     const ngx_aop_result_t   *result;
     ngx_http_connection_t    *hc;
     ngx_http_aop_srv_conf_t  *ascf;
-    ngx_http_ssl_srv_conf_t  *sscf;
 
     ssl = X509_STORE_CTX_get_ex_data(ctx,
                                      SSL_get_ex_data_X509_STORE_CTX_idx());
@@ -55,17 +52,11 @@ ngx_http_aop_tls_verify(X509_STORE_CTX *ctx, void *arg)
     hc = c->data;
 
     ascf = ngx_http_get_module_srv_conf(hc->conf_ctx, ngx_http_aop_module);
-    sscf = ngx_http_get_module_srv_conf(hc->conf_ctx, ngx_http_ssl_module);
 
-    shared = ngx_http_aop_tls_shared(ssl, sscf);
-
-    /* not verified is what $ssl_client_verify has to say without a policy */
-
-    error = X509_V_ERR_APPLICATION_VERIFICATION;
+    shared = ngx_http_aop_tls_shared(ssl, hc);
 
     if (ascf->policy != NULL) {
-        result = ngx_http_aop_tls_judge(ssl, ascf->policy, ctx);
-        error = ngx_http_aop_tls_error(result);
+        result = ngx_http_aop_tls_judge(ssl, ascf->policy, ctx, shared);
 
         if (!shared) {
             ngx_http_aop_tls_tickets(ssl, ascf, result);
@@ -76,7 +67,14 @@ ngx_http_aop_tls_verify(X509_STORE_CTX *ctx, void *arg)
         return X509_verify_cert(ctx);
     }
 
-    X509_STORE_CTX_set_error(ctx, error);
+    /*
+     * Whatever the verdict: never X509_V_OK, nor an error that nginx excuses
+     * with "optional_no_ca".  Any server may be asked for on this connection,
+     * or be the one that a resumed session is for, and one that has
+     * "ssl_verify_client" takes what OpenSSL keeps for its own result.
+     */
+
+    X509_STORE_CTX_set_error(ctx, X509_V_ERR_APPLICATION_VERIFICATION);
 
     return 1;
 }
@@ -84,7 +82,7 @@ ngx_http_aop_tls_verify(X509_STORE_CTX *ctx, void *arg)
 
 static const ngx_aop_result_t *
 ngx_http_aop_tls_judge(ngx_ssl_conn_t *ssl, const ngx_aop_policy_t *policy,
-    X509_STORE_CTX *ctx)
+    X509_STORE_CTX *ctx, ngx_uint_t shared)
 {
     ngx_aop_stamp_t          stamp;
     const ngx_aop_result_t  *result;
@@ -97,23 +95,16 @@ ngx_http_aop_tls_judge(ngx_ssl_conn_t *ssl, const ngx_aop_policy_t *policy,
     /* a session that could not be stamped will not be resumed */
 
     ngx_aop_stamp_init(&stamp, policy, result, ngx_time());
+
+    /* nor will one that holds the result of somebody else */
+
+    if (shared) {
+        stamp.verdict = NGX_AOP_ERROR;
+    }
+
     (void) ngx_aop_stamp_write(SSL_get0_session(ssl), &stamp);
 
     return result;
-}
-
-
-/*
- * What OpenSSL is to keep in the session: never X509_V_OK.  A server that has
- * "ssl_verify_client" only after a reload would take it for its own result.
- * The connection is told of an "ok" by ngx_http_aop_record_tell().
- */
-
-static int
-ngx_http_aop_tls_error(const ngx_aop_result_t *result)
-{
-    return (result->error != X509_V_OK) ? result->error
-                                        : X509_V_ERR_APPLICATION_VERIFICATION;
 }
 
 
@@ -125,20 +116,34 @@ ngx_http_aop_tls_error(const ngx_aop_result_t *result)
  */
 
 static ngx_uint_t
-ngx_http_aop_tls_shared(ngx_ssl_conn_t *ssl, ngx_http_ssl_srv_conf_t *sscf)
+ngx_http_aop_tls_shared(ngx_ssl_conn_t *ssl, ngx_http_connection_t *hc)
 {
-    SSL_verify_cb      callback;
-    ngx_connection_t  *c;
+    SSL_verify_cb           callback;
+    ngx_connection_t       *c;
+    ngx_http_aop_record_t  *record;
 
-    if (sscf->verify != 0) {
+    if (ngx_http_aop_stock_verifies(hc)) {
         return 1;
     }
 
     c = ngx_ssl_get_connection(ssl);
     callback = SSL_get_verify_callback(ssl);
 
-    return callback != SSL_CTX_get_verify_callback(SSL_get_SSL_CTX(ssl))
-           && callback != SSL_CTX_get_verify_callback(c->ssl->session_ctx);
+    if (callback == SSL_CTX_get_verify_callback(SSL_get_SSL_CTX(ssl))
+        || callback == SSL_CTX_get_verify_callback(c->ssl->session_ctx))
+    {
+        return 0;
+    }
+
+    record = ngx_http_aop_record(ssl);
+
+    if (record == NULL) {
+        return 0;
+    }
+
+    record->foreign = 1;
+
+    return 1;
 }
 
 

@@ -27,6 +27,7 @@ my %credential = (
 );
 
 $nginx->write('ca.pem', $ca);
+$nginx->write('stock.pem', ca('Stock CA'));
 
 for my $name (grep { $credential{$_} } keys %credential) {
     $nginx->write("$name.pem", $credential{$name});
@@ -46,6 +47,9 @@ $nginx->configure(<<"EOC")->start;
              location / { return 200 served; } }
     server { $listen server_name off.test;
              location / { return 200 served; } }
+    server { $listen server_name stock.test;
+             ssl_client_certificate stock.pem; ssl_verify_client on;
+             location / { return 200 served; } }
 EOC
 
 # ask($host, $credential, @paths): the status of each request, on one connection
@@ -53,14 +57,33 @@ EOC
 sub ask {
     my ($host, $name, @path) = @_;
 
+    return curl($name, map { [ "https://$host:$port$_", '--resolve',
+                               "$host:$port:127.0.0.1" ] } @path);
+}
+
+
+# ask_hosts($credential, @hosts): the same for requests to these hosts, on a
+# connection that was made without a name.
+sub ask_hosts {
+    my ($name, @host) = @_;
+
+    return curl($name, map { [ "https://127.0.0.1:$port/", '-H', "Host: $_" ] }
+                       @host);
+}
+
+
+# curl($credential, [ $url, @options ], ...): what these say.
+sub curl {
+    my ($name, @request) = @_;
+
     my @cert = $credential{$name}
         ? ('--cert', $nginx->path("$name.pem"),
            '--key', $nginx->path("$name.key")) : ();
-    my @url = map { ('-o', '/dev/null', "https://$host:$port$_") } @path;
+    my @command = ('curl', map { ('--next', '-sk', '--http3-only',
+        '--max-time', 10, @cert, '-w', '%{http_code} %{num_connects} ',
+        '-o', '/dev/null', @$_) } @request);
 
-    my @command = ('curl', '-sk', '--http3-only', '--max-time', 10,
-        '--resolve', "$host:$port:127.0.0.1", @cert,
-        '-w', '%{http_code} %{num_connects} ', @url);
+    splice @command, 1, 1;
 
     my $said;
 
@@ -94,6 +117,13 @@ is(ask('optional.test', 'none', '/', '/'), '200 200, 1 connected',
 is(ask('optional.test', 'bad', '/'), '200, 1 connected',
    'optional: another CA');
 is(ask('off.test', 'none', '/'), '200, 1 connected', 'off');
+
+# a neighbour with "ssl_verify_client", after a request that passed
+
+is(ask_hosts('good', 'on.test', 'stock.test'), '200 400, 1 connected',
+   'on, then a server that verifies by itself');
+is(ask_hosts('good', 'on.test', 'optional.test'), '200 200, 1 connected',
+   'on, then optional');
 
 $nginx->wait_file('seen.log', qr/^off\.test /);
 

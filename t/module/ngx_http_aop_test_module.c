@@ -6,14 +6,16 @@
 
 /*
  * What other people's modules may do, for the tests: answer a request early,
- * skip the rest of a phase, change the location behind nginx's back.
+ * skip the rest of a phase, change the location behind nginx's back, verify
+ * certificates by a callback of their own.
  *
  *     aop_test answer_post_read | answer_server_rewrite | answer_rewrite
  *              | answer_preaccess | skip_post_read | skip_preaccess
- *              | redirect_post_read | redirect_access ...;
+ *              | redirect_post_read | redirect_access | verify ...;
  *     aop_test_location @name;
  *
- * "redirect" is an internal one, to /redirected.
+ * "redirect" is an internal one, to /redirected.  "verify" finds fault with
+ * every certificate: X509_V_ERR_APPLICATION_VERIFICATION.
  */
 
 
@@ -30,6 +32,7 @@
 #define NGX_HTTP_AOP_TEST_SKIP_PREACCESS         0x0040
 #define NGX_HTTP_AOP_TEST_REDIRECT_POST_READ     0x0080
 #define NGX_HTTP_AOP_TEST_REDIRECT_ACCESS        0x0100
+#define NGX_HTTP_AOP_TEST_VERIFY                 0x0200
 
 
 typedef struct {
@@ -47,8 +50,11 @@ static ngx_int_t ngx_http_aop_test_access_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aop_test_redirect(ngx_http_request_t *r);
 static void ngx_http_aop_test_change_location(ngx_http_request_t *r,
     ngx_str_t *name);
+static int ngx_http_aop_test_cert(ngx_ssl_conn_t *ssl, void *arg);
+static int ngx_http_aop_test_verify(int ok, X509_STORE_CTX *ctx);
 static void *ngx_http_aop_test_create_conf(ngx_conf_t *cf);
 static ngx_int_t ngx_http_aop_test_init(ngx_conf_t *cf);
+static void ngx_http_aop_test_init_server(ngx_http_core_srv_conf_t *cscf);
 
 
 static ngx_conf_bitmask_t  ngx_http_aop_test_does[] = {
@@ -61,6 +67,7 @@ static ngx_conf_bitmask_t  ngx_http_aop_test_does[] = {
     { ngx_string("skip_preaccess"), NGX_HTTP_AOP_TEST_SKIP_PREACCESS },
     { ngx_string("redirect_post_read"), NGX_HTTP_AOP_TEST_REDIRECT_POST_READ },
     { ngx_string("redirect_access"), NGX_HTTP_AOP_TEST_REDIRECT_ACCESS },
+    { ngx_string("verify"), NGX_HTTP_AOP_TEST_VERIFY },
     { ngx_null_string, 0 }
 };
 
@@ -236,6 +243,26 @@ ngx_http_aop_test_change_location(ngx_http_request_t *r, ngx_str_t *name)
 }
 
 
+/* Where Lua's "ssl_certificate_by_lua" sets one, too. */
+
+static int
+ngx_http_aop_test_cert(ngx_ssl_conn_t *ssl, void *arg)
+{
+    SSL_set_verify(ssl, SSL_VERIFY_PEER, ngx_http_aop_test_verify);
+
+    return 1;
+}
+
+
+static int
+ngx_http_aop_test_verify(int ok, X509_STORE_CTX *ctx)
+{
+    X509_STORE_CTX_set_error(ctx, X509_V_ERR_APPLICATION_VERIFICATION);
+
+    return 1;
+}
+
+
 static void *
 ngx_http_aop_test_create_conf(ngx_conf_t *cf)
 {
@@ -248,6 +275,7 @@ ngx_http_aop_test_init(ngx_conf_t *cf)
 {
     ngx_uint_t                  i;
     ngx_http_handler_pt        *h;
+    ngx_http_core_srv_conf_t  **cscfp;
     ngx_http_core_main_conf_t  *cmcf;
 
     static const struct {
@@ -274,5 +302,26 @@ ngx_http_aop_test_init(ngx_conf_t *cf)
         *h = phases[i].handler;
     }
 
+    cscfp = cmcf->servers.elts;
+
+    for (i = 0; i < cmcf->servers.nelts; i++) {
+        ngx_http_aop_test_init_server(cscfp[i]);
+    }
+
     return NGX_OK;
+}
+
+
+static void
+ngx_http_aop_test_init_server(ngx_http_core_srv_conf_t *cscf)
+{
+    ngx_http_ssl_srv_conf_t   *sscf;
+    ngx_http_aop_test_conf_t  *conf;
+
+    conf = cscf->ctx->srv_conf[ngx_http_aop_test_module.ctx_index];
+    sscf = cscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
+
+    if ((conf->does & NGX_HTTP_AOP_TEST_VERIFY) && sscf->ssl.ctx != NULL) {
+        SSL_CTX_set_cert_cb(sscf->ssl.ctx, ngx_http_aop_test_cert, NULL);
+    }
 }
