@@ -12,6 +12,7 @@
 
 #include <openssl/asn1.h>
 #include <openssl/evp.h>
+#include <openssl/x509v3.h>
 
 #include "ngx_aop_cert.h"
 
@@ -206,6 +207,13 @@ ngx_aop_cert_spki(const X509 *x509, unsigned char *digest)
     OPENSSL_free(der);
 
     return rc;
+}
+
+
+int
+ngx_aop_cert_is_ca(X509 *x509)
+{
+    return X509_check_ca(x509) == 1;
 }
 
 

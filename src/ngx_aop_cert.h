@@ -69,6 +69,16 @@ int ngx_aop_cert_crl_digest(const X509_CRL *crl, unsigned char *digest);
 
 
 /*
+ * ngx_aop_cert_is_ca() returns 1 if the certificate says that it is a CA
+ * (basicConstraints, RFC 5280, 4.2.1.9).  OpenSSL also takes a self-signed one
+ * of version 1 for a CA, and what has keyCertSign or Netscape's bit alone; but
+ * those are what many client certificates are like.
+ */
+
+int ngx_aop_cert_is_ca(X509 *x509);
+
+
+/*
  * ngx_aop_cert_time() turns an ASN.1 time into seconds since the epoch.
  * Returns 1, or 0 if it is no valid time; *t is then 0.
  */

@@ -191,7 +191,7 @@ ngx_aop_lint_classify(X509 *x509)
         return NGX_AOP_LINT_CLOUDFLARE;
     }
 
-    if (X509_check_ca(x509) == 0) {
+    if (!ngx_aop_cert_is_ca(x509)) {
         return ngx_aop_cloudflare_origin_ca_name(X509_get_issuer_name(x509))
                ? NGX_AOP_LINT_ORIGIN_CA_LEAF : NGX_AOP_LINT_LEAF;
     }
@@ -214,7 +214,7 @@ ngx_aop_lint_cert(X509 *x509, int auth_level, time_t now,
         ngx_aop_lint_add(found, NGX_AOP_LINT_WEAK, NULL);
     }
 
-    if (X509_check_ca(x509) != 0) {
+    if (ngx_aop_cert_is_ca(x509)) {
         ngx_aop_lint_ca(x509, found);
     }
 
@@ -301,7 +301,7 @@ ngx_aop_lint_anchor(const ngx_aop_policy_t *policy,
         return;
     }
 
-    if (X509_check_ca(anchor->x509) == 0) {
+    if (!ngx_aop_cert_is_ca(anchor->x509)) {
         ngx_aop_lint_add(found, NGX_AOP_LINT_UNASKED, anchor->name);
 
     } else if (!ngx_aop_lint_has_crl(policy, anchor->x509)) {

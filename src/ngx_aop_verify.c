@@ -20,6 +20,7 @@
 
 
 static int ngx_aop_verify_no_memory(unsigned long before);
+static int ngx_aop_verify_wrong_issuer(const ngx_aop_result_t *result);
 static void ngx_aop_verify(const ngx_aop_policy_t *policy, int auth_level,
     X509 *leaf, STACK_OF(X509) *chain, time_t now, X509 *only,
     ngx_aop_result_t *result);
@@ -27,6 +28,7 @@ static int ngx_aop_verify_chain(X509_STORE_CTX *ctx,
     const ngx_aop_policy_t *policy, int auth_level, X509 *leaf,
     STACK_OF(X509) *chain, time_t now, STACK_OF(X509) *trusted);
 static int ngx_aop_verify_callback(int ok, X509_STORE_CTX *ctx);
+static int ngx_aop_verify_issuers(STACK_OF(X509) *chain);
 static void ngx_aop_verify_failed(ngx_aop_result_t *result, X509 *leaf,
     int error);
 static void ngx_aop_verify_passed(ngx_aop_result_t *result,
@@ -51,7 +53,7 @@ ngx_aop_judge(const ngx_aop_policy_t *policy, int auth_level, X509 *leaf,
     ngx_aop_verify(policy, auth_level, leaf, chain, now, NULL, result);
 
     for (i = 0;
-         result->verdict == NGX_AOP_UNTRUSTED && i < policy->nanchors;
+         ngx_aop_verify_wrong_issuer(result) && i < policy->nanchors;
          i++)
     {
         if (!policy->anchors[i].twin) {
@@ -105,6 +107,16 @@ ngx_aop_verify_no_memory(unsigned long before)
     }
 
     return failed;
+}
+
+
+/* Another anchor of the same name may be the right one. */
+
+static int
+ngx_aop_verify_wrong_issuer(const ngx_aop_result_t *result)
+{
+    return result->verdict == NGX_AOP_UNTRUSTED
+           || result->error == X509_V_ERR_INVALID_CA;
 }
 
 
@@ -198,7 +210,9 @@ ngx_aop_verify_chain(X509_STORE_CTX *ctx, const ngx_aop_policy_t *policy,
     error = X509_STORE_CTX_get_error(ctx);
 
     if (rc > 0) {
-        return error;
+        return (error == X509_V_OK)
+               ? ngx_aop_verify_issuers(X509_STORE_CTX_get0_chain(ctx))
+               : error;
     }
 
     if (rc == 0 && error != X509_V_OK && error != X509_V_ERR_UNSPECIFIED) {
@@ -225,14 +239,28 @@ ngx_aop_verify_chain(X509_STORE_CTX *ctx, const ngx_aop_policy_t *policy,
 static int
 ngx_aop_verify_callback(int ok, X509_STORE_CTX *ctx)
 {
-    int                depth;
+    int                depth, error;
     ngx_aop_verdict_e  verdict;
 
     if (ok) {
         return 1;
     }
 
-    verdict = ngx_aop_verdict_from_x509(X509_STORE_CTX_get_error(ctx));
+    error = X509_STORE_CTX_get_error(ctx);
+
+    if (error == X509_V_ERR_UNSPECIFIED) {
+
+        /*
+         * of all that may happen inside OpenSSL, this comes here only if a
+         * certificate has more names than it compares with name constraints
+         */
+
+        X509_STORE_CTX_set_error(ctx,
+                                 X509_V_ERR_UNSUPPORTED_CONSTRAINT_SYNTAX);
+        return 0;
+    }
+
+    verdict = ngx_aop_verdict_from_x509(error);
 
     if (verdict != NGX_AOP_CRL && verdict != NGX_AOP_REVOKED) {
         return 0;
@@ -247,6 +275,26 @@ ngx_aop_verify_callback(int ok, X509_STORE_CTX *ctx)
     X509_STORE_CTX_set_error(ctx, X509_V_OK);
 
     return 1;
+}
+
+
+/*
+ * A client certificate in "aop_ca", or one that a CA has issued, vouches for
+ * itself alone.
+ */
+
+static int
+ngx_aop_verify_issuers(STACK_OF(X509) *chain)
+{
+    int  i;
+
+    for (i = 1; i < sk_X509_num(chain); i++) {
+        if (!ngx_aop_cert_is_ca(sk_X509_value(chain, i))) {
+            return X509_V_ERR_INVALID_CA;
+        }
+    }
+
+    return X509_V_OK;
 }
 
 

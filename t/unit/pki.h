@@ -58,6 +58,7 @@ typedef struct {
     const char   *ext[PKI_FEW];
     const char   *md;               /* NULL: SHA-256 */
     int           rsa;              /* bits; 0: EC P-256 */
+    int           v1;               /* X.509 version 1, without .ext */
 } pki_cert_t;
 
 
@@ -239,7 +240,7 @@ pki_cert(const pki_cert_t *spec, pki_index_t self)
     assert_non_null(signer);
     assert_non_null(md);
 
-    X509_set_version(x509, 2);
+    X509_set_version(x509, spec->v1 ? 0 : 2);
     ASN1_INTEGER_set(X509_get_serialNumber(x509), self);
     pki_name(X509_get_subject_name(x509), spec->name);
     X509_set_issuer_name(x509, X509_get_subject_name(issuer));

@@ -62,6 +62,17 @@ enum {
     NO_CA_LEAF,
     NO_SIGN,
     NO_SIGN_LEAF,
+    V1,
+    V1_LEAF,
+    V1_CA,
+    CERT_SIGN,
+    CERT_SIGN_LEAF,
+    CERT_SIGN_INTER,
+    CERT_SIGN_INTER_LEAF,
+    NETSCAPE,
+    NETSCAPE_LEAF,
+    NAMED,
+    NAMED_LEAF,
     NARROW,
     NARROW_INTER,
     NARROW_LEAF,
@@ -95,6 +106,14 @@ enum {
     NO_CRL_SIGN_LEAF,
     NCERTS
 };
+
+
+/* OpenSSL compares names and constraints up to a product of 2^20 */
+
+#define VERIFY_NAMES  1100
+
+static char  verify_constraints[VERIFY_NAMES * sizeof("permitted;DNS:a,") + 20];
+static char  verify_names[VERIFY_NAMES * sizeof("DNS:a,") + 20];
 
 
 static const pki_cert_t  certs[NCERTS] = {
@@ -160,6 +179,23 @@ static const pki_cert_t  certs[NCERTS] = {
                   .ext = { "basicConstraints=critical,CA:TRUE",
                            "keyUsage=critical,cRLSign" } },
     [NO_SIGN_LEAF] = { .name = "Leaf", .by = NO_SIGN },
+
+    /* what OpenSSL takes for a CA that does not say that it is one */
+
+    [V1] = { .name = "Version 1", .v1 = 1 },
+    [V1_LEAF] = { .name = "Leaf", .by = V1 },
+    [V1_CA] = { .name = "Version 1", .key = V1, .ext = { PKI_CA } },
+    [CERT_SIGN] = { .name = "Sign", .ext = { "keyUsage=keyCertSign" } },
+    [CERT_SIGN_LEAF] = { .name = "Leaf", .by = CERT_SIGN },
+    [CERT_SIGN_INTER] = { .name = "Sign below", .by = ROOT,
+                          .ext = { "keyUsage=keyCertSign" } },
+    [CERT_SIGN_INTER_LEAF] = { .name = "Leaf", .by = CERT_SIGN_INTER },
+    [NETSCAPE] = { .name = "Netscape", .ext = { "nsCertType=sslCA,client" } },
+    [NETSCAPE_LEAF] = { .name = "Leaf", .by = NETSCAPE },
+
+    [NAMED] = { .name = "Named", .ext = { PKI_CA, verify_constraints } },
+    [NAMED_LEAF] = { .name = "Leaf", .by = NAMED, .ext = { verify_names } },
+
     [NARROW] = { .name = "Narrow",
                  .ext = { "basicConstraints=critical,CA:TRUE,pathlen:0",
                           "keyUsage=critical,keyCertSign,cRLSign" } },
@@ -424,6 +460,25 @@ static const verify_case_t  cases[] = {
       .anchors = { ROOT }, .verdict = NGX_AOP_INVALID },
     { "a leaf below a leaf that is an anchor", LEAF_LEAF,
       .anchors = { CLIENT }, .verdict = NGX_AOP_INVALID },
+    { "version 1, self-signed, as its own anchor", V1, .anchors = { V1 } },
+    { "a leaf below version 1", V1_LEAF, .anchors = { V1 },
+      .verdict = NGX_AOP_INVALID },
+    { "a leaf below version 1, sent along", V1_LEAF, { V1 },
+      .anchors = { V1 }, .verdict = NGX_AOP_INVALID },
+    { "a leaf below version 1, a CA of the same key too", V1_LEAF,
+      .anchors = { V1, V1_CA }, .anchor = V1_CA },
+    { "a leaf below version 1, a CA of the same key first", V1_LEAF,
+      .anchors = { V1_CA, V1 } },
+    { "a leaf below keyCertSign alone", CERT_SIGN_LEAF,
+      .anchors = { CERT_SIGN }, .verdict = NGX_AOP_INVALID },
+    { "a leaf below a leaf with keyCertSign", CERT_SIGN_INTER_LEAF,
+      { CERT_SIGN_INTER }, .anchors = { ROOT }, .verdict = NGX_AOP_INVALID },
+    { "a leaf with keyCertSign", CERT_SIGN_INTER, .anchors = { ROOT },
+      .verdict = NGX_AOP_PURPOSE },
+    { "a leaf below Netscape's bit alone", NETSCAPE_LEAF,
+      .anchors = { NETSCAPE }, .verdict = NGX_AOP_INVALID },
+    { "Netscape's bit, as its own anchor", NETSCAPE,
+      .anchors = { NETSCAPE } },
     { "CA:FALSE", NO_CA_LEAF, { NO_CA }, .anchors = { ROOT },
       .verdict = NGX_AOP_INVALID },
     { "a CA that may not sign", NO_SIGN_LEAF, { NO_SIGN },
@@ -677,9 +732,27 @@ static const verify_case_t  cases[] = {
 };
 
 
+static void
+verify_write_names(char *text, const char *field, const char *name)
+{
+    int  i;
+
+    strcpy(text, field);
+
+    for (i = 0; i < VERIFY_NAMES; i++) {
+        strcat(text, i ? "," : "=");
+        strcat(text, name);
+    }
+}
+
+
 static int
 verify_setup(void **state)
 {
+    verify_write_names(verify_constraints, "nameConstraints",
+                       "permitted;DNS:a");
+    verify_write_names(verify_names, "subjectAltName", "DNS:a");
+
     pki_certs(certs, NCERTS);
     pki_crls(crls, NCRLS);
 
@@ -976,6 +1049,27 @@ verify_mixed(void **state)
 }
 
 
+/* It is the certificate's fault, not that of this machine. */
+
+static void
+verify_many_names(void **state)
+{
+    ngx_aop_result_t   result;
+    ngx_aop_policy_t  *policy;
+
+    policy = ngx_aop_policy_new(1);
+    assert_non_null(policy);
+    assert_int_equal(ngx_aop_policy_add_anchor(policy, pki.cert[NAMED], NULL),
+                     1);
+    assert_int_equal(ngx_aop_policy_seal(policy), 1);
+
+    ngx_aop_judge(policy, 0, pki.cert[NAMED_LEAF], NULL, PKI_NOW, &result);
+    verify_verdict(&result, NGX_AOP_INVALID);
+
+    ngx_aop_policy_free(policy);
+}
+
+
 /* No chain and an empty one are the same. */
 
 static void
@@ -1161,6 +1255,7 @@ main(void)
 
     unit_cases(cases, verify_case);
     unit_case("all of these mixed", verify_mixed, NULL);
+    unit_case("too many names", verify_many_names, NULL);
     unit_case("an empty chain", verify_empty_chain, NULL);
     unit_case("what is presented is borrowed", verify_borrows, NULL);
     unit_case("one bit changed", verify_tampered, NULL);
