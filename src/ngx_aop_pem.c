@@ -35,6 +35,8 @@ static int ngx_aop_pem_blocks(ngx_aop_pem_t *pem, BIO *bio, int count);
 static int ngx_aop_pem_empty(ngx_aop_pem_t *pem, const char *what);
 static int ngx_aop_pem_block(ngx_aop_pem_t *pem, const char *name,
     const unsigned char *der, long len);
+static int ngx_aop_pem_add_trusted(ngx_aop_pem_t *pem,
+    const unsigned char *der, long len);
 static int ngx_aop_pem_add_cert(ngx_aop_pem_t *pem, const unsigned char *der,
     long len);
 static int ngx_aop_pem_add_crl(ngx_aop_pem_t *pem, const unsigned char *der,
@@ -232,7 +234,7 @@ ngx_aop_pem_blocks(ngx_aop_pem_t *pem, BIO *bio, int count)
 
         rc = ngx_aop_pem_block(pem, name, der, len);
 
-        if (!rc) {
+        if (!rc && pem->err[0] == '\0') {
             ngx_aop_pem_broken(pem, name, n);
         }
 
@@ -287,10 +289,13 @@ ngx_aop_pem_block(ngx_aop_pem_t *pem, const char *name,
     const unsigned char *der, long len)
 {
     if (strcmp(name, PEM_STRING_X509) == 0
-        || strcmp(name, PEM_STRING_X509_OLD) == 0
-        || strcmp(name, PEM_STRING_X509_TRUSTED) == 0)
+        || strcmp(name, PEM_STRING_X509_OLD) == 0)
     {
         return ngx_aop_pem_add_cert(pem, der, len);
+    }
+
+    if (strcmp(name, PEM_STRING_X509_TRUSTED) == 0) {
+        return ngx_aop_pem_add_trusted(pem, der, len);
     }
 
     if (strcmp(name, PEM_STRING_X509_CRL) == 0) {
@@ -310,9 +315,41 @@ ngx_aop_pem_block(ngx_aop_pem_t *pem, const char *name,
 
 
 /*
- * d2i_X509() leaves the trust settings of a TRUSTED CERTIFICATE unread: being
- * named in the configuration is the trust.
+ * Being named in the configuration is the trust, unless the certificate's own
+ * trust settings say the contrary.  They are not kept: d2i_X509() leaves them
+ * unread.
  */
+
+static int
+ngx_aop_pem_add_trusted(ngx_aop_pem_t *pem, const unsigned char *der,
+    long len)
+{
+    int                   trust;
+    X509                 *x509;
+    const unsigned char  *p;
+
+    p = der;
+
+    x509 = d2i_X509_AUX(NULL, &p, len);
+    if (x509 == NULL) {
+        return 0;
+    }
+
+    trust = X509_check_trust(x509, X509_TRUST_SSL_CLIENT, 0);
+
+    X509_free(x509);
+
+    if (trust == X509_TRUST_REJECTED) {
+        snprintf(pem->err, sizeof(pem->err),
+                 "the trust settings of a TRUSTED CERTIFICATE reject TLS "
+                 "client authentication (remove them with \"openssl x509\" "
+                 "if they are not meant)");
+        return 0;
+    }
+
+    return ngx_aop_pem_add_cert(pem, der, len);
+}
+
 
 static int
 ngx_aop_pem_add_cert(ngx_aop_pem_t *pem, const unsigned char *der, long len)

@@ -105,6 +105,13 @@ static const pem_case_t  cases[] = {
       END("RSA PRIVATE KEY") "{root}", .certs = 1, .keys = 1 },
     { "X509 CERTIFICATE", "{old}", .certs = 1 },
     { "TRUSTED CERTIFICATE", "{trusted}", .certs = 1 },
+    { "TRUSTED CERTIFICATE, not for servers", "{rejectedelse}", .certs = 1 },
+    { "TRUSTED CERTIFICATE, not for clients", "{root}{rejected}",
+      .err = "the trust settings of a TRUSTED CERTIFICATE reject TLS client" },
+    { "TRUSTED CERTIFICATE, not for any", "{rejectedany}",
+      .err = "the trust settings of a TRUSTED CERTIFICATE reject TLS client" },
+    { "TRUSTED CERTIFICATE, for servers only", "{trustedelse}",
+      .err = "the trust settings of a TRUSTED CERTIFICATE reject TLS client" },
     { "another block between", "{root}{public}{leaf}", .certs = 2 },
 
     { "text before", "Subject: CN = Root\n\n{root}", .certs = 1 },
@@ -304,15 +311,22 @@ pem_put_block(BIO *out, const char *label, long less)
 
 
 static void
-pem_put_trusted(BIO *out)
+pem_put_trusted(BIO *out, int trust, int reject)
 {
     X509  *x509;
 
     x509 = X509_dup(pki.cert[ROOT]);
     assert_non_null(x509);
 
-    assert_int_equal(X509_add1_trust_object(x509,
-                                         OBJ_nid2obj(NID_client_auth)), 1);
+    if (trust != NID_undef) {
+        assert_int_equal(X509_add1_trust_object(x509, OBJ_nid2obj(trust)), 1);
+    }
+
+    if (reject != NID_undef) {
+        assert_int_equal(X509_add1_reject_object(x509, OBJ_nid2obj(reject)),
+                         1);
+    }
+
     assert_int_equal(PEM_write_bio_X509_AUX(out, x509), 1);
 
     X509_free(x509);
@@ -376,7 +390,19 @@ pem_piece(BIO *out, const char *name, size_t len)
         pem_put_block(out, PEM_STRING_X509, 10);
 
     } else if (is("trusted")) {
-        pem_put_trusted(out);
+        pem_put_trusted(out, NID_client_auth, NID_undef);
+
+    } else if (is("rejected")) {
+        pem_put_trusted(out, NID_undef, NID_client_auth);
+
+    } else if (is("rejectedany")) {
+        pem_put_trusted(out, NID_client_auth, NID_anyExtendedKeyUsage);
+
+    } else if (is("rejectedelse")) {
+        pem_put_trusted(out, NID_undef, NID_server_auth);
+
+    } else if (is("trustedelse")) {
+        pem_put_trusted(out, NID_server_auth, NID_undef);
 
     } else if (is("half")) {
         pem_put_damaged(out, 200, 0);
