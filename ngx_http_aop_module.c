@@ -412,6 +412,7 @@ ngx_http_aop_create_srv_conf(ngx_conf_t *cf)
     conf->verify_depth = NGX_CONF_UNSET;
     conf->session_timeout = NGX_CONF_UNSET;
     conf->expiry = NGX_CONF_UNSET_PTR;
+    conf->auth_level = -1;
 
     return conf;
 }

@@ -5,9 +5,9 @@
 
 
 /*
- * What a certificate is judged by: anchors, CRLs, pins and depth, held as one
- * immutable object.  Equal content has an equal digest; the system's roots
- * are never part of it.
+ * What a certificate is judged by: anchors, CRLs, pins, depth and security
+ * level, held as one immutable object.  Equal content has an equal digest; the
+ * system's roots are never part of it.
  */
 
 
@@ -254,7 +254,7 @@ ngx_aop_policy_hash(ngx_aop_policy_t *policy)
 {
     int          ok;
     size_t       i;
-    uint64_t     head[4];
+    uint64_t     head[5];
     EVP_MD_CTX  *md;
 
     md = EVP_MD_CTX_new();
@@ -266,6 +266,7 @@ ngx_aop_policy_hash(ngx_aop_policy_t *policy)
     head[1] = policy->npins;
     head[2] = policy->crls ? sk_X509_CRL_num(policy->crls) : 0;
     head[3] = policy->depth;
+    head[4] = policy->auth_level;
 
     ok = EVP_DigestInit_ex(md, EVP_sha256(), NULL)
          && EVP_DigestUpdate(md, head, sizeof(head));

@@ -42,6 +42,10 @@ typedef struct {
     STACK_OF(X509_CRL)   *crls;                 /* owned, NULL if none */
     int                   depth;
 
+    /* OpenSSL's security level, 0 unless set before the seal */
+
+    int                   auth_level;
+
     X509_STORE           *store;                /* owned, made by the seal */
     unsigned char         digest[NGX_AOP_DIGEST];
 } ngx_aop_policy_t;

@@ -91,6 +91,9 @@ typedef struct {
     /* "aop" directives of the server's locations */
     ngx_array_t                *locations;  /* of ngx_http_aop_mode_t * */
 
+    /* OpenSSL's security level of its handshakes; -1 if it has none */
+    ngx_int_t                   auth_level;
+
     /* set after the configuration was read; NULL: the server is all "off" */
     const ngx_aop_policy_t     *policy;
 

@@ -6,8 +6,9 @@
 
 /*
  * The policy of a server: what "aop_ca", "aop_crl", "aop_pin" and
- * "aop_verify_depth" say, as one object.  Servers that say the same share it,
- * so that a pointer tells whether they ask the same question.
+ * "aop_verify_depth" say, and the security level of "ssl_ciphers", as one
+ * object.  Servers that say the same share it, so that a pointer tells whether
+ * they ask the same question.
  */
 
 
@@ -79,6 +80,8 @@ ngx_http_aop_policy_make(ngx_http_aop_srv_conf_t *ascf)
     if (policy == NULL) {
         return NULL;
     }
+
+    policy->auth_level = ascf->auth_level;
 
     if (ngx_http_aop_policy_fill(policy, ascf) != NGX_OK
         || !ngx_aop_policy_seal(policy))

@@ -26,9 +26,8 @@ static void ngx_http_aop_record_result(ngx_ssl_conn_t *ssl,
     ngx_uint_t handshake, ngx_aop_result_t *result);
 static ngx_uint_t ngx_http_aop_record_resumed(ngx_ssl_conn_t *ssl,
     const ngx_aop_policy_t *policy, X509 *leaf, ngx_aop_result_t *result);
-static void ngx_http_aop_record_verify(ngx_ssl_conn_t *ssl,
-    const ngx_aop_policy_t *policy, X509 *leaf, STACK_OF(X509) *chain,
-    ngx_aop_result_t *result);
+static void ngx_http_aop_record_verify(const ngx_aop_policy_t *policy,
+    X509 *leaf, STACK_OF(X509) *chain, ngx_aop_result_t *result);
 static ngx_int_t ngx_http_aop_record_print(ngx_http_aop_record_t *record,
     X509 *leaf, ngx_aop_cert_fact_e fact);
 
@@ -169,7 +168,7 @@ ngx_http_aop_record_result(ngx_ssl_conn_t *ssl, const ngx_aop_policy_t *policy,
         result->verdict = NGX_AOP_NONE;
 
     } else if (!ngx_http_aop_record_resumed(ssl, policy, leaf, result)) {
-        ngx_http_aop_record_verify(ssl, policy, leaf, chain, result);
+        ngx_http_aop_record_verify(policy, leaf, chain, result);
     }
 
     if (!handshake
@@ -204,14 +203,14 @@ ngx_http_aop_record_resumed(ngx_ssl_conn_t *ssl,
 
 
 static void
-ngx_http_aop_record_verify(ngx_ssl_conn_t *ssl, const ngx_aop_policy_t *policy,
-    X509 *leaf, STACK_OF(X509) *chain, ngx_aop_result_t *result)
+ngx_http_aop_record_verify(const ngx_aop_policy_t *policy, X509 *leaf,
+    STACK_OF(X509) *chain, ngx_aop_result_t *result)
 {
     ngx_uint_t  hit;
 
     hit = ngx_aop_cache_judge(&ngx_http_aop_cache, policy,
-                              SSL_get_security_level(ssl), leaf, chain,
-                              ngx_time(), result);
+                              policy->auth_level, leaf, chain, ngx_time(),
+                              result);
 
     ngx_http_aop_count_cache(hit);
 }

@@ -14,6 +14,10 @@
 #include "ngx_http_aop.h"
 
 
+static void ngx_http_aop_servers_level(ngx_http_core_main_conf_t *cmcf);
+static ngx_int_t ngx_http_aop_address_level(ngx_http_conf_addr_t *addr,
+    ngx_int_t level);
+static ngx_uint_t ngx_http_aop_address_tls(ngx_http_conf_addr_t *addr);
 static ngx_int_t ngx_http_aop_server_init(ngx_conf_t *cf,
     ngx_http_core_srv_conf_t *cscf);
 static ngx_uint_t ngx_http_aop_server_uses(ngx_http_core_srv_conf_t *cscf);
@@ -47,6 +51,8 @@ ngx_http_aop_servers_init(ngx_conf_t *cf)
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
     cscfp = cmcf->servers.elts;
 
+    ngx_http_aop_servers_level(cmcf);
+
     for (s = 0; s < cmcf->servers.nelts; s++) {
         if (ngx_http_aop_server_init(cf, cscfp[s]) != NGX_OK) {
             return NGX_ERROR;
@@ -70,6 +76,97 @@ ngx_http_aop_servers_init(ngx_conf_t *cf)
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * The security level is part of a policy.  Where no handshake will ask for it
+ * any level does: one that makes no policy of its own.
+ */
+
+static void
+ngx_http_aop_servers_level(ngx_http_core_main_conf_t *cmcf)
+{
+    ngx_int_t                    level;
+    ngx_uint_t                   p, a, s;
+    ngx_http_conf_port_t        *port;
+    ngx_http_conf_addr_t        *addr;
+    ngx_http_aop_srv_conf_t     *ascf;
+    ngx_http_core_srv_conf_t   **cscfp;
+
+    level = 0;
+
+    if (cmcf->ports != NULL) {
+        port = cmcf->ports->elts;
+
+        for (p = 0; p < cmcf->ports->nelts; p++) {
+            addr = port[p].addrs.elts;
+
+            for (a = 0; a < port[p].addrs.nelts; a++) {
+                level = ngx_http_aop_address_level(&addr[a], level);
+            }
+        }
+    }
+
+    cscfp = cmcf->servers.elts;
+
+    for (s = 0; s < cmcf->servers.nelts; s++) {
+        ascf = cscfp[s]->ctx->srv_conf[ngx_http_aop_module.ctx_index];
+
+        if (ascf->auth_level == -1) {
+            ascf->auth_level = level;
+        }
+    }
+}
+
+
+/*
+ * A server without an SSL_CTX of its own has that of each address's default
+ * server: the strictest of them counts, wherever it is asked for.  Returns the
+ * last level there is, or the one given.
+ */
+
+static ngx_int_t
+ngx_http_aop_address_level(ngx_http_conf_addr_t *addr, ngx_int_t level)
+{
+    ngx_uint_t                  s;
+    ngx_http_ssl_srv_conf_t    *sscf, *dsscf;
+    ngx_http_aop_srv_conf_t    *ascf;
+    ngx_http_core_srv_conf_t  **cscfp;
+
+    if (!ngx_http_aop_address_tls(addr)) {
+        return level;
+    }
+
+    dsscf = addr->default_server->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
+    cscfp = addr->servers.elts;
+
+    for (s = 0; s < addr->servers.nelts; s++) {
+        ascf = cscfp[s]->ctx->srv_conf[ngx_http_aop_module.ctx_index];
+        sscf = cscfp[s]->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
+
+        if (sscf->ssl.ctx == NULL) {
+            sscf = dsscf;
+        }
+
+        if (sscf->ssl.ctx != NULL) {
+            level = SSL_CTX_get_security_level(sscf->ssl.ctx);
+            ascf->auth_level = ngx_max(ascf->auth_level, level);
+        }
+    }
+
+    return level;
+}
+
+
+static ngx_uint_t
+ngx_http_aop_address_tls(ngx_http_conf_addr_t *addr)
+{
+    ngx_http_ssl_srv_conf_t  *sscf;
+
+    sscf = addr->default_server->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
+
+    return ngx_http_aop_listens_tls(addr) || ngx_http_aop_ssl_enabled(sscf);
 }
 
 
@@ -224,12 +321,10 @@ static ngx_int_t
 ngx_http_aop_address_init(ngx_conf_t *cf, ngx_http_conf_addr_t *addr)
 {
     ngx_uint_t                  s, tls, uses;
-    ngx_http_ssl_srv_conf_t    *sscf;
     ngx_http_aop_srv_conf_t    *ascf;
     ngx_http_core_srv_conf_t  **cscfp;
 
-    sscf = addr->default_server->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
-    tls = ngx_http_aop_listens_tls(addr) || ngx_http_aop_ssl_enabled(sscf);
+    tls = ngx_http_aop_address_tls(addr);
 
     uses = 0;
     cscfp = addr->servers.elts;

@@ -293,6 +293,40 @@ policy_all_differ(void **state)
 }
 
 
+/* Depth and security level are two numbers side by side. */
+
+static void
+policy_levels(void **state)
+{
+    int                depth, level, n, i;
+    ngx_aop_policy_t  *policy[4];
+
+    n = 0;
+
+    for (depth = 0; depth < 2; depth++) {
+        for (level = 0; level < 2; level++) {
+            policy[n] = ngx_aop_policy_new(depth);
+            assert_non_null(policy[n]);
+
+            policy[n]->auth_level = level;
+
+            assert_true(policy_fill(policy[n], &cases[0].content));
+
+            for (i = 0; i < n; i++) {
+                assert_memory_not_equal(policy[i]->digest, policy[n]->digest,
+                                        NGX_AOP_DIGEST);
+            }
+
+            n++;
+        }
+    }
+
+    for (i = 0; i < n; i++) {
+        ngx_aop_policy_free(policy[i]);
+    }
+}
+
+
 /* The same 32 bytes as a pin of a certificate and of a key. */
 
 static void
@@ -579,6 +613,7 @@ main(void)
 
     unit_cases(cases, policy_case);
     unit_case("all others differ too", policy_all_differ, NULL);
+    unit_case("the security level", policy_levels, NULL);
     unit_case("the kind of a pin", policy_pin_kind, NULL);
     unit_case("duplicates are passed over", policy_duplicates, NULL);
     unit_case("anchors are sorted", policy_sorted, NULL);
