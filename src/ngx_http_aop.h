@@ -44,6 +44,19 @@
 #endif
 
 
+/*
+ * Some patch OpenSSL to let a get_session callback wait: it then returns what
+ * this function does, which is not a session.
+ */
+
+extern SSL_SESSION *SSL_magic_pending_session_ptr(void)
+    __attribute__((weak));
+
+#define ngx_http_aop_session_pending(session)                                 \
+    (SSL_magic_pending_session_ptr != NULL                                    \
+     && (session) == SSL_magic_pending_session_ptr())
+
+
 /* in a directive: each request has a mode of its own */
 
 #define NGX_HTTP_AOP_VARIABLE  NGX_AOP_MODES

@@ -8,11 +8,13 @@
  * Which TLS sessions may be resumed.  Where the server that nginx is going to
  * select uses the module: only one that was stamped "ok" under the same
  * policy.  Where it does not: any but those that were stamped.  All others
- * fall back to a full handshake; a handshake is never failed here.
+ * fall back to a full handshake; a handshake is never failed here.  What its
+ * own server would not resume is not kept in a session cache either.
  *
  * OpenSSL decides on a session before nginx knows the server, and by the
  * callbacks of the SSL_CTX that the connection was made with: that of the
- * default server of the address.  So the name is read from the ClientHello.
+ * default server of the address.  So the name is read from the ClientHello,
+ * and from the session, of which OpenSSL tells nginx up to TLS 1.2.
  */
 
 
@@ -22,10 +24,15 @@
 
 typedef SSL_SESSION *(*ngx_http_aop_get_session_pt)(ngx_ssl_conn_t *ssl,
     const unsigned char *id, int len, int *copy);
+typedef int (*ngx_http_aop_new_session_pt)(ngx_ssl_conn_t *ssl,
+    SSL_SESSION *session);
 
+
+/* Who was asked before us, or NULL. */
 
 typedef struct {
-    ngx_http_aop_get_session_pt  get;   /* who was asked before us, or NULL */
+    ngx_http_aop_get_session_pt  get;
+    ngx_http_aop_new_session_pt  new;
 } ngx_http_aop_session_ctx_t;
 
 
@@ -34,10 +41,16 @@ static SSL_TICKET_RETURN ngx_http_aop_session_ticket(ngx_ssl_conn_t *ssl,
     SSL_TICKET_STATUS status, void *arg);
 static SSL_SESSION *ngx_http_aop_session_get(ngx_ssl_conn_t *ssl,
     const unsigned char *id, int len, int *copy);
+static int ngx_http_aop_session_new(ngx_ssl_conn_t *ssl,
+    SSL_SESSION *session);
 static ngx_uint_t ngx_http_aop_session_usable(ngx_ssl_conn_t *ssl,
     SSL_SESSION *session);
+static ngx_uint_t ngx_http_aop_session_permits(
+    ngx_http_core_srv_conf_t *cscf, SSL_SESSION *session);
 static ngx_http_core_srv_conf_t *ngx_http_aop_session_server(
     ngx_ssl_conn_t *ssl);
+static ngx_http_core_srv_conf_t *ngx_http_aop_session_made_for(
+    ngx_ssl_conn_t *ssl, SSL_SESSION *session);
 static ngx_int_t ngx_http_aop_session_name(ngx_ssl_conn_t *ssl, u_char *buf,
     ngx_str_t *name);
 static ngx_int_t ngx_http_aop_session_normalize(u_char *buf, const u_char *p,
@@ -77,6 +90,7 @@ ngx_http_aop_session_arm(ngx_conf_t *cf, SSL_CTX *ctx)
     }
 
     sctx->get = SSL_CTX_sess_get_get_cb(ctx);
+    sctx->new = SSL_CTX_sess_get_new_cb(ctx);
 
     if (SSL_CTX_set_ex_data(ctx, ngx_http_aop_session_index, sctx) == 0
         || SSL_CTX_set_session_ticket_cb(ctx, NULL,
@@ -88,6 +102,10 @@ ngx_http_aop_session_arm(ngx_conf_t *cf, SSL_CTX *ctx)
 
     if (sctx->get != NULL) {
         SSL_CTX_sess_set_get_cb(ctx, ngx_http_aop_session_get);
+    }
+
+    if (sctx->new != NULL) {
+        SSL_CTX_sess_set_new_cb(ctx, ngx_http_aop_session_new);
     }
 
     /* OpenSSL's own cache answers without asking anybody */
@@ -144,7 +162,10 @@ ngx_http_aop_session_get(ngx_ssl_conn_t *ssl, const unsigned char *id,
 
     session = sctx->get(ssl, id, len, copy);
 
-    if (session == NULL || ngx_http_aop_session_usable(ssl, session)) {
+    if (session == NULL
+        || ngx_http_aop_session_pending(session)
+        || ngx_http_aop_session_usable(ssl, session))
+    {
         return session;
     }
 
@@ -158,38 +179,61 @@ ngx_http_aop_session_get(ngx_ssl_conn_t *ssl, const unsigned char *id,
 }
 
 
+/*
+ * OpenSSL asks to store every session, also one whose certificate failed or
+ * never came: that would only take the place of a good one.  One that comes of
+ * another, which was resumed, is as good as that.  There c->data may be a
+ * request already: with early data the handshake ends after it has begun.
+ */
+
+static int
+ngx_http_aop_session_new(ngx_ssl_conn_t *ssl, SSL_SESSION *session)
+{
+    ngx_connection_t            *c;
+    ngx_http_connection_t       *hc;
+    ngx_http_core_srv_conf_t    *cscf;
+    ngx_http_aop_session_ctx_t  *sctx;
+
+    c = ngx_ssl_get_connection(ssl);
+
+    if (!SSL_session_reused(ssl)) {
+        hc = c->data;
+
+        cscf = ngx_http_get_module_srv_conf(hc->conf_ctx,
+                                            ngx_http_core_module);
+
+        if (!ngx_http_aop_session_permits(cscf, session)) {
+            return 0;
+        }
+    }
+
+    sctx = SSL_CTX_get_ex_data(c->ssl->session_ctx,
+                               ngx_http_aop_session_index);
+
+    return sctx->new(ssl, session);
+}
+
+
+/*
+ * Up to TLS 1.2 it depends on the version of nginx which of the two names
+ * selects the server: so both servers have to agree.
+ */
+
 static ngx_uint_t
 ngx_http_aop_session_usable(ngx_ssl_conn_t *ssl, SSL_SESSION *session)
 {
-    ngx_uint_t                 usable;
-    ngx_aop_stamp_e            rc;
-    ngx_aop_stamp_t            stamp;
-    ngx_http_aop_record_t     *record;
-    ngx_http_aop_srv_conf_t   *ascf;
-    ngx_http_ssl_srv_conf_t   *sscf;
-    ngx_http_core_srv_conf_t  *cscf;
+    ngx_uint_t              usable;
+    ngx_http_aop_record_t  *record;
 
-    usable = 0;
+    usable = ngx_http_aop_session_permits(ngx_http_aop_session_server(ssl),
+                                          session);
 
-    cscf = ngx_http_aop_session_server(ssl);
-
-    if (cscf != NULL) {
-        ascf = cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
-        sscf = cscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
-
-        rc = ngx_aop_stamp_read(session, &stamp);
-
-        if (ascf->policy == NULL) {
-            usable = (rc == NGX_AOP_STAMP_NONE);
-
-        } else if (rc == NGX_AOP_STAMP_READ && sscf->verify == 0) {
-
-            /* "ssl_verify_client" would take our result for its own */
-
-            usable = ngx_aop_stamp_resumable(&stamp, ascf->policy,
-                                             ascf->session_timeout,
-                                             ngx_time());
-        }
+    if (usable
+        && SSL_SESSION_get_protocol_version(session) < TLS1_3_VERSION)
+    {
+        usable = ngx_http_aop_session_permits(
+                             ngx_http_aop_session_made_for(ssl, session),
+                             session);
     }
 
     if (!usable) {
@@ -204,7 +248,38 @@ ngx_http_aop_session_usable(ngx_ssl_conn_t *ssl, SSL_SESSION *session)
 }
 
 
-/* The server that nginx is going to select; NULL if that cannot be told. */
+static ngx_uint_t
+ngx_http_aop_session_permits(ngx_http_core_srv_conf_t *cscf,
+    SSL_SESSION *session)
+{
+    ngx_aop_stamp_e           rc;
+    ngx_aop_stamp_t           stamp;
+    ngx_http_aop_srv_conf_t  *ascf;
+    ngx_http_ssl_srv_conf_t  *sscf;
+
+    if (cscf == NULL) {
+        return 0;
+    }
+
+    ascf = cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
+    sscf = cscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
+
+    rc = ngx_aop_stamp_read(session, &stamp);
+
+    if (ascf->policy == NULL) {
+        return rc == NGX_AOP_STAMP_NONE;
+    }
+
+    /* "ssl_verify_client" would take our result for its own */
+
+    return rc == NGX_AOP_STAMP_READ
+           && sscf->verify == 0
+           && ngx_aop_stamp_resumable(&stamp, ascf->policy,
+                                      ascf->session_timeout, ngx_time());
+}
+
+
+/* The server that the ClientHello names; NULL if that cannot be told. */
 
 static ngx_http_core_srv_conf_t *
 ngx_http_aop_session_server(ngx_ssl_conn_t *ssl)
@@ -224,8 +299,44 @@ ngx_http_aop_session_server(ngx_ssl_conn_t *ssl)
         return NULL;
     }
 
-    if (rc == NGX_DECLINED || hc->addr_conf->virtual_names == NULL) {
+    if (rc == NGX_DECLINED) {
         return hc->addr_conf->default_server;
+    }
+
+    return ngx_http_aop_session_find(hc->addr_conf, &name);
+}
+
+
+/*
+ * The server that the session's own name selects.  Once the session is
+ * resumed, that name is what SSL_get_servername() returns.
+ */
+
+static ngx_http_core_srv_conf_t *
+ngx_http_aop_session_made_for(ngx_ssl_conn_t *ssl, SSL_SESSION *session)
+{
+    size_t                  len;
+    u_char                  buf[NGX_HTTP_AOP_NAME_LEN];
+    ngx_str_t               name;
+    const char             *p;
+    ngx_connection_t       *c;
+    ngx_http_connection_t  *hc;
+
+    c = ngx_ssl_get_connection(ssl);
+    hc = c->data;
+
+    p = SSL_SESSION_get0_hostname(session);
+
+    if (p == NULL) {
+        return hc->addr_conf->default_server;
+    }
+
+    len = ngx_strlen(p);
+
+    if (ngx_http_aop_session_normalize(buf, (const u_char *) p, len, &name)
+        != NGX_OK)
+    {
+        return NULL;
     }
 
     return ngx_http_aop_session_find(hc->addr_conf, &name);
@@ -256,7 +367,7 @@ ngx_http_aop_session_name(ngx_ssl_conn_t *ssl, u_char *buf, ngx_str_t *name)
 
     n = p[3] << 8 | p[4];
 
-    if (n == 0 || n > len - 5 || n > NGX_HTTP_AOP_NAME_LEN) {
+    if (n > len - 5) {
         return NGX_ERROR;
     }
 
@@ -270,6 +381,10 @@ ngx_http_aop_session_normalize(u_char *buf, const u_char *p, size_t len,
 {
     u_char  ch;
     size_t  i;
+
+    if (len == 0 || len > NGX_HTTP_AOP_NAME_LEN) {
+        return NGX_ERROR;
+    }
 
     for (i = 0; i < len; i++) {
         ch = ngx_tolower(p[i]);
@@ -301,6 +416,10 @@ static ngx_http_core_srv_conf_t *
 ngx_http_aop_session_find(ngx_http_addr_conf_t *addr, ngx_str_t *name)
 {
     ngx_http_core_srv_conf_t  *cscf;
+
+    if (addr->virtual_names == NULL) {
+        return addr->default_server;
+    }
 
     cscf = ngx_hash_find_combined(&addr->virtual_names->names,
                                   ngx_hash_key(name->data, name->len),
