@@ -116,6 +116,9 @@ typedef struct {
 
     /* some location is less strict than the server */
     unsigned                    relaxed:1;
+
+    /* its SSL_CTX asks for a certificate */
+    unsigned                    asks:1;
 } ngx_http_aop_srv_conf_t;
 
 
@@ -253,6 +256,15 @@ void ngx_http_aop_peer(ngx_http_request_t *r, ngx_http_aop_peer_t *peer);
 
 ngx_int_t ngx_http_aop_tls_arm(ngx_conf_t *cf, SSL_CTX *ctx,
     const ngx_aop_policy_t *policy);
+
+
+/*
+ * ngx_http_aop_tls_names() takes the list of CA names from an SSL_CTX that has
+ * been armed for all servers, where it is too long for a handshake.  It
+ * returns how many there were then, else 0; -1 if memory is short.
+ */
+
+ngx_int_t ngx_http_aop_tls_names(SSL_CTX *ctx);
 
 
 /*

@@ -27,6 +27,8 @@ static ngx_uint_t ngx_http_aop_mode_relaxed(const ngx_http_aop_mode_t *server,
     const ngx_http_aop_mode_t *location);
 static ngx_int_t ngx_http_aop_server_stock(ngx_conf_t *cf,
     ngx_http_core_srv_conf_t *cscf);
+static ngx_int_t ngx_http_aop_server_names(ngx_conf_t *cf,
+    ngx_http_core_srv_conf_t *cscf);
 static ngx_int_t ngx_http_aop_address_init(ngx_conf_t *cf,
     ngx_http_conf_addr_t *addr);
 static ngx_int_t ngx_http_aop_address_arm(ngx_conf_t *cf,
@@ -72,6 +74,12 @@ ngx_http_aop_servers_init(ngx_conf_t *cf)
             if (ngx_http_aop_address_init(cf, &addr[a]) != NGX_OK) {
                 return NGX_ERROR;
             }
+        }
+    }
+
+    for (s = 0; s < cmcf->servers.nelts; s++) {
+        if (ngx_http_aop_server_names(cf, cscfp[s]) != NGX_OK) {
+            return NGX_ERROR;
         }
     }
 
@@ -317,6 +325,43 @@ ngx_http_aop_server_stock(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
 }
 
 
+/* Once all servers that share its SSL_CTX have added the names of theirs. */
+
+static ngx_int_t
+ngx_http_aop_server_names(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
+{
+    ngx_int_t                 n;
+    ngx_http_ssl_srv_conf_t  *sscf;
+    ngx_http_aop_srv_conf_t  *ascf;
+
+    ascf = cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
+    sscf = cscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
+
+    if (!ascf->asks) {
+        return NGX_OK;
+    }
+
+    n = ngx_http_aop_tls_names(sscf->ssl.ctx);
+
+    if (n == -1) {
+        ngx_ssl_error(NGX_LOG_EMERG, cf->log, 0,
+                      "cannot set the CA names of \"aop_ca\"");
+        return NGX_ERROR;
+    }
+
+    if (n > 0) {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "too many CA names for a TLS handshake in the server in "
+                      "%s:%ui: none of the %i are sent, clients choose their "
+                      "certificate without them (name fewer certificates in "
+                      "\"aop_ca\")",
+                      cscf->file_name, cscf->line, n);
+    }
+
+    return NGX_OK;
+}
+
+
 static ngx_int_t
 ngx_http_aop_address_init(ngx_conf_t *cf, ngx_http_conf_addr_t *addr)
 {
@@ -388,6 +433,11 @@ ngx_http_aop_address_arm(ngx_conf_t *cf, ngx_http_conf_addr_t *addr,
         if (sscf->ssl.ctx == NULL) {
             return NGX_OK;
         }
+
+        dascf->asks = 1;
+
+    } else {
+        ascf->asks = 1;
     }
 
     return ngx_http_aop_tls_arm(cf, sscf->ssl.ctx, ascf->policy);

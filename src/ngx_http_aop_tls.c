@@ -31,6 +31,15 @@ static ngx_int_t ngx_http_aop_tls_add_name(SSL_CTX *ctx, X509 *x509);
 
 
 /*
+ * What clients take.  The list itself may be of 64 KB (RFC 8446, 4.2.4), but
+ * Schannel and others read much less, and each handshake carries it.
+ */
+
+#define NGX_HTTP_AOP_NAMES      100
+#define NGX_HTTP_AOP_NAMES_LEN  (16 * 1024)
+
+
+/*
  * OpenSSL calls this in place of X509_verify_cert() when a certificate came;
  * that none came is seen from its not being called.  The server is the one
  * that SNI selected: its SSL_CTX may be the default server's.
@@ -244,4 +253,43 @@ ngx_http_aop_tls_add_name(SSL_CTX *ctx, X509 *x509)
     }
 
     return SSL_CTX_add_client_CA(ctx, x509) ? NGX_OK : NGX_ERROR;
+}
+
+
+/* Without names a client sends what it has (RFC 5246, 7.4.4). */
+
+ngx_int_t
+ngx_http_aop_tls_names(SSL_CTX *ctx)
+{
+    int                   i, n, size;
+    size_t                len;
+    STACK_OF(X509_NAME)  *names;
+
+    names = SSL_CTX_get_client_CA_list(ctx);
+    n = sk_X509_NAME_num(names);
+    len = 0;
+
+    for (i = 0; i < n; i++) {
+        size = i2d_X509_NAME(sk_X509_NAME_value(names, i), NULL);
+
+        if (size < 0) {
+            return -1;
+        }
+
+        len += 2 + size;
+    }
+
+    if (n <= NGX_HTTP_AOP_NAMES && len <= NGX_HTTP_AOP_NAMES_LEN) {
+        return 0;
+    }
+
+    names = sk_X509_NAME_new_null();
+
+    if (names == NULL) {
+        return -1;
+    }
+
+    SSL_CTX_set_client_CA_list(ctx, names);
+
+    return n;
 }

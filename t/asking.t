@@ -178,4 +178,67 @@ like($said, qr/\[warn\] .* it has no "ssl_certificate" of its own, and the defau
 
 $bare->finish;
 
+# more CA names than a handshake carries: none are sent, no handshake fails
+
+my $many = nginx(tls => 0);
+my ($fits, $above, $long, $bundle, $shared) = $many->ports(5);
+my @ca   = map { ca("CA $_", key => $one) } 1 .. 701;
+my @wide = map { ca([ O => 'x' x 60, OU => 'y' x 60, L => 'z' x 100,
+                      ST => 'w' x 100, CN => "Wide $_" ], key => $one) }
+           1 .. 50;
+
+$many->write('server.crt', $cert->pem);
+$many->write('server.key', $cert->key_pem);
+$many->write('fits.pem', [ @ca[0 .. 99] ]);
+$many->write('above.pem', [ @ca[0 .. 100] ]);
+$many->write('long.pem', \@wide);
+$many->write('bundle.pem', \@ca);
+$many->write('first.pem', [ @ca[0 .. 59] ]);
+$many->write('last.pem', [ @ca[100 .. 159] ]);
+
+my $own = 'ssl_certificate server.crt; ssl_certificate_key server.key;'
+          . ' location / { return 200; }';
+
+$many->configure(join "\n", $show,
+    (map { 'server { ' . $many->listen_tls($$_[0])
+           . " aop on; aop_ca $$_[1].pem; $own }" }
+         [ $fits, 'fits' ], [ $above, 'above' ], [ $long, 'long' ],
+         [ $bundle, 'bundle' ]),
+    'server { ' . $many->listen_tls($shared)
+    . " server_name first; aop on; aop_ca first.pem; $own }",
+    'server { ' . $many->listen_tls($shared)
+    . ' server_name last; aop optional; aop_ca last.pem; return 200; }');
+$many->start;
+
+$said = ($many->test_config)[1];
+
+is(scalar(() = $said =~ /\[warn\] .*too many CA names for a TLS handshake/g), 4,
+   'many CAs: nginx -t says where no names are sent');
+like($said, qr/none of the 701 are sent/, 'many CAs: and how many there are');
+
+for my $tls ('1.2', '1.3') {
+    for (
+        [ $fits, 'first', 100, $ca[99], '100' ],
+        [ $above, 'first', 0, $ca[100], '101' ],
+        [ $long, 'first', 0, $wide[49], '50 long ones' ],
+        [ $bundle, 'first', 0, $ca[700], '701' ],
+        [ $shared, 'first', 0, $ca[59], '60 and 60 of another server' ],
+        [ $shared, 'last', 0, $ca[159], '60 of a server without its own' ])
+    {
+        my ($at, $sni, $names, $issuer, $what) = @$_;
+        my %how = (tls => $tls, sni => $sni);
+
+        my $got = request_for_certificate($at, %how);
+
+        is(join(' ', $got->{asked}, scalar @{ $got->{names} }), "1 $names",
+           "TLS $tls, many CAs: $what: asked, names");
+        like(seen(get($at, %how, cert => $issuer->leaf('edge'))),
+             qr/^200 \w+ ok PASSED$/, "TLS $tls, many CAs: $what: good");
+        like(seen(get($at, %how)), qr/^(?:400 on none|200 optional none)/,
+             "TLS $tls, many CAs: $what: none");
+    }
+}
+
+$many->finish;
+
 done_testing();
