@@ -13,8 +13,9 @@
  *
  * OpenSSL decides on a session before nginx knows the server, and by the
  * callbacks of the SSL_CTX that the connection was made with: that of the
- * default server of the address.  So the name is read from the ClientHello,
- * and from the session, of which OpenSSL tells nginx up to TLS 1.2.
+ * default server of the address.  So the name is read from the ClientHello;
+ * and from the session, whose name OpenSSL may tell nginx instead (up to TLS
+ * 1.2; older versions also with TLS 1.3, where the ClientHello has none).
  */
 
 
@@ -215,7 +216,7 @@ ngx_http_aop_session_new(ngx_ssl_conn_t *ssl, SSL_SESSION *session)
 
 
 /*
- * Up to TLS 1.2 it depends on the version of nginx which of the two names
+ * It depends on the versions of TLS, OpenSSL and nginx which of the two names
  * selects the server: so both servers have to agree.
  */
 
@@ -226,15 +227,10 @@ ngx_http_aop_session_usable(ngx_ssl_conn_t *ssl, SSL_SESSION *session)
     ngx_http_aop_record_t  *record;
 
     usable = ngx_http_aop_session_permits(ngx_http_aop_session_server(ssl),
-                                          session);
-
-    if (usable
-        && SSL_SESSION_get_protocol_version(session) < TLS1_3_VERSION)
-    {
-        usable = ngx_http_aop_session_permits(
+                                          session)
+             && ngx_http_aop_session_permits(
                              ngx_http_aop_session_made_for(ssl, session),
                              session);
-    }
 
     if (!usable) {
         record = ngx_http_aop_record(ssl);

@@ -1,9 +1,9 @@
 #!/usr/bin/perl
 
-# Which server decides on a session.  Up to TLS 1.2 a session has a name of its
-# own, and nginx takes that for the connection's, whatever the ClientHello
-# says; so the session is resumed only if the servers of both names agree.  And
-# a session that its own server would not resume is not stored.
+# Which server decides on a session.  It has a name of its own, and up to TLS
+# 1.2 nginx takes that for the connection's, whatever the ClientHello says; so
+# the session is resumed only if the servers of both names agree.  And a session
+# that its own server would not resume is not stored.
 
 use strict;
 use warnings;
