@@ -134,6 +134,13 @@ static const ngx_aop_lint_t  ngx_aop_lint_findings[NGX_AOP_LINT_FINDINGS] = {
         "certificate that depends on it passes; issue it anew without"
     },
 
+    [NGX_AOP_LINT_UNMARKED] = {
+        NGX_AOP_LINT_WARNING, "unmarked_ca",
+        "is not marked as a CA (basicConstraints): it is a client certificate "
+        "here, and certificates issued by it are rejected; if it is a CA, "
+        "issue it anew with CA:TRUE"
+    },
+
     [NGX_AOP_LINT_KEY] = {
         NGX_AOP_LINT_WARNING, "private_key",
         "holds a private key, which is not used and should not be there"
@@ -230,6 +237,16 @@ ngx_aop_lint_cert(X509 *x509, int auth_level, time_t now,
 
     case NGX_AOP_LINT_ORIGIN_CA_LEAF:
         ngx_aop_lint_add(found, NGX_AOP_LINT_SERVER_CERT, NULL);
+        break;
+
+    case NGX_AOP_LINT_LEAF:
+
+        /* to OpenSSL it may be a CA all the same */
+
+        if (X509_check_ca(x509)) {
+            ngx_aop_lint_add(found, NGX_AOP_LINT_UNMARKED, NULL);
+        }
+
         break;
 
     default:

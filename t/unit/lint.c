@@ -46,6 +46,8 @@ enum {
     CLIENT_CA,
     SERVER_CA,
     CRITICAL_CA,
+    UNMARKED,
+    UNMARKED_V1,
     SERVER_LEAF,
     LAST,
     NCERTS
@@ -133,6 +135,8 @@ static const pki_cert_t  certs[NCERTS] = {
                     "extendedKeyUsage=serverAuth,clientAuth" } },
     [SERVER_CA] = { .name = "CA", .by = ROOT, .ext = { PKI_CA,
                     "extendedKeyUsage=serverAuth" } },
+    [UNMARKED] = { .name = "CA", .ext = { "keyUsage=keyCertSign" } },
+    [UNMARKED_V1] = { .name = "CA", .v1 = 1 },
     [CRITICAL_CA] = { .name = "CA", .ext = { PKI_CA,
                       "1.2.3.4=critical,ASN1:NULL" } },
     [SERVER_LEAF] = { .name = "Leaf", .by = ROOT,
@@ -162,7 +166,9 @@ static const lint_kind_t  kinds[] = {
     { "kind: a CA below the Origin CA", ORIGIN_INTER,
       NGX_AOP_LINT_INTERMEDIATE },
     { "kind: a leaf", LEAF, NGX_AOP_LINT_LEAF },
-    { "kind: a leaf, signed by itself", ALONE, NGX_AOP_LINT_LEAF }
+    { "kind: a leaf, signed by itself", ALONE, NGX_AOP_LINT_LEAF },
+    { "kind: not marked as a CA", UNMARKED, NGX_AOP_LINT_LEAF },
+    { "kind: not marked as a CA, version 1", UNMARKED_V1, NGX_AOP_LINT_LEAF }
 };
 
 
@@ -216,6 +222,10 @@ static const lint_cert_t  cert_cases[] = {
       bit(PURPOSE), NULL },
     { "certificate: a CA for servers only, late", SERVER_CA, 2, PKI_TO + 1,
       bit(PURPOSE)|bit(ENDED), PKI_TO_TEXT },
+    { "certificate: keyCertSign alone", UNMARKED, 2, PKI_NOW, bit(UNMARKED),
+      NULL },
+    { "certificate: self-signed, version 1", UNMARKED_V1, 2, PKI_NOW,
+      bit(UNMARKED), NULL },
     { "certificate: a CA with an unknown extension", CRITICAL_CA, 2, PKI_NOW,
       bit(CRITICAL), NULL },
     { "certificate: a leaf for servers", SERVER_LEAF, 2, PKI_NOW, 0, NULL }
