@@ -12,7 +12,6 @@
 
 #include <openssl/asn1.h>
 #include <openssl/evp.h>
-#include <openssl/x509v3.h>
 
 #include "ngx_aop_cert.h"
 
@@ -211,13 +210,6 @@ ngx_aop_cert_spki(const X509 *x509, unsigned char *digest)
 
 
 int
-ngx_aop_cert_is_ca(X509 *x509)
-{
-    return X509_check_ca(x509) == 1;
-}
-
-
-int
 ngx_aop_cert_time(const ASN1_TIME *asn1, time_t *t)
 {
     struct tm  tm;
@@ -266,4 +258,11 @@ static int
 ngx_aop_cert_is_hex(char ch)
 {
     return (ch >= '0' && ch <= '9') || (ch >= 'A' && ch <= 'F');
+}
+
+
+int
+ngx_aop_cert_is_ca(X509 *x509)
+{
+    return X509_check_ca(x509) == 1;
 }

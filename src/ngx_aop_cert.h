@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <time.h>
 #include <openssl/bio.h>
-#include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 
 #define NGX_AOP_DIGEST  32      /* SHA-256 */
@@ -69,16 +69,6 @@ int ngx_aop_cert_crl_digest(const X509_CRL *crl, unsigned char *digest);
 
 
 /*
- * ngx_aop_cert_is_ca() returns 1 if the certificate says that it is a CA
- * (basicConstraints, RFC 5280, 4.2.1.9).  OpenSSL also takes a self-signed one
- * of version 1 for a CA, and what has keyCertSign or Netscape's bit alone; but
- * those are what many client certificates are like.
- */
-
-int ngx_aop_cert_is_ca(X509 *x509);
-
-
-/*
  * ngx_aop_cert_time() turns an ASN.1 time into seconds since the epoch.
  * Returns 1, or 0 if it is no valid time; *t is then 0.
  */
@@ -92,6 +82,16 @@ int ngx_aop_cert_time(const ASN1_TIME *asn1, time_t *t);
  */
 
 size_t ngx_aop_cert_cut(const char *text, size_t len, size_t max);
+
+
+/*
+ * ngx_aop_cert_is_ca() returns 1 if the certificate says that it is a CA
+ * (basicConstraints, RFC 5280, 4.2.1.9).  OpenSSL also takes a self-signed one
+ * of version 1 for a CA, and what has keyCertSign or Netscape's bit alone; but
+ * those are what many client certificates are like.
+ */
+
+int ngx_aop_cert_is_ca(X509 *x509);
 
 
 #endif /* _NGX_AOP_CERT_H_INCLUDED_ */

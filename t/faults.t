@@ -120,6 +120,23 @@ for my $case (@says) {
     ok(scalar(grep { $_->[0][1] =~ $line } @config), "says so: $name");
 }
 
+# so many CA names that their list is replaced with an empty one
+
+my $many  = nginx();
+my $empty = AOP::Test::Fault->new('OPENSSL_sk_new_null');
+my $at    = $many->listen_tls($many->ports);
+
+$many->write('many.pem', [ map { ca("CA $_", key => $ca) } 1 .. 101 ]);
+$many->configure("server { $at aop on; aop_ca many.pem; }");
+
+my @names = $empty->run(sub {
+    return $empty->each(once => sub { return [ $many->test_config ] });
+});
+
+ok(scalar(grep { $_->[0][0] == 1
+                 && $_->[0][1] =~ /cannot set the CA names of "aop_ca"/ }
+               @names), 'says so: no list of CA names');
+
 
 # requests
 
