@@ -23,6 +23,10 @@ my $below  = $inter->leaf('below');
 my $alone  = AOP::Test::Cert->self_signed('alone');
 my $twin   = ca('Root');
 
+# to OpenSSL it is a CA, but it is not marked as one
+my $unmarked = AOP::Test::Cert->new(subject => 'unmarked', ca => undef,
+                                    ku => 'keyCertSign,digitalSignature');
+
 my $nginx = nginx();
 my $port  = $nginx->ports;
 my $dir   = $nginx->dir;
@@ -55,6 +59,10 @@ $nginx->write('crl-old.pem', $root->crl(last_update => $now - 9 * DAY,
 $nginx->write('crl-new.pem', $root->crl(last_update => $now + DAY));
 $nginx->write('crl-forged.pem', $root->crl(signed_by => $twin));
 $nginx->write('crl-other.pem', ca('Other')->crl);
+
+$nginx->write('unmarked.pem', $unmarked);
+$nginx->write('rejects.pem', openssl($root->pem, 'x509', '-trustout',
+                                     '-addreject', 'clientAuth'));
 
 my $pin  = 'cert-sha256:' . digest_of($leaf);
 my $spki = 'spki-sha256:' . spki_of($leaf, 'hex');
@@ -97,6 +105,12 @@ my @case = (
     [ 'anchor-inter', 'aop_ca inter.pem; aop_crl crl-inter.pem;', $below, [],
                       'ok' ],
     [ 'anchor-alone', 'aop_ca alone.pem; aop_crl crl.pem;', $alone, [], 'ok' ],
+
+    [ 'unmarked',     'aop_ca unmarked.pem;', $unmarked, [], 'ok' ],
+    [ 'unmarked-below', 'aop_ca unmarked.pem;', $unmarked->leaf('x'), [],
+                      'invalid' ],
+    [ 'unmarked-sent', 'aop_ca root.pem unmarked.pem;', $unmarked->leaf('x'),
+                      [ $unmarked ], 'invalid' ],
 
     # while a CA is being replaced by one of the same name
 
@@ -148,6 +162,7 @@ for (
     [ 'aop_crl key.pem;', qr/key\.pem": no CRL \(but a private key\) in it/ ],
     [ 'aop_ca key.pem;',
       qr/key\.pem": no certificate \(but a private key\) in it/ ],
+    [ 'aop_ca rejects.pem;', qr/reject TLS client authentication/ ],
     [ 'aop_crl text.pem;', qr/text\.pem": no PEM CRL in it/ ],
     [ 'aop_ca text.pem;', qr/text\.pem": no PEM certificate in it/ ],
     [ 'aop_crl root.pem;', qr/no CRL in it, but a certificate/ ],
@@ -195,6 +210,8 @@ for (
     [ 'aop_ca cloudflare root.pem; aop_crl crl.pem;',
       qr/holds "cloudflare", of which "aop_crl" has no CRL/ ],
     [ 'aop_ca keyed.pem;', qr/keyed\.pem" holds a private key/ ],
+    [ 'aop_ca unmarked.pem;',
+      qr/the certificate of "CN=unmarked" is not marked as a CA/ ],
     [ 'aop_ca origin.pem;',
       qr/origin\.pem": the certificate of "CN=www" is made to be shown by an/ ],
 ) {

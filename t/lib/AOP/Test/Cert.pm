@@ -28,7 +28,8 @@ use constant {
 #   issuer      an AOP::Test::Cert; without it the certificate is self-signed
 #   key         'ec' (default), 'rsa', 'rsa:BITS', 'ec:CURVE', or a certificate
 #               whose key is to be used
-#   ca, pathlen, eku ('clientAuth', ..., undef: none), ku (undef: none)
+#   ca (undef: it does not say), pathlen
+#   eku ('clientAuth', ..., undef: none), ku (undef: none)
 #   not_before, not_after   seconds since the epoch
 #   serial      hexadecimal
 #   key_ids     0: no subject and authority key identifiers
@@ -269,7 +270,10 @@ sub _set_extensions {
 
     $constraints .= ",pathlen:$opt->{pathlen}" if defined $opt->{pathlen};
 
-    my @ext = (&Net::SSLeay::NID_basic_constraints => $constraints);
+    my @ext;
+
+    push @ext, &Net::SSLeay::NID_basic_constraints => $constraints
+        unless exists $opt->{ca} && !defined $opt->{ca};
 
     push @ext, &Net::SSLeay::NID_key_usage => $opt->{ku} if $opt->{ku};
     push @ext, &Net::SSLeay::NID_ext_key_usage => $opt->{eku} if $opt->{eku};
