@@ -23,7 +23,9 @@
 #include "ngx_aop_pem.h"
 
 
-#define NGX_AOP_PEM_MAX  (1024 * 1024)
+/* keeps out what was named by mistake: a CRL may grow for years */
+
+#define NGX_AOP_PEM_MAX  (100 * 1024 * 1024)
 #define NGX_AOP_PEM_ANY  "certificate or CRL"
 
 
@@ -116,7 +118,7 @@ ngx_aop_pem_load(ngx_aop_pem_t *pem, FILE *f, size_t *len)
 
     if (st.st_size > NGX_AOP_PEM_MAX) {
         snprintf(pem->err, sizeof(pem->err),
-                 "larger than 1 MB, not a file of a few certificates");
+                 "larger than 100 MB, not a file of certificates or CRLs");
         return NULL;
     }
 

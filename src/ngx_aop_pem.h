@@ -23,7 +23,7 @@ typedef struct {
 
 
 /*
- * ngx_aop_pem_read() reads a file of at most 1 MB.  Returns 1, and pem owns
+ * ngx_aop_pem_read() reads a file of at most 100 MB.  Returns 1, and pem owns
  * the certificates and CRLs until ngx_aop_pem_free(); or 0 with pem->err set
  * and nothing to free.  A file without any certificate or CRL, a block that
  * cannot be parsed, and DER instead of PEM are failures.

@@ -11,7 +11,7 @@ use lib "$FindBin::Bin/lib";
 use Test::More;
 use AOP::Test;
 
-use constant DAY => 86400;
+use constant { DAY => 86400, REVOKED => 360_000 };
 
 my $now    = time();
 my $root   = ca('Root');
@@ -63,6 +63,10 @@ $nginx->write('crl-other.pem', ca('Other')->crl);
 $nginx->write('unmarked.pem', $unmarked);
 $nginx->write('rejects.pem', openssl($root->pem, 'x509', '-trustout',
                                      '-addreject', 'clientAuth'));
+# of 16 MB: CRLs grow
+$nginx->write('crl-large.pem', $root->crl(revoked => [ $gone, map {
+    sprintf '%08x' x 4, map { int rand 2 ** 31 } 1 .. 4
+} 1 .. REVOKED ]));
 
 my $pin  = 'cert-sha256:' . digest_of($leaf);
 my $spki = 'spki-sha256:' . spki_of($leaf, 'hex');
@@ -91,6 +95,8 @@ my @case = (
 
     [ 'crl',          'aop_crl crl.pem;', $leaf, [], 'ok' ],
     [ 'crl-revoked',  'aop_crl crl.pem;', $gone, [], 'revoked' ],
+    [ 'crl-large',    'aop_crl crl-large.pem;', $leaf, [], 'ok' ],
+    [ 'crl-large-revoked', 'aop_crl crl-large.pem;', $gone, [], 'revoked' ],
     [ 'crl-missing',  'aop_crl crl.pem;', $below, [ $inter ], 'crl' ],
     [ 'crls',         'aop_crl crls.pem;', $below, [ $inter ], 'ok' ],
     [ 'crl-inter',    'aop_crl crl-inter.pem;', $below, [ $inter ],
