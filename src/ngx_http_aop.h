@@ -83,6 +83,8 @@ typedef struct {
 typedef struct {
     ngx_array_t                 policies;   /* of ngx_aop_policy_t * */
     ngx_array_t                 servers;    /* of ngx_http_aop_known_t */
+    ngx_rbtree_t                labels;     /* of the servers */
+    ngx_rbtree_node_t           sentinel;
 
     ngx_array_t                *edge;       /* of ngx_aop_range_t */
     ngx_array_t                *proxies;    /* of ngx_aop_range_t */
@@ -215,6 +217,9 @@ ngx_array_t *ngx_http_aop_default_expiry(ngx_conf_t *cf);
 char *ngx_http_aop_set_report(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 
+typedef void (*ngx_http_aop_cache_pt)(ngx_uint_t hit);
+
+
 /*
  * ngx_http_aop_record_init() is to be called for each configuration.
  *
@@ -229,6 +234,9 @@ char *ngx_http_aop_set_report(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
  * ngx_http_aop_judge() does so for a request, by the policy of the server
  * that it selected, which must have one.
  *
+ * ngx_http_aop_record_cache() names what is to be called with each look into
+ * the cache of verified chains, and whether it was a hit.
+ *
  * ngx_http_aop_record_fact() returns a fact of the client certificate, an
  * empty string if there is no certificate, NULL if memory is short.
  */
@@ -239,6 +247,7 @@ ngx_http_aop_judgement_t *ngx_http_aop_record_judge(ngx_ssl_conn_t *ssl,
     const ngx_aop_policy_t *policy, X509 *leaf, STACK_OF(X509) *chain,
     ngx_uint_t handshake);
 ngx_http_aop_judgement_t *ngx_http_aop_judge(ngx_http_request_t *r);
+void ngx_http_aop_record_cache(ngx_http_aop_cache_pt handler);
 ngx_str_t *ngx_http_aop_record_fact(ngx_http_request_t *r,
     ngx_aop_cert_fact_e fact);
 
@@ -274,6 +283,18 @@ ngx_int_t ngx_http_aop_tls_names(SSL_CTX *ctx);
  */
 
 ngx_int_t ngx_http_aop_session_arm(ngx_conf_t *cf, SSL_CTX *ctx);
+
+
+/*
+ * ngx_http_aop_addresses() calls the handler for each address that servers
+ * listen on, as long as it returns NGX_OK; returns what it has returned last.
+ */
+
+typedef ngx_int_t (*ngx_http_aop_address_pt)(ngx_conf_t *cf,
+    ngx_http_conf_addr_t *addr);
+
+ngx_int_t ngx_http_aop_addresses(ngx_conf_t *cf,
+    ngx_http_aop_address_pt handler);
 
 
 /*

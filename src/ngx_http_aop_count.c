@@ -28,8 +28,10 @@ static void ngx_http_aop_count_connection(ngx_http_request_t *r,
     ngx_aop_peer_e peer);
 static void ngx_http_aop_count_client(ngx_http_request_t *r,
     ngx_http_aop_server_t *server, const ngx_aop_result_t *result);
-static void ngx_http_aop_count_remember(ngx_http_request_t *r,
-    ngx_http_aop_client_t *client, const u_char *digest);
+static ngx_uint_t ngx_http_aop_count_seen(ngx_http_aop_server_t *server,
+    const ngx_aop_result_t *result);
+static void ngx_http_aop_count_read(ngx_http_request_t *r,
+    ngx_http_aop_client_t *client);
 static ngx_http_aop_client_t *ngx_http_aop_count_place(
     ngx_http_aop_server_t *server, const u_char *digest);
 static void ngx_http_aop_count_hour(ngx_http_aop_server_t *server);
@@ -37,10 +39,6 @@ static ngx_uint_t ngx_http_aop_count_foreign(ngx_http_request_t *r,
     ngx_http_aop_known_t *known);
 static ngx_uint_t ngx_http_aop_count_names(ngx_http_server_name_t *sn,
     ngx_str_t *host);
-
-
-static ngx_slab_pool_t        *ngx_http_aop_count_pool;
-static ngx_http_aop_shared_t  *ngx_http_aop_count_shared;
 
 
 void
@@ -63,7 +61,7 @@ ngx_http_aop_count(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
 
     ngx_http_aop_peer(r, &peer);
 
-    if ((time_t) server->hour != ngx_time() / 3600) {
+    if (ngx_current_msec - server->tick >= (ngx_msec_t) NGX_HTTP_AOP_HOUR) {
         ngx_http_aop_count_hour(server);
     }
 
@@ -78,7 +76,7 @@ ngx_http_aop_count(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
 
     if (verdict != NGX_AOP_OK) {
         foreign = ngx_http_aop_count_failed(r, known, verdict, peer.class);
-        ngx_http_aop_top_add(r, server, state, &peer, foreign);
+        ngx_http_aop_top_add(r, known, state, &peer, foreign);
 
     } else if (stale) {
         (void) ngx_atomic_fetch_add(&server->stale[peer.class], 1);
@@ -91,7 +89,11 @@ ngx_http_aop_count(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
 }
 
 
-/* NULL if the server is not counted. */
+/*
+ * NULL if the server is not counted.  One that the configuration in force does
+ * not have is not: its place is given to another one day, at a time when
+ * workers of its own may still run.
+ */
 
 static ngx_http_aop_known_t *
 ngx_http_aop_count_known(ngx_http_request_t *r)
@@ -110,7 +112,9 @@ ngx_http_aop_count_known(ngx_http_request_t *r)
     known = amcf->servers.elts;
     known += ascf->server;
 
-    return known->shared ? known : NULL;
+    ngx_http_aop_zone_recheck(known);
+
+    return (known->shared && known->shared->gone == 0) ? known : NULL;
 }
 
 
@@ -189,46 +193,86 @@ ngx_http_aop_count_connection(ngx_http_request_t *r,
 }
 
 
-/* A certificate that is known already takes no lock. */
+/* What is to be printed of a new certificate is printed without the lock. */
 
 static void
 ngx_http_aop_count_client(ngx_http_request_t *r, ngx_http_aop_server_t *server,
     const ngx_aop_result_t *result)
 {
-    ngx_http_aop_client_t  *client;
+    ngx_http_aop_client_t   new, *client;
+
+    if (ngx_http_aop_count_seen(server, result)) {
+        return;
+    }
+
+    ngx_memzero(&new, sizeof(ngx_http_aop_client_t));
+
+    ngx_memcpy(new.leaf, result->leaf, NGX_AOP_DIGEST);
+    ngx_memcpy(new.anchor, result->anchor->digest, NGX_AOP_DIGEST);
+
+    ngx_http_aop_count_read(r, &new);
+
+    ngx_http_aop_shm_lock();
 
     client = ngx_http_aop_count_place(server, result->leaf);
 
-    if (client != NULL
-        && ngx_memcmp(client->leaf, result->leaf, NGX_AOP_DIGEST) != 0)
-    {
-        ngx_shmtx_lock(&ngx_http_aop_count_pool->mutex);
-
-        client = ngx_http_aop_count_place(server, result->leaf);
-
-        if (client != NULL) {
-            ngx_http_aop_count_remember(r, client, result->leaf);
-        }
-
-        ngx_shmtx_unlock(&ngx_http_aop_count_pool->mutex);
-    }
-
     if (client != NULL) {
-        ngx_memcpy(client->anchor, result->anchor->digest, NGX_AOP_DIGEST);
+
+        /* until all of it is there, the place is free */
+
+        client->seen = 0;
+        ngx_memory_barrier();
+
+        *client = new;
+        ngx_memory_barrier();
+
         client->seen = ngx_time();
     }
+
+    ngx_http_aop_shm_unlock();
+}
+
+
+/* Notes that a certificate passed; 0: it is not among those that are known. */
+
+static ngx_uint_t
+ngx_http_aop_count_seen(ngx_http_aop_server_t *server,
+    const ngx_aop_result_t *result)
+{
+    ngx_uint_t              found;
+    ngx_http_aop_client_t  *client;
+
+    found = 0;
+
+    ngx_http_aop_shm_lock();
+
+    client = ngx_http_aop_count_place(server, result->leaf);
+
+    if (client == NULL) {
+
+        /* all places are in use, and it is not worth to be read */
+
+        found = 1;
+
+    } else if (client->seen != 0
+               && ngx_memcmp(client->leaf, result->leaf, NGX_AOP_DIGEST) == 0)
+    {
+        ngx_memcpy(client->anchor, result->anchor->digest, NGX_AOP_DIGEST);
+        client->seen = ngx_time();
+        found = 1;
+    }
+
+    ngx_http_aop_shm_unlock();
+
+    return found;
 }
 
 
 static void
-ngx_http_aop_count_remember(ngx_http_request_t *r,
-    ngx_http_aop_client_t *client, const u_char *digest)
+ngx_http_aop_count_read(ngx_http_request_t *r, ngx_http_aop_client_t *client)
 {
     X509       *leaf;
     ngx_str_t  *subject;
-
-    ngx_memzero(client, sizeof(ngx_http_aop_client_t));
-    ngx_memcpy(client->leaf, digest, NGX_AOP_DIGEST);
 
     leaf = SSL_get_peer_certificate(r->connection->ssl->connection);
 
@@ -259,6 +303,7 @@ ngx_http_aop_count_remember(ngx_http_request_t *r,
 static ngx_http_aop_client_t *
 ngx_http_aop_count_place(ngx_http_aop_server_t *server, const u_char *digest)
 {
+    time_t                  now;
     ngx_uint_t              i;
     ngx_http_aop_client_t  *client, *oldest;
 
@@ -276,8 +321,13 @@ ngx_http_aop_count_place(ngx_http_aop_server_t *server, const u_char *digest)
         }
     }
 
-    return (ngx_time() - oldest->seen > NGX_HTTP_AOP_CLIENT_IN_USE) ? oldest
-                                                                    : NULL;
+    /* the clock may have been set back since */
+
+    now = ngx_time();
+
+    return (now - oldest->seen > NGX_HTTP_AOP_CLIENT_IN_USE
+            || oldest->seen > now)
+           ? oldest : NULL;
 }
 
 
@@ -354,68 +404,16 @@ ngx_http_aop_count_held(ngx_http_request_t *r, ngx_http_aop_held_t *held,
 }
 
 
-void
-ngx_http_aop_count_sums(ngx_http_aop_server_t *server,
-    ngx_http_aop_sums_t *sums)
-{
-    ngx_uint_t                     peer, verdict;
-    const ngx_http_aop_counter_t  *conn;
-
-    /* a request is counted before this: read in that order, it is not less */
-
-    sums->elsewhere = server->elsewhere;
-
-    for (peer = 0; peer < NGX_AOP_PEERS; peer++) {
-
-        sums->requests[NGX_AOP_OK][peer] =
-                              server->requests[0][NGX_AOP_OK][peer].count
-                              + server->requests[1][NGX_AOP_OK][peer].count
-                              - server->stale[peer];
-
-        for (verdict = NGX_AOP_OK + 1; verdict < NGX_AOP_VERDICTS; verdict++)
-        {
-            sums->requests[verdict][peer] = server->failed[verdict][peer];
-        }
-
-        sums->foreign[peer] = server->foreign[peer];
-    }
-
-    conn = &server->connections[NGX_HTTP_AOP_CONN_FULL][NGX_AOP_EDGE];
-    sums->handshakes = conn->count;
-
-    conn = &server->connections[NGX_HTTP_AOP_CONN_DECLINED][NGX_AOP_EDGE];
-    sums->handshakes += conn->count;
-}
-
-
 /* Keeps the sums at the start of each hour; the first to notice does it. */
 
 static void
 ngx_http_aop_count_hour(ngx_http_aop_server_t *server)
 {
-    ngx_uint_t           n;
-    ngx_atomic_uint_t    hour;
-    ngx_http_aop_sums_t  sums;
+    ngx_http_aop_shm_lock();
 
-    ngx_shmtx_lock(&ngx_http_aop_count_pool->mutex);
+    ngx_http_aop_shm_hour(server);
 
-    hour = ngx_time() / 3600;
-
-    if (server->hour < hour) {
-        ngx_http_aop_count_sums(server, &sums);
-
-        n = ngx_min(hour - server->hour, NGX_HTTP_AOP_HOURS);
-
-        while (n-- > 0) {
-            server->hours[(hour - n) % NGX_HTTP_AOP_HOURS] = sums;
-        }
-    }
-
-    /* a clock that was set back ends no hour */
-
-    server->hour = hour;
-
-    ngx_shmtx_unlock(&ngx_http_aop_count_pool->mutex);
+    ngx_http_aop_shm_unlock();
 }
 
 
@@ -423,22 +421,20 @@ void
 ngx_http_aop_count_window(ngx_http_aop_server_t *server,
     ngx_aop_window_t *window)
 {
-    time_t                      start;
-    ngx_uint_t                  peer, verdict;
-    ngx_http_aop_sums_t         sums;
-    const ngx_http_aop_sums_t  *base;
+    ngx_uint_t           peer, verdict;
+    ngx_http_aop_sums_t  sums, base;
 
-    ngx_http_aop_count_hour(server);
+    ngx_http_aop_shm_lock();
 
-    start = (time_t) (server->hour - (NGX_HTTP_AOP_HOURS - 1)) * 3600;
+    ngx_http_aop_shm_hour(server);
 
-    base = &server->base;
+    base = (server->hour - server->since >= NGX_HTTP_AOP_HOURS)
+           ? server->hours[(server->hour + 1) % NGX_HTTP_AOP_HOURS]
+           : server->base;
 
-    if (server->changed < start) {
-        base = &server->hours[(server->hour + 1) % NGX_HTTP_AOP_HOURS];
-    }
+    ngx_http_aop_shm_unlock();
 
-    ngx_http_aop_count_sums(server, &sums);
+    ngx_http_aop_shm_sums(server, &sums);
 
     ngx_memzero(window, sizeof(ngx_aop_window_t));
 
@@ -447,19 +443,19 @@ ngx_http_aop_count_window(ngx_http_aop_server_t *server,
         for (verdict = 0; verdict < NGX_AOP_VERDICTS; verdict++) {
             window->requests[verdict][peer] =
                                       sums.requests[verdict][peer]
-                                      - base->requests[verdict][peer];
+                                      - base.requests[verdict][peer];
         }
 
-        window->foreign[peer] = sums.foreign[peer] - base->foreign[peer];
+        window->foreign[peer] = sums.foreign[peer] - base.foreign[peer];
     }
 
     /* between the two additions of a request the base may have been taken */
 
-    window->elsewhere = sums.elsewhere - base->elsewhere;
+    window->elsewhere = sums.elsewhere - base.elsewhere;
     window->elsewhere = ngx_min(window->elsewhere,
                                 window->requests[NGX_AOP_OK][NGX_AOP_EDGE]);
 
-    window->handshakes = sums.handshakes - base->handshakes;
+    window->handshakes = sums.handshakes - base.handshakes;
 }
 
 
@@ -552,23 +548,4 @@ ngx_http_aop_count_names(ngx_http_server_name_t *sn, ngx_str_t *host)
 
     return host->len == name.len
            && ngx_strncasecmp(host->data, name.data, name.len) == 0;
-}
-
-
-void
-ngx_http_aop_count_cache(ngx_uint_t hit)
-{
-    if (ngx_http_aop_count_shared != NULL) {
-        (void) ngx_atomic_fetch_add(hit ? &ngx_http_aop_count_shared->cache_hits
-                                : &ngx_http_aop_count_shared->cache_misses,
-                                    1);
-    }
-}
-
-
-void
-ngx_http_aop_count_init(ngx_slab_pool_t *shpool, ngx_http_aop_shared_t *shared)
-{
-    ngx_http_aop_count_pool = shpool;
-    ngx_http_aop_count_shared = shared;
 }

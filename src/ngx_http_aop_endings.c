@@ -131,14 +131,24 @@ static ngx_int_t
 ngx_http_aop_endings_clients(ngx_pool_t *pool, ngx_array_t *endings,
     const ngx_aop_policy_t *policy, const ngx_http_aop_server_t *server)
 {
-    ngx_uint_t                    i;
-    ngx_http_aop_ending_t        *ending;
-    const ngx_aop_anchor_t       *anchor;
-    const ngx_http_aop_client_t  *client;
+    ngx_uint_t               i;
+    ngx_http_aop_client_t   *client;
+    ngx_http_aop_ending_t   *ending;
+    const ngx_aop_anchor_t  *anchor;
 
-    for (i = 0; server != NULL && i < NGX_HTTP_AOP_CLIENTS; i++) {
-        client = &server->clients[i];
-        anchor = ngx_http_aop_client_anchor(policy, client);
+    if (server == NULL) {
+        return NGX_OK;
+    }
+
+    client = ngx_palloc(pool, sizeof(server->clients));
+    if (client == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_aop_shm_clients(server, client);
+
+    for (i = 0; i < NGX_HTTP_AOP_CLIENTS; i++) {
+        anchor = ngx_http_aop_client_anchor(policy, &client[i]);
 
         if (anchor == NULL) {
             continue;
@@ -150,14 +160,14 @@ ngx_http_aop_endings_clients(ngx_pool_t *pool, ngx_array_t *endings,
         }
 
         ending->kind = "client";
-        ending->subject = client->subject;
-        ending->fingerprint = ngx_http_aop_endings_hex(pool, client->leaf);
+        ending->subject = client[i].subject;
+        ending->fingerprint = ngx_http_aop_endings_hex(pool, client[i].leaf);
         ending->anchor = anchor->name;
-        ending->not_before = client->not_before;
-        ending->not_after = client->not_after;
-        ending->last = client->seen;
-        ending->replaced = ngx_http_aop_client_replaced(policy, server,
-                                                        client);
+        ending->not_before = client[i].not_before;
+        ending->not_after = client[i].not_after;
+        ending->last = client[i].seen;
+        ending->replaced = ngx_http_aop_client_replaced(policy, client,
+                                                        &client[i]);
     }
 
     return NGX_OK;
@@ -185,13 +195,13 @@ ngx_http_aop_client_anchor(const ngx_aop_policy_t *policy,
 
 ngx_uint_t
 ngx_http_aop_client_replaced(const ngx_aop_policy_t *policy,
-    const ngx_http_aop_server_t *server, const ngx_http_aop_client_t *client)
+    const ngx_http_aop_client_t *clients, const ngx_http_aop_client_t *client)
 {
     ngx_uint_t                    i;
     const ngx_http_aop_client_t  *other;
 
     for (i = 0; i < NGX_HTTP_AOP_CLIENTS; i++) {
-        other = &server->clients[i];
+        other = &clients[i];
 
         if (other->seen > client->seen
             && ngx_strcmp(other->subject, client->subject) == 0

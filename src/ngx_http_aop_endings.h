@@ -41,13 +41,13 @@ ngx_array_t *ngx_http_aop_endings(ngx_pool_t *pool,
  *
  * It is replaced if another one that matters has its subject and passed after
  * it: that is what a renewal looks like from here, and the end of the old one
- * is no news then.
+ * is no news then.  "clients" are a copy of all of a server.
  */
 
 const ngx_aop_anchor_t *ngx_http_aop_client_anchor(
     const ngx_aop_policy_t *policy, const ngx_http_aop_client_t *client);
 ngx_uint_t ngx_http_aop_client_replaced(const ngx_aop_policy_t *policy,
-    const ngx_http_aop_server_t *server, const ngx_http_aop_client_t *client);
+    const ngx_http_aop_client_t *clients, const ngx_http_aop_client_t *client);
 
 
 /* Is an anchor or CRL of the policy out of its dates now? */

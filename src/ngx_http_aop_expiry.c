@@ -28,8 +28,12 @@ static int ngx_libc_cdecl ngx_http_aop_expiry_cmp(const void *one,
 static void ngx_http_aop_expiry_handler(ngx_event_t *ev);
 static void ngx_http_aop_expiry_server(ngx_pool_t *pool, ngx_log_t *log,
     ngx_http_aop_known_t *known, time_t last);
-static ngx_uint_t ngx_http_aop_expiry_first(ngx_http_aop_main_conf_t *amcf,
-    ngx_uint_t n);
+static ngx_int_t ngx_http_aop_expiry_firsts(ngx_cycle_t *cycle,
+    ngx_http_aop_main_conf_t *amcf);
+static int ngx_libc_cdecl ngx_http_aop_expiry_cmp_known(const void *one,
+    const void *two);
+static int ngx_http_aop_expiry_cmp_warning(const ngx_http_aop_known_t *one,
+    const ngx_http_aop_known_t *two);
 static ngx_uint_t ngx_http_aop_expiry_stage(
     const ngx_http_aop_srv_conf_t *ascf, const ngx_http_aop_ending_t *ending,
     time_t now);
@@ -147,10 +151,14 @@ ngx_http_aop_expiry_start(ngx_cycle_t *cycle)
         return;
     }
 
+    if (ngx_http_aop_expiry_firsts(cycle, amcf) != NGX_OK) {
+        return;
+    }
+
     known = amcf->servers.elts;
 
     for (i = 0; i < amcf->servers.nelts; i++) {
-        if (ngx_http_aop_expiry_first(amcf, i)) {
+        if (known[i].first) {
             ngx_http_aop_expiry_server(cycle->pool, cycle->log, &known[i], 0);
         }
     }
@@ -203,7 +211,7 @@ ngx_http_aop_expiry_handler(ngx_event_t *ev)
         for (i = 0; i < amcf->servers.nelts; i++) {
             ngx_http_aop_expiry_clients(ev->log, &known[i]);
 
-            if (ngx_http_aop_expiry_first(amcf, i)) {
+            if (known[i].first) {
                 ngx_http_aop_expiry_server(pool, ev->log, &known[i],
                                            ngx_http_aop_expiry_last);
             }
@@ -261,16 +269,19 @@ void
 ngx_http_aop_expiry_clients(ngx_log_t *log, ngx_http_aop_known_t *known)
 {
     ngx_uint_t                i, stage;
-    ngx_http_aop_client_t    *client;
+    ngx_http_aop_client_t     client[NGX_HTTP_AOP_CLIENTS];
     ngx_http_aop_ending_t     ending;
     ngx_http_aop_srv_conf_t  *ascf;
+
+    ngx_http_aop_zone_recheck(known);
 
     if (known->shared == NULL) {
         return;
     }
 
     ascf = known->cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
-    client = known->shared->clients;
+
+    ngx_http_aop_shm_clients(known->shared, client);
 
     for (i = 0; i < NGX_HTTP_AOP_CLIENTS; i++) {
 
@@ -285,9 +296,8 @@ ngx_http_aop_expiry_clients(ngx_log_t *log, ngx_http_aop_known_t *known)
 
         if (stage <= client[i].warned
             || ngx_http_aop_client_anchor(ascf->policy, &client[i]) == NULL
-            || ngx_http_aop_client_replaced(ascf->policy, known->shared,
-                                            &client[i])
-            || !ngx_atomic_cmp_set(&client[i].warned, client[i].warned, stage))
+            || ngx_http_aop_client_replaced(ascf->policy, client, &client[i])
+            || !ngx_http_aop_shm_warned(known->shared, &client[i], stage))
         {
             continue;
         }
@@ -299,25 +309,84 @@ ngx_http_aop_expiry_clients(ngx_log_t *log, ngx_http_aop_known_t *known)
 
 /* Servers with one policy and the same thresholds are told of once. */
 
-static ngx_uint_t
-ngx_http_aop_expiry_first(ngx_http_aop_main_conf_t *amcf, ngx_uint_t n)
+static ngx_int_t
+ngx_http_aop_expiry_firsts(ngx_cycle_t *cycle, ngx_http_aop_main_conf_t *amcf)
 {
-    ngx_uint_t                i;
-    ngx_http_aop_known_t     *known;
-    ngx_http_aop_srv_conf_t  *ascf, *before;
+    ngx_uint_t              i, n;
+    ngx_pool_t             *pool;
+    ngx_http_aop_known_t   *known, **sorted;
 
+    n = amcf->servers.nelts;
     known = amcf->servers.elts;
-    ascf = known[n].cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
 
-    for (i = 0; i < n; i++) {
-        before = known[i].cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
+    if (n == 0) {
+        return NGX_OK;
+    }
 
-        if (before->policy == ascf->policy && before->expiry == ascf->expiry) {
-            return 0;
+    pool = ngx_create_pool(NGX_DEFAULT_POOL_SIZE, cycle->log);
+    if (pool == NULL) {
+        return NGX_ERROR;
+    }
+
+    sorted = ngx_palloc(pool, n * sizeof(ngx_http_aop_known_t *));
+
+    if (sorted != NULL) {
+
+        for (i = 0; i < n; i++) {
+            sorted[i] = &known[i];
+        }
+
+        ngx_qsort(sorted, n, sizeof(ngx_http_aop_known_t *),
+                  ngx_http_aop_expiry_cmp_known);
+
+        for (i = 0; i < n; i++) {
+            sorted[i]->first = (i == 0
+                                || ngx_http_aop_expiry_cmp_warning(
+                                                  sorted[i - 1], sorted[i])
+                                   != 0);
         }
     }
 
-    return 1;
+    ngx_destroy_pool(pool);
+
+    return sorted ? NGX_OK : NGX_ERROR;
+}
+
+
+static int ngx_libc_cdecl
+ngx_http_aop_expiry_cmp_known(const void *one, const void *two)
+{
+    int                          rc;
+    const ngx_http_aop_known_t  *first = *(ngx_http_aop_known_t **) one;
+    const ngx_http_aop_known_t  *second = *(ngx_http_aop_known_t **) two;
+
+    rc = ngx_http_aop_expiry_cmp_warning(first, second);
+
+    return rc ? rc : (first > second) - (first < second);
+}
+
+
+/* 0 if both are to be warned of the same. */
+
+static int
+ngx_http_aop_expiry_cmp_warning(const ngx_http_aop_known_t *one,
+    const ngx_http_aop_known_t *two)
+{
+    uintptr_t                 first, second;
+    ngx_http_aop_srv_conf_t  *ascf, *other;
+
+    ascf = one->cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
+    other = two->cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
+
+    first = (uintptr_t) ascf->policy;
+    second = (uintptr_t) other->policy;
+
+    if (first == second) {
+        first = (uintptr_t) ascf->expiry;
+        second = (uintptr_t) other->expiry;
+    }
+
+    return (first > second) - (first < second);
 }
 
 

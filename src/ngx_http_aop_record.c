@@ -11,7 +11,7 @@
  */
 
 
-#include "ngx_http_aop_zone.h"
+#include "ngx_http_aop.h"
 #include "ngx_aop_cache.h"
 #include "ngx_aop_stamp.h"
 
@@ -37,6 +37,8 @@ static ngx_http_aop_judgement_t  ngx_http_aop_failed;
 
 /* the process's own */
 static ngx_aop_cache_t  ngx_http_aop_cache;
+
+static ngx_http_aop_cache_pt  ngx_http_aop_cache_handler;
 
 static ngx_str_t  ngx_http_aop_no_fact = ngx_string("");
 
@@ -212,7 +214,16 @@ ngx_http_aop_record_verify(const ngx_aop_policy_t *policy, X509 *leaf,
                               policy->auth_level, leaf, chain, ngx_time(),
                               result);
 
-    ngx_http_aop_count_cache(hit);
+    if (ngx_http_aop_cache_handler != NULL) {
+        ngx_http_aop_cache_handler(hit);
+    }
+}
+
+
+void
+ngx_http_aop_record_cache(ngx_http_aop_cache_pt handler)
+{
+    ngx_http_aop_cache_handler = handler;
 }
 
 

@@ -181,7 +181,7 @@ ngx_http_aop_report_write(ngx_http_request_t *r,
 
     report->request = r;
     report->amcf = ngx_http_get_module_main_conf(r, ngx_http_aop_module);
-    report->shared = ngx_http_aop_zone_shared(report->amcf);
+    report->shared = ngx_http_aop_shm_get(report->amcf->zone);
 
     for (size = NGX_HTTP_AOP_REPORT_FIRST;
          size <= NGX_HTTP_AOP_REPORT_LAST;

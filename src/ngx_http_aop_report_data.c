@@ -526,6 +526,8 @@ ngx_http_aop_report_server(ngx_http_aop_report_t *report,
     ascf = server->cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
     alcf = server->cscf->ctx->loc_conf[ngx_http_aop_module.ctx_index];
 
+    ngx_http_aop_zone_recheck(server);
+
     report->server = server;
     report->mode = (alcf->mode->mode == NGX_HTTP_AOP_VARIABLE) ? "variable"
                    : ngx_aop_mode_word(alcf->mode->mode);

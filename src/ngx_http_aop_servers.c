@@ -44,9 +44,7 @@ static void ngx_http_aop_address_plain(ngx_conf_t *cf,
 ngx_int_t
 ngx_http_aop_servers_init(ngx_conf_t *cf)
 {
-    ngx_uint_t                   p, a, s;
-    ngx_http_conf_port_t        *port;
-    ngx_http_conf_addr_t        *addr;
+    ngx_uint_t                   s;
     ngx_http_core_srv_conf_t   **cscfp;
     ngx_http_core_main_conf_t   *cmcf;
 
@@ -61,6 +59,30 @@ ngx_http_aop_servers_init(ngx_conf_t *cf)
         }
     }
 
+    if (ngx_http_aop_addresses(cf, ngx_http_aop_address_init) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    for (s = 0; s < cmcf->servers.nelts; s++) {
+        if (ngx_http_aop_server_names(cf, cscfp[s]) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_aop_addresses(ngx_conf_t *cf, ngx_http_aop_address_pt handler)
+{
+    ngx_uint_t                  p, a;
+    ngx_http_conf_port_t       *port;
+    ngx_http_conf_addr_t       *addr;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
     if (cmcf->ports == NULL) {
         return NGX_OK;
     }
@@ -71,15 +93,9 @@ ngx_http_aop_servers_init(ngx_conf_t *cf)
         addr = port[p].addrs.elts;
 
         for (a = 0; a < port[p].addrs.nelts; a++) {
-            if (ngx_http_aop_address_init(cf, &addr[a]) != NGX_OK) {
+            if (handler(cf, &addr[a]) != NGX_OK) {
                 return NGX_ERROR;
             }
-        }
-    }
-
-    for (s = 0; s < cmcf->servers.nelts; s++) {
-        if (ngx_http_aop_server_names(cf, cscfp[s]) != NGX_OK) {
-            return NGX_ERROR;
         }
     }
 

@@ -28,7 +28,7 @@ static void ngx_http_aop_top_text(char *buf, size_t size, const u_char *data,
 
 
 void
-ngx_http_aop_top_add(ngx_http_request_t *r, ngx_http_aop_server_t *server,
+ngx_http_aop_top_add(ngx_http_request_t *r, ngx_http_aop_known_t *known,
     const ngx_http_aop_state_t *state, const ngx_http_aop_peer_t *peer,
     ngx_uint_t foreign)
 {
@@ -37,14 +37,16 @@ ngx_http_aop_top_add(ngx_http_request_t *r, ngx_http_aop_server_t *server,
     ngx_uint_t                 list;
     ngx_str_t                  uri;
     ngx_table_elt_t           *agent;
-    ngx_slab_pool_t           *shpool;
     ngx_http_aop_top_t        *top;
     ngx_http_aop_shared_t     *shared;
     ngx_http_aop_main_conf_t  *amcf;
 
     amcf = ngx_http_get_module_main_conf(r, ngx_http_aop_module);
-    shared = ngx_http_aop_zone_shared(amcf);
-    shpool = (ngx_slab_pool_t *) amcf->zone->shm.addr;
+    shared = ngx_http_aop_shm_get(amcf->zone);
+
+    if (shared == NULL) {
+        return;
+    }
 
     list = (peer->class == NGX_AOP_DIRECT) ? NGX_HTTP_AOP_TOP_DIRECT
                                            : NGX_HTTP_AOP_TOP_EDGE;
@@ -61,9 +63,9 @@ ngx_http_aop_top_add(ngx_http_request_t *r, ngx_http_aop_server_t *server,
 
     agent = r->headers_in.user_agent;
 
-    ngx_shmtx_lock(&shpool->mutex);
+    ngx_http_aop_shm_lock();
 
-    top = ngx_http_aop_top_place(shared->top[list], server,
+    top = ngx_http_aop_top_place(shared->top[list], known->shared,
                                  state->result->verdict, addr);
 
     top->peer = peer->class;
@@ -80,11 +82,14 @@ ngx_http_aop_top_add(ngx_http_request_t *r, ngx_http_aop_server_t *server,
                           agent ? agent->value.data : NULL,
                           agent ? agent->value.len : 0);
 
-    if (list == NGX_HTTP_AOP_TOP_EDGE && !foreign) {
-        ngx_http_aop_top_host(server, top->host);
+    if (list == NGX_HTTP_AOP_TOP_EDGE
+        && !foreign
+        && known->epoch == known->shared->epoch)
+    {
+        ngx_http_aop_top_host(known->shared, top->host);
     }
 
-    ngx_shmtx_unlock(&shpool->mutex);
+    ngx_http_aop_shm_unlock();
 }
 
 
@@ -153,28 +158,10 @@ ngx_http_aop_top_host(ngx_http_aop_server_t *server, const char *name)
     }
 
     place->last = ngx_time();
+    place->hour = server->hour;
 
     (void) ngx_cpystrn((u_char *) place->name, (u_char *) name,
                        sizeof(place->name));
-}
-
-
-void
-ngx_http_aop_top_forget(ngx_http_aop_shared_t *shared,
-    const ngx_http_aop_server_t *server)
-{
-    ngx_uint_t           i, list;
-    ngx_http_aop_top_t  *top;
-
-    for (list = 0; list < NGX_HTTP_AOP_TOPS; list++) {
-        top = shared->top[list];
-
-        for (i = 0; i < NGX_HTTP_AOP_TOP; i++) {
-            if (top[i].server == server) {
-                ngx_memzero(&top[i], sizeof(ngx_http_aop_top_t));
-            }
-        }
-    }
 }
 
 
@@ -193,7 +180,6 @@ const ngx_http_aop_top_t *
 ngx_http_aop_top_copy(ngx_http_request_t *r, ngx_http_aop_top_e list,
     ngx_uint_t *n)
 {
-    ngx_slab_pool_t           *shpool;
     ngx_http_aop_top_t        *top;
     ngx_http_aop_shared_t     *shared;
     ngx_http_aop_main_conf_t  *amcf;
@@ -201,20 +187,18 @@ ngx_http_aop_top_copy(ngx_http_request_t *r, ngx_http_aop_top_e list,
     *n = 0;
 
     amcf = ngx_http_get_module_main_conf(r, ngx_http_aop_module);
-    shared = ngx_http_aop_zone_shared(amcf);
+    shared = ngx_http_aop_shm_get(amcf->zone);
 
     top = ngx_palloc(r->pool, sizeof(shared->top[list]));
     if (top == NULL) {
         return NULL;
     }
 
-    shpool = (ngx_slab_pool_t *) amcf->zone->shm.addr;
-
-    ngx_shmtx_lock(&shpool->mutex);
+    ngx_http_aop_shm_lock();
 
     ngx_memcpy(top, shared->top[list], sizeof(shared->top[list]));
 
-    ngx_shmtx_unlock(&shpool->mutex);
+    ngx_http_aop_shm_unlock();
 
     ngx_qsort(top, NGX_HTTP_AOP_TOP, sizeof(ngx_http_aop_top_t),
               ngx_http_aop_top_cmp);
@@ -241,13 +225,10 @@ const char *
 ngx_http_aop_top_hosts(ngx_http_request_t *r,
     const ngx_http_aop_server_t *server, time_t *last)
 {
-    char                       *hosts;
-    time_t                      since;
-    ngx_uint_t                  i;
-    ngx_aop_text_t              text;
-    ngx_slab_pool_t            *shpool;
-    ngx_http_aop_host_t         host[NGX_HTTP_AOP_HOSTS];
-    ngx_http_aop_main_conf_t   *amcf;
+    char                 *hosts;
+    ngx_uint_t            i, hour;
+    ngx_aop_text_t        text;
+    ngx_http_aop_host_t   host[NGX_HTTP_AOP_HOSTS];
 
     *last = 0;
 
@@ -256,23 +237,18 @@ ngx_http_aop_top_hosts(ngx_http_request_t *r,
         return NULL;
     }
 
-    amcf = ngx_http_get_module_main_conf(r, ngx_http_aop_module);
-    shpool = (ngx_slab_pool_t *) amcf->zone->shm.addr;
+    ngx_http_aop_shm_lock();
 
-    ngx_shmtx_lock(&shpool->mutex);
-
+    hour = server->hour;
     ngx_memcpy(host, server->hosts, sizeof(host));
 
-    ngx_shmtx_unlock(&shpool->mutex);
-
-    since = ngx_max(server->changed,
-                    ngx_time() - NGX_HTTP_AOP_HOURS * 3600);
+    ngx_http_aop_shm_unlock();
 
     ngx_aop_text_init(&text, hosts, sizeof(host) - 1);
 
     for (i = 0; i < NGX_HTTP_AOP_HOSTS; i++) {
 
-        if (host[i].last == 0 || host[i].last < since) {
+        if (host[i].last == 0 || hour - host[i].hour >= NGX_HTTP_AOP_HOURS) {
             continue;
         }
 

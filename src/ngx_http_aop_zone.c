@@ -5,31 +5,24 @@
 
 
 /*
- * The shared memory zone: where each server's counters are, and that they
- * stay there over reloads.  Servers are told apart by name and address.
+ * The servers of a configuration that are counted, and where in the shared
+ * memory: that a server's counters stay there over reloads.  Servers are told
+ * apart by name and address.
  */
 
 
 #include "ngx_http_aop_zone.h"
 
 
-/* an entry of a server that is gone may be taken by another after that */
-
-#define NGX_HTTP_AOP_ZONE_UNUSED  86400
-
 /* of a name in a label: the address and the number are not to be cut */
 
 #define NGX_HTTP_AOP_NAME_LEN     160
 
 
-#define NGX_HTTP_AOP_ZONE_SIZE                                                \
-    (sizeof(ngx_http_aop_shared_t) + sizeof(ngx_http_aop_server_t))
-
-
 static ngx_int_t ngx_http_aop_zone_init(ngx_shm_zone_t *zone, void *data);
 static ngx_uint_t ngx_http_aop_zone_exists(ngx_conf_t *cf);
-static ngx_int_t ngx_http_aop_zone_servers(ngx_conf_t *cf,
-    ngx_http_aop_main_conf_t *amcf);
+static ngx_int_t ngx_http_aop_zone_address(ngx_conf_t *cf,
+    ngx_http_conf_addr_t *addr);
 static ngx_int_t ngx_http_aop_zone_server(ngx_conf_t *cf,
     ngx_http_aop_main_conf_t *amcf, ngx_http_conf_addr_t *addr,
     ngx_http_core_srv_conf_t *cscf);
@@ -39,13 +32,11 @@ static ngx_int_t ngx_http_aop_zone_labels(ngx_conf_t *cf,
     ngx_http_aop_main_conf_t *amcf);
 static ngx_int_t ngx_http_aop_zone_label(ngx_conf_t *cf,
     ngx_http_aop_known_t *known, ngx_uint_t n);
-static ngx_uint_t ngx_http_aop_zone_bind_servers(ngx_slab_pool_t *shpool,
-    ngx_http_aop_shared_t *shared, ngx_array_t *servers);
-static ngx_http_aop_server_t *ngx_http_aop_zone_find(
-    ngx_http_aop_shared_t *shared, ngx_str_t *label);
-static ngx_http_aop_server_t *ngx_http_aop_zone_make(ngx_slab_pool_t *shpool,
-    ngx_http_aop_shared_t *shared, ngx_str_t *label);
-static ngx_http_aop_server_t *ngx_http_aop_zone_unused(
+static ngx_http_aop_known_t *ngx_http_aop_zone_find(
+    ngx_http_aop_main_conf_t *amcf, ngx_str_t *label);
+static ngx_uint_t ngx_http_aop_zone_bind_servers(
+    ngx_http_aop_main_conf_t *amcf, ngx_http_aop_shared_t *shared);
+static void ngx_http_aop_zone_bind_known(ngx_http_aop_main_conf_t *amcf,
     ngx_http_aop_shared_t *shared);
 static void ngx_http_aop_zone_policy(ngx_http_aop_known_t *known,
     const ngx_aop_policy_t *policy);
@@ -61,7 +52,7 @@ ngx_http_aop_zone_add(ngx_conf_t *cf)
 
     amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_aop_module);
 
-    if (ngx_http_aop_zone_servers(cf, amcf) != NGX_OK
+    if (ngx_http_aop_addresses(cf, ngx_http_aop_zone_address) != NGX_OK
         || ngx_http_aop_zone_labels(cf, amcf) != NGX_OK)
     {
         return NGX_ERROR;
@@ -128,91 +119,33 @@ ngx_http_aop_zone_exists(ngx_conf_t *cf)
 static ngx_int_t
 ngx_http_aop_zone_init(ngx_shm_zone_t *zone, void *data)
 {
-    ngx_slab_pool_t        *shpool;
-    ngx_http_aop_shared_t  *shared;
-
-    shpool = (ngx_slab_pool_t *) zone->shm.addr;
-
     if (data != NULL || zone->shm.exists) {
         return NGX_OK;
     }
 
-    shpool->log_nomem = 0;
-
-    shared = ngx_slab_calloc(shpool, sizeof(ngx_http_aop_shared_t));
-    if (shared == NULL) {
+    if (ngx_http_aop_shm_init(zone) != NGX_OK) {
         ngx_log_error(NGX_LOG_EMERG, zone->shm.log, 0,
                       "\"aop_zone\" is too small");
         return NGX_ERROR;
     }
 
-    shared->version = NGX_HTTP_AOP_ZONE_VERSION;
-    shared->size = NGX_HTTP_AOP_ZONE_SIZE;
-
-    ngx_queue_init(&shared->servers);
-
-    shpool->data = shared;
-
     return NGX_OK;
 }
 
 
-/* NULL if there is no zone, or one that another version of us has made. */
-
-ngx_http_aop_shared_t *
-ngx_http_aop_zone_shared(ngx_http_aop_main_conf_t *amcf)
-{
-    ngx_slab_pool_t        *shpool;
-    ngx_http_aop_shared_t  *shared;
-
-    if (amcf->zone == NULL) {
-        return NULL;
-    }
-
-    shpool = (ngx_slab_pool_t *) amcf->zone->shm.addr;
-    shared = shpool->data;
-
-    if (shared == NULL
-        || shared->version != NGX_HTTP_AOP_ZONE_VERSION
-        || shared->size != NGX_HTTP_AOP_ZONE_SIZE)
-    {
-        return NULL;
-    }
-
-    return shared;
-}
-
-
 static ngx_int_t
-ngx_http_aop_zone_servers(ngx_conf_t *cf, ngx_http_aop_main_conf_t *amcf)
+ngx_http_aop_zone_address(ngx_conf_t *cf, ngx_http_conf_addr_t *addr)
 {
-    ngx_uint_t                   p, a, s;
-    ngx_http_conf_port_t        *port;
-    ngx_http_conf_addr_t        *addr;
-    ngx_http_core_srv_conf_t   **cscfp;
-    ngx_http_core_main_conf_t   *cmcf;
+    ngx_uint_t                  s;
+    ngx_http_aop_main_conf_t   *amcf;
+    ngx_http_core_srv_conf_t  **cscfp;
 
-    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_aop_module);
+    cscfp = addr->servers.elts;
 
-    if (cmcf->ports == NULL) {
-        return NGX_OK;
-    }
-
-    port = cmcf->ports->elts;
-
-    for (p = 0; p < cmcf->ports->nelts; p++) {
-        addr = port[p].addrs.elts;
-
-        for (a = 0; a < port[p].addrs.nelts; a++) {
-            cscfp = addr[a].servers.elts;
-
-            for (s = 0; s < addr[a].servers.nelts; s++) {
-                if (ngx_http_aop_zone_server(cf, amcf, &addr[a], cscfp[s])
-                    != NGX_OK)
-                {
-                    return NGX_ERROR;
-                }
-            }
+    for (s = 0; s < addr->servers.nelts; s++) {
+        if (ngx_http_aop_zone_server(cf, amcf, addr, cscfp[s]) != NGX_OK) {
+            return NGX_ERROR;
         }
     }
 
@@ -299,8 +232,11 @@ ngx_http_aop_zone_better(ngx_http_conf_addr_t *one, ngx_http_conf_addr_t *two)
 static ngx_int_t
 ngx_http_aop_zone_labels(ngx_conf_t *cf, ngx_http_aop_main_conf_t *amcf)
 {
-    ngx_uint_t             i, j, n;
-    ngx_http_aop_known_t  *known;
+    ngx_uint_t             i;
+    ngx_http_aop_known_t  *known, *first;
+
+    ngx_rbtree_init(&amcf->labels, &amcf->sentinel,
+                    ngx_str_rbtree_insert_value);
 
     known = amcf->servers.elts;
 
@@ -310,20 +246,24 @@ ngx_http_aop_zone_labels(ngx_conf_t *cf, ngx_http_aop_main_conf_t *amcf)
             return NGX_ERROR;
         }
 
-        for (n = 1, j = 0; j < i; j++) {
+        first = ngx_http_aop_zone_find(amcf, &known[i].label);
 
-            if (known[i].label.len != known[j].label.len
-                || ngx_memcmp(known[i].label.data, known[j].label.data,
-                              known[i].label.len)
-                   != 0)
+        while (first != NULL
+               && ngx_http_aop_zone_find(amcf, &known[i].label) != NULL)
+        {
+            if (ngx_http_aop_zone_label(cf, &known[i], ++first->same)
+                != NGX_OK)
             {
-                continue;
-            }
-
-            if (ngx_http_aop_zone_label(cf, &known[i], ++n) != NGX_OK) {
                 return NGX_ERROR;
             }
         }
+
+        known[i].same = 1;
+        known[i].node.str = known[i].label;
+        known[i].node.node.key = ngx_crc32_long(known[i].label.data,
+                                                known[i].label.len);
+
+        ngx_rbtree_insert(&amcf->labels, &known[i].node.node);
     }
 
     return NGX_OK;
@@ -398,19 +338,18 @@ void
 ngx_http_aop_zone_bind(ngx_cycle_t *cycle)
 {
     ngx_uint_t                 lost;
-    ngx_slab_pool_t           *shpool;
     ngx_http_aop_shared_t     *shared;
     ngx_http_aop_main_conf_t  *amcf;
 
     amcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_aop_module);
 
-    ngx_http_aop_count_init(NULL, NULL);
+    shared = ngx_http_aop_shm_use(amcf ? amcf->zone : NULL);
+
+    ngx_http_aop_record_cache(shared ? ngx_http_aop_shm_cache : NULL);
 
     if (amcf == NULL || amcf->zone == NULL) {
         return;
     }
-
-    shared = ngx_http_aop_zone_shared(amcf);
 
     if (shared == NULL) {
         ngx_log_error(NGX_LOG_ERR, cycle->log, 0,
@@ -420,15 +359,11 @@ ngx_http_aop_zone_bind(ngx_cycle_t *cycle)
         return;
     }
 
-    shpool = (ngx_slab_pool_t *) amcf->zone->shm.addr;
+    ngx_http_aop_shm_lock();
 
-    ngx_http_aop_count_init(shpool, shared);
+    lost = ngx_http_aop_zone_bind_servers(amcf, shared);
 
-    ngx_shmtx_lock(&shpool->mutex);
-
-    lost = ngx_http_aop_zone_bind_servers(shpool, shared, &amcf->servers);
-
-    ngx_shmtx_unlock(&shpool->mutex);
+    ngx_http_aop_shm_unlock();
 
     if (lost) {
         ngx_log_error(NGX_LOG_ERR, cycle->log, 0,
@@ -445,48 +380,32 @@ ngx_http_aop_zone_bind(ngx_cycle_t *cycle)
  */
 
 static ngx_uint_t
-ngx_http_aop_zone_bind_servers(ngx_slab_pool_t *shpool,
-    ngx_http_aop_shared_t *shared, ngx_array_t *servers)
+ngx_http_aop_zone_bind_servers(ngx_http_aop_main_conf_t *amcf,
+    ngx_http_aop_shared_t *shared)
 {
     ngx_uint_t                i, lost;
-    ngx_queue_t              *q;
+    ngx_queue_t              *from;
     ngx_http_aop_known_t     *known;
-    ngx_http_aop_server_t    *server;
     ngx_http_aop_srv_conf_t  *ascf;
 
-    for (q = ngx_queue_head(&shared->servers);
-         q != ngx_queue_sentinel(&shared->servers);
-         q = ngx_queue_next(q))
-    {
-        server = ngx_queue_data(q, ngx_http_aop_server_t, queue);
-
-        if (server->gone == 0) {
-            server->gone = ngx_time();
-        }
-    }
+    ngx_http_aop_zone_bind_known(amcf, shared);
 
     lost = 0;
-    known = servers->elts;
+    from = NULL;
+    known = amcf->servers.elts;
 
-    for (i = 0; i < servers->nelts; i++) {
-        known[i].shared = ngx_http_aop_zone_find(shared, &known[i].label);
-
-        if (known[i].shared != NULL) {
-            known[i].shared->gone = 0;
-        }
-    }
-
-    for (i = 0; i < servers->nelts; i++) {
+    for (i = 0; i < amcf->servers.nelts; i++) {
 
         if (known[i].shared == NULL) {
-            known[i].shared = ngx_http_aop_zone_make(shpool, shared,
-                                                     &known[i].label);
+            known[i].shared = ngx_http_aop_shm_server(&known[i].label, &from);
         }
 
         if (known[i].shared == NULL) {
             lost++;
             continue;
         }
+
+        known[i].generation = known[i].shared->generation;
 
         ascf = known[i].cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
 
@@ -497,10 +416,13 @@ ngx_http_aop_zone_bind_servers(ngx_slab_pool_t *shpool,
 }
 
 
-static ngx_http_aop_server_t *
-ngx_http_aop_zone_find(ngx_http_aop_shared_t *shared, ngx_str_t *label)
+static void
+ngx_http_aop_zone_bind_known(ngx_http_aop_main_conf_t *amcf,
+    ngx_http_aop_shared_t *shared)
 {
+    ngx_str_t               label;
     ngx_queue_t            *q;
+    ngx_http_aop_known_t   *known;
     ngx_http_aop_server_t  *server;
 
     for (q = ngx_queue_head(&shared->servers);
@@ -509,72 +431,33 @@ ngx_http_aop_zone_find(ngx_http_aop_shared_t *shared, ngx_str_t *label)
     {
         server = ngx_queue_data(q, ngx_http_aop_server_t, queue);
 
-        if (ngx_strlen(server->label) == label->len
-            && ngx_memcmp(server->label, label->data, label->len) == 0)
-        {
-            return server;
+        label.data = (u_char *) server->label;
+        label.len = ngx_strlen(server->label);
+
+        known = ngx_http_aop_zone_find(amcf, &label);
+
+        if (known != NULL) {
+            known->shared = server;
+            server->gone = 0;
+
+        } else if (server->gone == 0) {
+            server->gone = ngx_time();
         }
     }
-
-    return NULL;
 }
 
 
-static ngx_http_aop_server_t *
-ngx_http_aop_zone_make(ngx_slab_pool_t *shpool, ngx_http_aop_shared_t *shared,
-    ngx_str_t *label)
+static ngx_http_aop_known_t *
+ngx_http_aop_zone_find(ngx_http_aop_main_conf_t *amcf, ngx_str_t *label)
 {
-    ngx_http_aop_server_t  *server;
+    ngx_str_node_t  *node;
 
-    server = ngx_slab_calloc_locked(shpool, sizeof(ngx_http_aop_server_t));
+    node = ngx_str_rbtree_lookup(&amcf->labels, label,
+                                 ngx_crc32_long(label->data, label->len));
 
-    if (server != NULL) {
-        ngx_queue_insert_tail(&shared->servers, &server->queue);
-
-    } else {
-        server = ngx_http_aop_zone_unused(shared);
-
-        if (server == NULL) {
-            return NULL;
-        }
-
-        ngx_http_aop_top_forget(shared, server);
-
-        ngx_memzero((u_char *) server + sizeof(ngx_queue_t),
-                    sizeof(ngx_http_aop_server_t) - sizeof(ngx_queue_t));
-    }
-
-    ngx_memcpy(server->label, label->data, label->len);
-
-    return server;
-}
-
-
-/* The one that is gone longest; workers of its time have ended by then. */
-
-static ngx_http_aop_server_t *
-ngx_http_aop_zone_unused(ngx_http_aop_shared_t *shared)
-{
-    ngx_queue_t            *q;
-    ngx_http_aop_server_t  *server, *unused;
-
-    unused = NULL;
-
-    for (q = ngx_queue_head(&shared->servers);
-         q != ngx_queue_sentinel(&shared->servers);
-         q = ngx_queue_next(q))
-    {
-        server = ngx_queue_data(q, ngx_http_aop_server_t, queue);
-
-        if (server->gone != 0
-            && ngx_time() - server->gone > NGX_HTTP_AOP_ZONE_UNUSED
-            && (unused == NULL || server->gone < unused->gone))
-        {
-            unused = server;
-        }
-    }
-
-    return unused;
+    return node ? (ngx_http_aop_known_t *)
+                  ((u_char *) node - offsetof(ngx_http_aop_known_t, node))
+                : NULL;
 }
 
 
@@ -589,11 +472,26 @@ ngx_http_aop_zone_policy(ngx_http_aop_known_t *known,
     if (ngx_memcmp(server->policy, policy->digest, NGX_AOP_DIGEST) != 0) {
         ngx_memcpy(server->policy, policy->digest, NGX_AOP_DIGEST);
 
+        ngx_http_aop_shm_hour(server);
+
         server->epoch++;
         server->changed = ngx_time();
+        server->since = server->hour;
 
-        ngx_http_aop_count_sums(server, &server->base);
+        ngx_http_aop_shm_sums(server, &server->base);
+        ngx_memzero(server->hosts, sizeof(server->hosts));
     }
 
     known->epoch = server->epoch;
+}
+
+
+void
+ngx_http_aop_zone_recheck(ngx_http_aop_known_t *known)
+{
+    if (known->shared != NULL
+        && known->shared->generation != known->generation)
+    {
+        known->shared = NULL;
+    }
 }

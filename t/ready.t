@@ -346,6 +346,15 @@ ask('d13.test', 100);
 ok(until_counted(sub { $judged->() == $before + 101 }), 'new requests');
 check('d13.test', $port, 'what came since', yes => '^all 100 ');
 
+# a clock that is set a day ahead, and back
+
+$clock->add(DAY);
+ask('d2.test', 1);
+check('d2.test', $port, 'failures, a day ahead', no => 'hosts: b\.d2');
+$clock->add(-DAY);
+ask('d2.test', 1);
+check('d2.test', $port, 'failures, and a day back', no => 'hosts: b\.d2');
+
 # the window is a day
 
 ask('theirs.test', 3, port => $few);
@@ -355,12 +364,12 @@ ok(until_counted(sub {
 check('few.test', $few, 'passed for another\'s Host once more', unknown =>
       '^too little traffic: 0 of the 100 ');
 
-$clock->add(22 * HOUR);
+$clock->pass(22 * HOUR);
 ask('d2.test', 1);
 ask('a.d2.test', 1);
 check('d2.test', $port, 'failures of 22 hours ago', no => 'hosts: b\.d2');
 
-$clock->add(2 * HOUR);
+$clock->pass(2 * HOUR);
 ask('a.d2.test', 1);
 check('d2.test', $port, 'failures of 24 hours ago', unknown =>
       '^too little traffic: \d of the 100 ');
@@ -373,7 +382,7 @@ check('d8.test', $port, 'successes of 24 hours ago', unknown =>
 # a CRL that was fresh
 
 check('d18.test', $port, 'a CRL in its dates', unknown => '^too little');
-$clock->add(2 * DAY);
+$clock->pass(2 * DAY);
 ask('d18.test', 1);
 check('d18.test', $port, 'a CRL that has run out since', no =>
       '^an anchor or CRL in use is out of its dates');

@@ -6,7 +6,8 @@ package AOP::Test::Clock;
 #     my $clock = AOP::Test::Clock->new;
 #
 #     $clock->start($nginx);
-#     $clock->add(86400);
+#     $clock->pass(86400);
+#     $clock->add(-3600);
 
 use strict;
 use warnings;
@@ -15,7 +16,8 @@ use Carp qw(croak);
 use File::Spec;
 use File::Temp;
 
-# what nginx asks for the time of day; its timers go by CLOCK_MONOTONIC
+# what nginx asks for the time of day; its timers, and the hours of the module's
+# window, go by CLOCK_MONOTONIC
 my $SOURCE = <<'EOF';
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -25,22 +27,24 @@ my $SOURCE = <<'EOF';
 #include <sys/time.h>
 #include <time.h>
 
+/* of the time of day, and of the monotonic clock */
+
 static long
-offset(void)
+offset(int monotonic)
 {
     int                          fd;
     static const volatile long  *ahead;
 
     if (ahead == NULL) {
         fd = open(getenv("AOP_TEST_CLOCK"), O_RDONLY);
-        ahead = mmap(NULL, sizeof(long), PROT_READ, MAP_SHARED, fd, 0);
+        ahead = mmap(NULL, 2 * sizeof(long), PROT_READ, MAP_SHARED, fd, 0);
 
         if (ahead == MAP_FAILED) {
             abort();
         }
     }
 
-    return *ahead;
+    return ahead[monotonic];
 }
 
 int
@@ -57,7 +61,10 @@ clock_gettime(clockid_t id, struct timespec *ts)
     rc = next(id, ts);
 
     if (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE) {
-        ts->tv_sec += offset();
+        ts->tv_sec += offset(0);
+
+    } else if (id == CLOCK_MONOTONIC || id == CLOCK_MONOTONIC_COARSE) {
+        ts->tv_sec += offset(1);
     }
 
     return rc;
@@ -100,6 +107,7 @@ sub new {
         folder => File::Temp->newdir('aop-clock-XXXXXXXX',
                                      DIR => File::Spec->tmpdir),
         ahead  => 0,
+        passed => 0,
     }, $class;
 
     $self->_write('clock.c', $SOURCE);
@@ -127,14 +135,24 @@ sub start {
 }
 
 
-# add($seconds): moves the clock; a worker notices with its next event.
+# add($seconds): sets the time of day; a worker notices with its next event.
 sub add {
     my ($self, $seconds) = @_;
 
     $self->{ahead} += $seconds;
-    $self->_write('now', pack 'l!', $self->{ahead});
+    $self->_write('now', pack 'l!2', @$self{qw(ahead passed)});
 
     return $self;
+}
+
+
+# pass($seconds): as if so much time had passed.
+sub pass {
+    my ($self, $seconds) = @_;
+
+    $self->{passed} += $seconds;
+
+    return $self->add($seconds);
 }
 
 
