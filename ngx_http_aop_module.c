@@ -26,6 +26,7 @@ static char *ngx_http_aop_check_zone_size(ngx_conf_t *cf, void *post,
     void *data);
 static ngx_int_t ngx_http_aop_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_aop_init(ngx_conf_t *cf);
+static ngx_int_t ngx_http_aop_init_zone(ngx_shm_zone_t *zone, void *data);
 static ngx_int_t ngx_http_aop_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_aop_init_process(ngx_cycle_t *cycle);
 static void *ngx_http_aop_create_main_conf(ngx_conf_t *cf);
@@ -315,21 +316,51 @@ ngx_http_aop_preconfiguration(ngx_conf_t *cf)
 static ngx_int_t
 ngx_http_aop_init(ngx_conf_t *cf)
 {
+    ngx_http_aop_main_conf_t  *amcf;
+
     if (ngx_http_aop_record_init(cf) != NGX_OK
         || ngx_http_aop_servers_init(cf) != NGX_OK
-        || ngx_http_aop_zone_add(cf) != NGX_OK)
+        || ngx_http_aop_zone_add(cf, ngx_http_aop_init_zone) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
+    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_aop_module);
+    amcf->cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
     return ngx_http_aop_phase_init(cf);
+}
+
+
+/*
+ * The phases are there now, and a reload can still be refused: later, nginx
+ * could only exit.
+ */
+
+static ngx_int_t
+ngx_http_aop_init_zone(ngx_shm_zone_t *zone, void *data)
+{
+    ngx_http_aop_main_conf_t  *amcf;
+
+    amcf = zone->data;
+
+    if (amcf->servers.nelts != 0
+        && ngx_http_aop_phase_check(amcf->cmcf, zone->shm.log) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_aop_zone_init(zone, data);
 }
 
 
 static ngx_int_t
 ngx_http_aop_init_module(ngx_cycle_t *cycle)
 {
-    ngx_http_aop_phase_order(cycle);
+    if (ngx_http_aop_phase_order(cycle) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     ngx_http_aop_zone_bind(cycle);
 
     if (!ngx_test_config) {

@@ -90,6 +90,9 @@ typedef struct {
     ngx_array_t                *proxies;    /* of ngx_aop_range_t */
     time_t                      log_interval;
 
+    /* of the same configuration, for the check of its phases */
+    ngx_http_core_main_conf_t  *cmcf;
+
     size_t                      zone_size;
     ngx_shm_zone_t             *zone;       /* NULL: no server uses it */
 } ngx_http_aop_main_conf_t;
@@ -309,10 +312,15 @@ ngx_int_t ngx_http_aop_servers_init(ngx_conf_t *cf);
 /*
  * ngx_http_aop_phase_init() registers the phase handlers,
  * ngx_http_aop_phase_order() moves them to the front of their phases.
+ *
+ * ngx_http_aop_phase_check(): are the phases as we know them?  NGX_ERROR is
+ * logged.
  */
 
 ngx_int_t ngx_http_aop_phase_init(ngx_conf_t *cf);
-void ngx_http_aop_phase_order(ngx_cycle_t *cycle);
+ngx_int_t ngx_http_aop_phase_order(ngx_cycle_t *cycle);
+ngx_int_t ngx_http_aop_phase_check(ngx_http_core_main_conf_t *cmcf,
+    ngx_log_t *log);
 
 
 /*

@@ -34,6 +34,9 @@ static ngx_int_t ngx_http_aop_rewrite_checker(ngx_http_request_t *r,
 static ngx_int_t ngx_http_aop_rewrite_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aop_preaccess_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aop_log_handler(ngx_http_request_t *r);
+static ngx_http_phase_handler_t *ngx_http_aop_phase_run(
+    ngx_http_phase_handler_t *ph, ngx_http_phase_handler_pt checker,
+    ngx_http_handler_pt handler);
 static void ngx_http_aop_phase_first(ngx_http_phase_handler_t *ph);
 
 
@@ -240,6 +243,92 @@ ngx_http_aop_phase_init(ngx_conf_t *cf)
 
 
 /*
+ * What the functions above take for granted of the phase engine, which another
+ * nginx, or a module that was loaded before us, may have made otherwise: which
+ * phases follow each other, that the handlers of one stand side by side with
+ * a checker in common, and that ours are among them.
+ */
+
+ngx_int_t
+ngx_http_aop_phase_check(ngx_http_core_main_conf_t *cmcf, ngx_log_t *log)
+{
+    ngx_uint_t                 n;
+    ngx_http_phase_handler_t  *first, *ph, *rewrite;
+
+    first = cmcf->phase_engine.handlers;
+
+    ph = ngx_http_aop_phase_run(first, ngx_http_core_generic_phase,
+                                ngx_http_aop_post_read_handler);
+
+    if (ph == NULL || ph != first + cmcf->phase_engine.server_rewrite_index) {
+        goto unknown;
+    }
+
+    ph = ngx_http_aop_phase_run(ph, ngx_http_core_rewrite_phase,
+                                ngx_http_aop_server_rewrite_handler);
+
+    if (ph == NULL || ph->checker != ngx_http_core_find_config_phase) {
+        goto unknown;
+    }
+
+    rewrite = ph + 1;
+    n = cmcf->phases[NGX_HTTP_REWRITE_PHASE].handlers.nelts;
+
+    ph = ngx_http_aop_phase_run(rewrite, ngx_http_core_rewrite_phase, NULL);
+
+    if (rewrite != first + cmcf->phase_engine.location_rewrite_index
+        || ph != rewrite + n)
+    {
+        goto unknown;
+    }
+
+    if (n) {
+        if (ph->checker != ngx_http_core_post_rewrite_phase) {
+            goto unknown;
+        }
+
+        ph++;
+    }
+
+    if (ngx_http_aop_phase_run(ph, ngx_http_core_generic_phase,
+                               ngx_http_aop_preaccess_handler)
+        != NULL)
+    {
+        return NGX_OK;
+    }
+
+unknown:
+
+    ngx_log_error(NGX_LOG_EMERG, log, 0,
+                  "the request phases of this nginx are not those that \"aop\" "
+                  "relies on: requests could be answered before they are "
+                  "verified (another module may have changed the phases)");
+
+    return NGX_ERROR;
+}
+
+
+/* Returns the end of a phase; NULL if the handler is not in it. */
+
+static ngx_http_phase_handler_t *
+ngx_http_aop_phase_run(ngx_http_phase_handler_t *ph,
+    ngx_http_phase_handler_pt checker, ngx_http_handler_pt handler)
+{
+    ngx_uint_t  found;
+
+    found = (handler == NULL);
+
+    for ( /* void */ ; ph->checker == checker; ph++) {
+        if (ph->handler == handler) {
+            found = 1;
+        }
+    }
+
+    return found ? ph : NULL;
+}
+
+
+/*
  * Handlers run in the reverse order of registration, so a module that is
  * loaded later runs before us, and could answer.  The handlers of a phase
  * stand side by side in the phase engine and have a checker in common, but
@@ -247,16 +336,23 @@ ngx_http_aop_phase_init(ngx_conf_t *cf)
  * between the two.
  */
 
-void
+ngx_int_t
 ngx_http_aop_phase_order(ngx_cycle_t *cycle)
 {
     ngx_http_phase_handler_t   *ph;
+    ngx_http_aop_main_conf_t   *amcf;
     ngx_http_core_main_conf_t  *cmcf;
+
+    amcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_aop_module);
+
+    if (amcf == NULL || amcf->servers.nelts == 0) {
+        return NGX_OK;
+    }
 
     cmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_core_module);
 
-    if (cmcf == NULL || cmcf->phase_engine.handlers == NULL) {
-        return;
+    if (ngx_http_aop_phase_check(cmcf, cycle->log) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     ngx_http_aop_phase_first(cmcf->phase_engine.handlers);
@@ -268,6 +364,8 @@ ngx_http_aop_phase_order(ngx_cycle_t *cycle)
         ph->checker = ngx_http_aop_rewrite_checker;
         ph++;
     }
+
+    return NGX_OK;
 }
 
 

@@ -19,7 +19,6 @@
 #define NGX_HTTP_AOP_NAME_LEN     160
 
 
-static ngx_int_t ngx_http_aop_zone_init(ngx_shm_zone_t *zone, void *data);
 static ngx_uint_t ngx_http_aop_zone_exists(ngx_conf_t *cf);
 static ngx_int_t ngx_http_aop_zone_address(ngx_conf_t *cf,
     ngx_http_conf_addr_t *addr);
@@ -46,7 +45,7 @@ static ngx_str_t  ngx_http_aop_zone_name = ngx_string("ngx_http_aop");
 
 
 ngx_int_t
-ngx_http_aop_zone_add(ngx_conf_t *cf)
+ngx_http_aop_zone_add(ngx_conf_t *cf, ngx_shm_zone_init_pt init)
 {
     ngx_http_aop_main_conf_t  *amcf;
 
@@ -73,7 +72,7 @@ ngx_http_aop_zone_add(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    amcf->zone->init = ngx_http_aop_zone_init;
+    amcf->zone->init = init;
     amcf->zone->data = amcf;
 
     return NGX_OK;
@@ -116,7 +115,7 @@ ngx_http_aop_zone_exists(ngx_conf_t *cf)
  * another .so: all is found through the memory itself.
  */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_aop_zone_init(ngx_shm_zone_t *zone, void *data)
 {
     if (data != NULL || zone->shm.exists) {

@@ -35,7 +35,8 @@ typedef struct {
 
 
 /*
- * ngx_http_aop_zone_add() asks nginx for the zone, ngx_http_aop_zone_bind()
+ * ngx_http_aop_zone_add() asks nginx for the zone, "init" of which is to call
+ * ngx_http_aop_zone_init() in the end, ngx_http_aop_zone_bind()
  * finds or makes the place of each server in it once the configuration has
  * been accepted; a server that does not fit is not counted, which is logged.
  *
@@ -43,7 +44,8 @@ typedef struct {
  * to another server since: this worker is of an older configuration.
  */
 
-ngx_int_t ngx_http_aop_zone_add(ngx_conf_t *cf);
+ngx_int_t ngx_http_aop_zone_add(ngx_conf_t *cf, ngx_shm_zone_init_pt init);
+ngx_int_t ngx_http_aop_zone_init(ngx_shm_zone_t *zone, void *data);
 void ngx_http_aop_zone_bind(ngx_cycle_t *cycle);
 void ngx_http_aop_zone_recheck(ngx_http_aop_known_t *known);
 

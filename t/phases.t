@@ -184,6 +184,7 @@ SKIP: {
     with_others('loaded after ours', load => [ $helper ]);
     with_others('loaded before ours', module => 0,
                 load => [ $helper, AOP::Test::Nginx::module() ]);
+    other_phases();
 }
 
 done_testing();
@@ -256,4 +257,45 @@ sub with_others {
     }
 
     $nginx->finish;
+}
+
+
+# other_phases(): not the phases that our handlers are made for.
+sub other_phases {
+    my %order = (
+        'changed before ours' => [ $helper, AOP::Test::Nginx::module() ],
+        'changed after ours'  => [ AOP::Test::Nginx::module(), $helper ],
+    );
+
+    for my $order (sort keys %order) {
+        my $nginx = nginx(module => 0, load => $order{$order});
+        my $at    = $nginx->ports;
+        my $conf  = sub {
+            my ($how) = @_;
+            return "server { listen 127.0.0.1:$at ssl; $how return 200; }";
+        };
+
+        my ($code, $output) = $nginx->configure($conf->(
+            'aop on; aop_test change_phases;'))->test_config;
+
+        isnt($code, 0, "$order: nginx -t fails");
+        like($output, qr/\[emerg\] .*the request phases of this nginx are not/,
+             "$order: and tells why");
+
+        ($code) = $nginx->configure($conf->('aop_test change_phases;'))
+                        ->test_config;
+        is($code, 0, "$order: without \"aop\" nobody minds");
+
+        next unless $order =~ /before/;
+
+        $nginx->configure($conf->('aop on;'))->start;
+        ok(!$nginx->reload($conf->('aop on; aop_test change_phases;')),
+           "$order: a reload is refused");
+        is(get($at)->status, 400, "$order: nginx goes on");
+        is(get($at, cert => ca('Foreign')->leaf('x'))->status, 400,
+           "$order: and refuses");
+
+        $nginx->write('error.log', '');
+        $nginx->finish;
+    }
 }

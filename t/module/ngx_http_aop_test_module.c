@@ -11,11 +11,13 @@
  *
  *     aop_test answer_post_read | answer_server_rewrite | answer_rewrite
  *              | answer_preaccess | skip_post_read | skip_preaccess
- *              | redirect_post_read | redirect_access | verify ...;
+ *              | redirect_post_read | redirect_access | verify
+ *              | change_phases ...;
  *     aop_test_location @name;
  *
  * "redirect" is an internal one, to /redirected.  "verify" finds fault with
- * every certificate: X509_V_ERR_APPLICATION_VERIFICATION.
+ * every certificate: X509_V_ERR_APPLICATION_VERIFICATION.  "change_phases" has
+ * FIND_CONFIG be something else, as it may be in another nginx.
  */
 
 
@@ -33,6 +35,7 @@
 #define NGX_HTTP_AOP_TEST_REDIRECT_POST_READ     0x0080
 #define NGX_HTTP_AOP_TEST_REDIRECT_ACCESS        0x0100
 #define NGX_HTTP_AOP_TEST_VERIFY                 0x0200
+#define NGX_HTTP_AOP_TEST_CHANGE_PHASES          0x0400
 
 
 typedef struct {
@@ -55,6 +58,12 @@ static int ngx_http_aop_test_verify(int ok, X509_STORE_CTX *ctx);
 static void *ngx_http_aop_test_create_conf(ngx_conf_t *cf);
 static ngx_int_t ngx_http_aop_test_init(ngx_conf_t *cf);
 static void ngx_http_aop_test_init_server(ngx_http_core_srv_conf_t *cscf);
+static ngx_int_t ngx_http_aop_test_add_zone(ngx_conf_t *cf,
+    ngx_http_core_main_conf_t *cmcf);
+static ngx_int_t ngx_http_aop_test_change_phases(ngx_shm_zone_t *zone,
+    void *data);
+static ngx_int_t ngx_http_aop_test_find_config(ngx_http_request_t *r,
+    ngx_http_phase_handler_t *ph);
 
 
 static ngx_conf_bitmask_t  ngx_http_aop_test_does[] = {
@@ -68,6 +77,7 @@ static ngx_conf_bitmask_t  ngx_http_aop_test_does[] = {
     { ngx_string("redirect_post_read"), NGX_HTTP_AOP_TEST_REDIRECT_POST_READ },
     { ngx_string("redirect_access"), NGX_HTTP_AOP_TEST_REDIRECT_ACCESS },
     { ngx_string("verify"), NGX_HTTP_AOP_TEST_VERIFY },
+    { ngx_string("change_phases"), NGX_HTTP_AOP_TEST_CHANGE_PHASES },
     { ngx_null_string, 0 }
 };
 
@@ -308,6 +318,39 @@ ngx_http_aop_test_init(ngx_conf_t *cf)
         ngx_http_aop_test_init_server(cscfp[i]);
     }
 
+    return ngx_http_aop_test_add_zone(cf, cmcf);
+}
+
+
+/* A zone is prepared when the phases are there, and before any module is. */
+
+static ngx_int_t
+ngx_http_aop_test_add_zone(ngx_conf_t *cf, ngx_http_core_main_conf_t *cmcf)
+{
+    ngx_str_t                   name = ngx_string("aop_test");
+    ngx_uint_t                  i;
+    ngx_shm_zone_t             *zone;
+    ngx_http_aop_test_conf_t   *conf;
+    ngx_http_core_srv_conf_t  **cscfp;
+
+    cscfp = cmcf->servers.elts;
+
+    for (i = 0; i < cmcf->servers.nelts; i++) {
+        conf = cscfp[i]->ctx->srv_conf[ngx_http_aop_test_module.ctx_index];
+
+        if (conf->does & NGX_HTTP_AOP_TEST_CHANGE_PHASES) {
+
+            zone = ngx_shared_memory_add(cf, &name, 8 * ngx_pagesize,
+                                         &ngx_http_aop_test_module);
+            if (zone == NULL) {
+                return NGX_ERROR;
+            }
+
+            zone->init = ngx_http_aop_test_change_phases;
+            zone->data = cmcf;
+        }
+    }
+
     return NGX_OK;
 }
 
@@ -324,4 +367,29 @@ ngx_http_aop_test_init_server(ngx_http_core_srv_conf_t *cscf)
     if ((conf->does & NGX_HTTP_AOP_TEST_VERIFY) && sscf->ssl.ctx != NULL) {
         SSL_CTX_set_cert_cb(sscf->ssl.ctx, ngx_http_aop_test_cert, NULL);
     }
+}
+
+
+static ngx_int_t
+ngx_http_aop_test_change_phases(ngx_shm_zone_t *zone, void *data)
+{
+    ngx_http_phase_handler_t   *ph;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = zone->data;
+
+    ph = cmcf->phase_engine.handlers
+         + cmcf->phase_engine.location_rewrite_index - 1;
+
+    ph->checker = ngx_http_aop_test_find_config;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_aop_test_find_config(ngx_http_request_t *r,
+    ngx_http_phase_handler_t *ph)
+{
+    return ngx_http_core_find_config_phase(r, ph);
 }
