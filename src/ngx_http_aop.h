@@ -189,6 +189,20 @@ typedef struct {
 
 
 /*
+ * ngx_http_aop_pool_add() allocates zeroed data that ngx_http_aop_pool_get()
+ * finds in the pool by "key", which is called when the pool is destroyed; NULL
+ * if memory is short, or if there is no such data.
+ *
+ * The code of "key" is still there then: nginx keeps a cycle, and with it the
+ * module, as long as one of its connections is open.
+ */
+
+void *ngx_http_aop_pool_get(ngx_pool_t *pool, ngx_pool_cleanup_pt key);
+void *ngx_http_aop_pool_add(ngx_pool_t *pool, size_t size,
+    ngx_pool_cleanup_pt key);
+
+
+/*
  * The directives that say what is trusted; they read their files at once, so
  * that an error names its line.  ngx_http_aop_default_ca() is the value of
  * "aop_ca cloudflare", NULL on failure.

@@ -103,32 +103,24 @@ ngx_http_aop_goaway_v3(ngx_connection_t *c)
 static ngx_int_t
 ngx_http_aop_goaway(ngx_http_request_t *r)
 {
-    ngx_event_t         *ev;
-    ngx_connection_t    *c;
-    ngx_pool_cleanup_t  *cln;
+    ngx_event_t       *ev;
+    ngx_connection_t  *c;
 
     c = r->stream->connection->connection;
 
-    for (cln = c->pool->cleanup; cln; cln = cln->next) {
-        if (cln->handler == ngx_http_aop_goaway_cleanup) {
-            return NGX_OK;
-        }
+    if (ngx_http_aop_pool_get(c->pool, ngx_http_aop_goaway_cleanup) != NULL) {
+        return NGX_OK;
     }
 
-    cln = ngx_pool_cleanup_add(c->pool, sizeof(ngx_event_t));
-    if (cln == NULL) {
+    ev = ngx_http_aop_pool_add(c->pool, sizeof(ngx_event_t),
+                               ngx_http_aop_goaway_cleanup);
+    if (ev == NULL) {
         return NGX_ERROR;
     }
-
-    ev = cln->data;
-
-    ngx_memzero(ev, sizeof(ngx_event_t));
 
     ev->data = c;
     ev->handler = ngx_http_aop_goaway_handler;
     ev->log = c->log;
-
-    cln->handler = ngx_http_aop_goaway_cleanup;
 
     ngx_post_event(ev, &ngx_posted_events);
 

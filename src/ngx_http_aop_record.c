@@ -16,7 +16,11 @@
 #include "ngx_aop_stamp.h"
 
 
-static ngx_http_aop_record_t *ngx_http_aop_record_get(ngx_pool_t *pool);
+#define ngx_http_aop_record_get(pool)                                         \
+    ((ngx_http_aop_record_t *)                                                \
+         ngx_http_aop_pool_get(pool, ngx_http_aop_record_cleanup))
+
+
 static void ngx_http_aop_record_cleanup(void *data);
 static void ngx_http_aop_judgement_init(ngx_http_aop_judgement_t *judgement);
 static ngx_http_aop_judgement_t *ngx_http_aop_record_find(
@@ -245,7 +249,6 @@ ngx_http_aop_record_t *
 ngx_http_aop_record(ngx_ssl_conn_t *ssl)
 {
     ngx_connection_t       *c;
-    ngx_pool_cleanup_t     *cln;
     ngx_http_aop_record_t  *record;
 
     /* the pool of r->connection is that of one stream only on HTTP/3 */
@@ -258,43 +261,19 @@ ngx_http_aop_record(ngx_ssl_conn_t *ssl)
         return record;
     }
 
-    cln = ngx_pool_cleanup_add(c->pool, sizeof(ngx_http_aop_record_t));
-    if (cln == NULL) {
+    record = ngx_http_aop_pool_add(c->pool, sizeof(ngx_http_aop_record_t),
+                                   ngx_http_aop_record_cleanup);
+    if (record == NULL) {
         return NULL;
     }
 
-    record = cln->data;
-
-    ngx_memzero(record, sizeof(ngx_http_aop_record_t));
-
     record->pool = c->pool;
-
-    cln->handler = ngx_http_aop_record_cleanup;
 
     return record;
 }
 
 
-static ngx_http_aop_record_t *
-ngx_http_aop_record_get(ngx_pool_t *pool)
-{
-    ngx_pool_cleanup_t  *cln;
-
-    for (cln = pool->cleanup; cln; cln = cln->next) {
-        if (cln->handler == ngx_http_aop_record_cleanup) {
-            return cln->data;
-        }
-    }
-
-    return NULL;
-}
-
-
-/*
- * There is nothing to clean up: the handler is what the record is found by.
- * The code is still there when the pool is destroyed: nginx keeps a cycle,
- * and with it the module, as long as one of its connections is open.
- */
+/* There is nothing to clean up: the handler is what the record is found by. */
 
 static void
 ngx_http_aop_record_cleanup(void *data)

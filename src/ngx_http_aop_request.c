@@ -30,9 +30,12 @@ static ngx_http_aop_state_t *ngx_http_aop_state_set(ngx_http_request_t *r,
     const ngx_http_aop_mode_t *conf, ngx_aop_mode_e mode);
 static ngx_int_t ngx_http_aop_refuse(ngx_http_request_t *r,
     ngx_http_aop_failure_t *failure);
-static ngx_http_aop_failure_t *ngx_http_aop_failure(ngx_http_request_t *r);
-static ngx_http_aop_failure_t *ngx_http_aop_failure_add(ngx_http_request_t *r);
 static void ngx_http_aop_failure_cleanup(void *data);
+
+
+#define ngx_http_aop_failure(r)                                               \
+    ((ngx_http_aop_failure_t *)                                               \
+         ngx_http_aop_pool_get((r)->pool, ngx_http_aop_failure_cleanup))
 
 
 static ngx_http_aop_state_t  ngx_http_aop_state_off;
@@ -108,7 +111,9 @@ ngx_http_aop_apply(ngx_http_request_t *r, const ngx_http_aop_mode_t *conf)
     failure = ngx_http_aop_failure(r);
 
     if (failure == NULL) {
-        failure = ngx_http_aop_failure_add(r);
+        failure = ngx_http_aop_pool_add(r->pool,
+                                        sizeof(ngx_http_aop_failure_t),
+                                        ngx_http_aop_failure_cleanup);
         if (failure == NULL) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
@@ -223,39 +228,6 @@ ngx_http_aop_state(ngx_http_request_t *r)
 
     return failure ? &failure->state
                    : ngx_http_get_module_ctx(r->main, ngx_http_aop_module);
-}
-
-
-static ngx_http_aop_failure_t *
-ngx_http_aop_failure(ngx_http_request_t *r)
-{
-    ngx_pool_cleanup_t  *cln;
-
-    for (cln = r->pool->cleanup; cln; cln = cln->next) {
-        if (cln->handler == ngx_http_aop_failure_cleanup) {
-            return cln->data;
-        }
-    }
-
-    return NULL;
-}
-
-
-static ngx_http_aop_failure_t *
-ngx_http_aop_failure_add(ngx_http_request_t *r)
-{
-    ngx_pool_cleanup_t  *cln;
-
-    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_aop_failure_t));
-    if (cln == NULL) {
-        return NULL;
-    }
-
-    ngx_memzero(cln->data, sizeof(ngx_http_aop_failure_t));
-
-    cln->handler = ngx_http_aop_failure_cleanup;
-
-    return cln->data;
 }
 
 

@@ -1,0 +1,47 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/*
+ * Data that lives as long as a pool, and is found there by the handler of its
+ * cleanup.  Of a request it survives internal redirects, which r->ctx does
+ * not; of a connection it needs no function that OpenSSL would call.
+ */
+
+
+#include "ngx_http_aop.h"
+
+
+void *
+ngx_http_aop_pool_get(ngx_pool_t *pool, ngx_pool_cleanup_pt key)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    for (cln = pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler == key) {
+            return cln->data;
+        }
+    }
+
+    return NULL;
+}
+
+
+void *
+ngx_http_aop_pool_add(ngx_pool_t *pool, size_t size, ngx_pool_cleanup_pt key)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    cln = ngx_pool_cleanup_add(pool, size);
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    ngx_memzero(cln->data, size);
+
+    cln->handler = key;
+
+    return cln->data;
+}
