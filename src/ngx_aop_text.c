@@ -14,16 +14,20 @@
 #include "ngx_aop_text.h"
 
 
-/* Writes one ASCII character; returns 0 if it needs no escape. */
+/*
+ * Writes one character below U+00A0, which is ASCII or a control character;
+ * returns 0 if it needs no escape.
+ */
 
-typedef int (*ngx_aop_text_ascii_pt)(ngx_aop_text_t *text, unsigned char ch);
+typedef int (*ngx_aop_text_char_pt)(ngx_aop_text_t *text, unsigned char ch);
 
 
 static void ngx_aop_text_escape(ngx_aop_text_t *text, const char *data,
-    size_t len, ngx_aop_text_ascii_pt ascii);
-static int ngx_aop_text_json_ascii(ngx_aop_text_t *text, unsigned char ch);
-static int ngx_aop_text_label_ascii(ngx_aop_text_t *text, unsigned char ch);
-static int ngx_aop_text_html_ascii(ngx_aop_text_t *text, unsigned char ch);
+    size_t len, ngx_aop_text_char_pt special);
+static int ngx_aop_text_json_char(ngx_aop_text_t *text, unsigned char ch);
+static int ngx_aop_text_label_char(ngx_aop_text_t *text, unsigned char ch);
+static int ngx_aop_text_html_char(ngx_aop_text_t *text, unsigned char ch);
+static int ngx_aop_text_is_control(unsigned char ch);
 
 
 void
@@ -87,27 +91,51 @@ ngx_aop_text_printf(ngx_aop_text_t *text, const char *fmt, ...)
 void
 ngx_aop_text_json(ngx_aop_text_t *text, const char *data, size_t len)
 {
-    ngx_aop_text_escape(text, data, len, ngx_aop_text_json_ascii);
+    ngx_aop_text_escape(text, data, len, ngx_aop_text_json_char);
 }
 
 
 void
 ngx_aop_text_label(ngx_aop_text_t *text, const char *data, size_t len)
 {
-    ngx_aop_text_escape(text, data, len, ngx_aop_text_label_ascii);
+    ngx_aop_text_escape(text, data, len, ngx_aop_text_label_char);
 }
 
 
 void
 ngx_aop_text_html(ngx_aop_text_t *text, const char *data, size_t len)
 {
-    ngx_aop_text_escape(text, data, len, ngx_aop_text_html_ascii);
+    ngx_aop_text_escape(text, data, len, ngx_aop_text_html_char);
+}
+
+
+void
+ngx_aop_text_cut(ngx_aop_text_t *text, ngx_aop_text_escape_pt escape,
+    const char *data, size_t len, size_t max)
+{
+    int             cut;
+    ngx_aop_text_t  part;
+
+    part = *text;
+    cut = (size_t) (part.last - part.pos) >= max;
+
+    if (cut) {
+        part.last = part.pos + max;
+    }
+
+    escape(&part, data, len);
+
+    text->pos = part.pos;
+
+    if (!cut) {
+        text->overflow = part.overflow;
+    }
 }
 
 
 static void
 ngx_aop_text_escape(ngx_aop_text_t *text, const char *data, size_t len,
-    ngx_aop_text_ascii_pt ascii)
+    ngx_aop_text_char_pt special)
 {
     size_t                n;
     const unsigned char  *p, *last;
@@ -115,14 +143,16 @@ ngx_aop_text_escape(ngx_aop_text_t *text, const char *data, size_t len,
     p = (const unsigned char *) data;
     last = p + len;
 
-    while (p < last) {
+    while (p < last && !text->overflow) {
         n = ngx_aop_text_char(p, last);
 
         if (n == 0) {
             ngx_aop_text_puts(text, NGX_AOP_TEXT_REPLACEMENT);
             n = 1;
 
-        } else if (n > 1 || !ascii(text, *p)) {
+        } else if (!(n == 1 && special(text, p[0]))
+                   && !(n == 2 && p[0] == 0xc2 && special(text, p[1])))
+        {
             ngx_aop_text_put(text, (const char *) p, n);
         }
 
@@ -132,15 +162,48 @@ ngx_aop_text_escape(ngx_aop_text_t *text, const char *data, size_t len,
 
 
 static int
-ngx_aop_text_json_ascii(ngx_aop_text_t *text, unsigned char ch)
+ngx_aop_text_json_char(ngx_aop_text_t *text, unsigned char ch)
 {
+    char  escape[sizeof("\\u0000")];
+
     if (ch == '"' || ch == '\\') {
-        ngx_aop_text_printf(text, "\\%c", ch);
+        escape[0] = '\\';
+        escape[1] = (char) ch;
+        ngx_aop_text_put(text, escape, 2);
         return 1;
     }
 
-    if (ch < 0x20 || ch == 0x7f) {
-        ngx_aop_text_printf(text, "\\u%04x", ch);
+    if (ngx_aop_text_is_control(ch)) {
+        (void) snprintf(escape, sizeof(escape), "\\u%04x", ch);
+        ngx_aop_text_puts(text, escape);
+        return 1;
+    }
+
+    return 0;
+}
+
+
+/* The format has an escape for one control character only. */
+
+static int
+ngx_aop_text_label_char(ngx_aop_text_t *text, unsigned char ch)
+{
+    char  escape[2];
+
+    if (ch == '"' || ch == '\\') {
+        escape[0] = '\\';
+        escape[1] = (char) ch;
+        ngx_aop_text_put(text, escape, 2);
+        return 1;
+    }
+
+    if (ch == '\n') {
+        ngx_aop_text_puts(text, "\\n");
+        return 1;
+    }
+
+    if (ngx_aop_text_is_control(ch)) {
+        ngx_aop_text_puts(text, NGX_AOP_TEXT_REPLACEMENT);
         return 1;
     }
 
@@ -149,27 +212,7 @@ ngx_aop_text_json_ascii(ngx_aop_text_t *text, unsigned char ch)
 
 
 static int
-ngx_aop_text_label_ascii(ngx_aop_text_t *text, unsigned char ch)
-{
-    switch (ch) {
-
-    case '"':
-    case '\\':
-        ngx_aop_text_printf(text, "\\%c", ch);
-        return 1;
-
-    case '\n':
-        ngx_aop_text_puts(text, "\\n");
-        return 1;
-
-    default:
-        return 0;
-    }
-}
-
-
-static int
-ngx_aop_text_html_ascii(ngx_aop_text_t *text, unsigned char ch)
+ngx_aop_text_html_char(ngx_aop_text_t *text, unsigned char ch)
 {
     switch (ch) {
 
@@ -183,13 +226,25 @@ ngx_aop_text_html_ascii(ngx_aop_text_t *text, unsigned char ch)
 
     default:
 
-        if (ch >= 0x20 && ch != 0x7f) {
+        if (!ngx_aop_text_is_control(ch)) {
             return 0;
         }
 
         ngx_aop_text_puts(text, NGX_AOP_TEXT_REPLACEMENT);
         return 1;
     }
+}
+
+
+/*
+ * C0, DEL and C1 (ISO 6429): on a terminal U+009B begins a command as
+ * ESC [ does.
+ */
+
+static int
+ngx_aop_text_is_control(unsigned char ch)
+{
+    return ch < 0x20 || (ch >= 0x7f && ch < 0xa0);
 }
 
 

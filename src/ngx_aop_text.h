@@ -37,8 +37,8 @@ void ngx_aop_text_printf(ngx_aop_text_t *text, const char *fmt, ...)
 /*
  * These escape len bytes of anything for the inside of a JSON string
  * (RFC 8259, 7), a Prometheus label value (exposition format 0.0.4), or HTML
- * text and attributes.  Bytes that are no UTF-8 come out as U+FFFD, control
- * characters too in HTML.
+ * text and attributes.  Bytes that are not UTF-8 come out as U+FFFD.  So do
+ * control characters (C0, DEL, C1) for which there is no escape.
  */
 
 typedef void (*ngx_aop_text_escape_pt)(ngx_aop_text_t *text, const char *data,
@@ -47,6 +47,16 @@ typedef void (*ngx_aop_text_escape_pt)(ngx_aop_text_t *text, const char *data,
 void ngx_aop_text_json(ngx_aop_text_t *text, const char *data, size_t len);
 void ngx_aop_text_label(ngx_aop_text_t *text, const char *data, size_t len);
 void ngx_aop_text_html(ngx_aop_text_t *text, const char *data, size_t len);
+
+
+/*
+ * ngx_aop_text_cut() escapes as much of the beginning as makes at most max
+ * bytes, in whole characters and whole escapes.  What is cut is not an
+ * overflow.
+ */
+
+void ngx_aop_text_cut(ngx_aop_text_t *text, ngx_aop_text_escape_pt escape,
+    const char *data, size_t len, size_t max);
 
 
 /*

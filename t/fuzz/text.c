@@ -82,9 +82,9 @@ fuzz_escape(ngx_aop_text_escape_pt escape, const fuzz_input_t *in, size_t size)
                 fuzz_check(strchr("<>\"'", buf[i]) == NULL);
             }
 
-            fuzz_check(buf[i] != '\n');
-            fuzz_check(escape == ngx_aop_text_label
-                       || (unsigned char) buf[i] >= 0x20);
+            fuzz_check((unsigned char) buf[i] >= 0x20 && buf[i] != 0x7f);
+            fuzz_check(i == 0 || (unsigned char) buf[i - 1] != 0xc2
+                       || (unsigned char) buf[i] >= 0xa0);
         }
     }
 

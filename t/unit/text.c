@@ -7,6 +7,8 @@
 /* Text on its way out: bounded, escaped, valid whatever it came from. */
 
 
+#define _GNU_SOURCE
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +41,16 @@ typedef struct {
 } copy_case_t;
 
 
+typedef struct {
+    const char  *name;
+    const char  *text;
+    size_t       max;
+    size_t       size;          /* of the buffer */
+    const char  *out;
+    int          overflow;
+} cut_case_t;
+
+
 #define same(text)  text, 0, text, text, text
 
 static const escape_case_t  escapes[] = {
@@ -50,12 +62,17 @@ static const escape_case_t  escapes[] = {
     { "backslash at the end", "a\\", 0, "a\\\\", "a\\\\", "a\\" },
     { "markup", "<a&b>", 0, "<a&b>", "<a&b>", "&#60;a&#38;b&#62;" },
     { "newline", "a\nb", 0, "a\\u000ab", "a\\nb", "a" BAD "b" },
-    { "return, tab", "\r\t", 0, "\\u000d\\u0009", "\r\t", BAD2 },
-    { "escape, delete", "\033\177", 0, "\\u001b\\u007f", "\033\177", BAD2 },
+    { "return, tab", "\r\t", 0, "\\u000d\\u0009", BAD2, BAD2 },
+    { "escape, delete", "\033\177", 0, "\\u001b\\u007f", BAD2, BAD2 },
+    { "C1, lowest", "\xc2\x80", 0, "\\u0080", BAD, BAD },
+    { "C1, which begins a command", "\xc2\x9b" "2J", 0, "\\u009b2J", BAD "2J",
+      BAD "2J" },
+    { "C1, highest", "\xc2\x9f", 0, "\\u009f", BAD, BAD },
+    { "above C1", same("\xc2\xa0\xc2\xa2\xc2\xbc\xc2\xbf") },
+    { "as C1, but of another character", same("\xc3\x9b\xe2\x82\x9b") },
     { "no percent sign is special", same("%s%n%d") },
     { "braces", same("{a=\141}") },
 
-    { "two bytes, lowest", same("\xc2\x80") },
     { "two bytes, highest", same("\xdf\xbf") },
     { "three bytes, lowest", same("\xe0\xa0\x80") },
     { "three bytes, highest", same("\xef\xbf\xbf") },
@@ -89,7 +106,7 @@ static const escape_case_t  escapes[] = {
     /* the byte after the text completes nothing */
 
     { "the length counts", "a\xc3\xa9", 2, "a" BAD, "a" BAD, "a" BAD },
-    { "a zero byte", "a\0b", 3, "a\\u0000b", "a\0b", "a" BAD "b" }
+    { "a zero byte", "a\0b", 3, "a\\u0000b", "a" BAD "b", "a" BAD "b" }
 };
 
 
@@ -115,7 +132,7 @@ escape_one(ngx_aop_text_escape_pt escape, const escape_case_t *c,
     ngx_aop_text_t   t;
 
     len = c->len ? c->len : strlen(c->text);
-    n = (strcmp(out, "a") == 0 && c->len == 3) ? 3 : strlen(out);
+    n = strlen(out);
 
     /* in memory of its own: a byte read beyond is seen by valgrind */
 
@@ -191,7 +208,88 @@ escape_bytes(void **state)
         ngx_aop_text_init(&t, buf, sizeof(buf));
         ngx_aop_text_label(&t, in, 3);
 
-        assert_null(memchr(buf, '\n', t.pos - t.start));
+        for (p = t.start; p < t.pos; p++) {
+            assert_true((unsigned char) *p >= 0x20 && *p != 0x7f);
+        }
+    }
+}
+
+
+/* Each control character of Unicode: none comes out as it was. */
+
+static void
+escape_controls(void **state)
+{
+    int                      ch;
+    char                     in[2], buf[16];
+    size_t                   i, len;
+    ngx_aop_text_t           t;
+    ngx_aop_text_escape_pt   escape[] = { ngx_aop_text_json,
+                                          ngx_aop_text_label,
+                                          ngx_aop_text_html };
+
+    for (ch = 0; ch < 0xa0; ch++) {
+
+        if (ch >= 0x20 && ch < 0x7f) {
+            continue;
+        }
+
+        len = (ch < 0x80) ? 1 : 2;
+        in[0] = (char) ((ch < 0x80) ? ch : 0xc2);
+        in[1] = (char) ch;
+
+        for (i = 0; i < unit_nelts(escape); i++) {
+            ngx_aop_text_init(&t, buf, sizeof(buf));
+            escape[i](&t, in, len);
+
+            assert_int_equal(t.overflow, 0);
+            assert_null(memmem(buf, t.pos - t.start, in, len));
+        }
+    }
+}
+
+
+static const cut_case_t  cuts[] = {
+    { "cut: all of it", "abc", 3, 9, "abc", 0 },
+    { "cut: the beginning is kept", "abc", 2, 9, "ab", 0 },
+    { "cut: nothing", "abc", 0, 9, "", 0 },
+    { "cut: a whole character", "a\xe2\x82\xac" "b", 3, 9, "a", 0 },
+    { "cut: a character that fits", "a\xe2\x82\xac" "b", 4, 9,
+      "a\xe2\x82\xac", 0 },
+    { "cut: a whole escape", "a\x01" "b", 6, 19, "a", 0 },
+    { "cut: an escape that fits", "a\x01" "b", 7, 19, "a\\u0001", 0 },
+    { "cut: a short escape", "a\"b", 2, 19, "a", 0 },
+    { "cut: bytes that are not UTF-8", "\xff\xff", 5, 9, BAD, 0 },
+    { "cut: nothing after it", "a\x01" "b", 3, 19, "a", 0 },
+    { "cut: as much room as is allowed", "abcd", 3, 3, "abc", 0 },
+    { "cut: not enough room", "abcd", 9, 3, "abc", 1 },
+    { "cut: the room there is", "abc", 9, 3, "abc", 0 }
+};
+
+
+static void
+cut_case(void **state)
+{
+    char               buf[32];
+    ngx_aop_text_t     t;
+    const cut_case_t  *c = *state;
+
+    memset(buf, 0x5a, sizeof(buf));
+
+    ngx_aop_text_init(&t, buf, c->size);
+    ngx_aop_text_cut(&t, ngx_aop_text_json, c->text, strlen(c->text), c->max);
+
+    assert_int_equal(t.pos - t.start, strlen(c->out));
+    assert_memory_equal(buf, c->out, strlen(c->out));
+    assert_int_equal(t.overflow, c->overflow);
+    assert_int_equal(buf[c->size], 0x5a);
+
+    /* what is cut does not keep others from being written */
+
+    if (!c->overflow && c->size > strlen(c->out)) {
+        ngx_aop_text_puts(&t, "x");
+        assert_int_equal(t.overflow, 0);
+        assert_int_equal(t.pos[-1], 'x');
     }
 }
 
@@ -283,6 +381,8 @@ main(void)
 {
     unit_cases(escapes, escape_case);
     unit_case("each byte", escape_bytes, NULL);
+    unit_case("each control character", escape_controls, NULL);
+    unit_cases(cuts, cut_case);
     unit_cases(copies, copy_case);
     unit_case("overflow is remembered", text_overflow, NULL);
     unit_case("all room is used", text_full, NULL);
