@@ -10,13 +10,11 @@
  */
 
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
 
 #include "ngx_aop_peer.h"
+#include "ngx_aop_addr.h"
 
 
 #define NGX_AOP_MAPPED_BITS  96
@@ -25,6 +23,7 @@
 static int ngx_aop_peer_in6(const struct sockaddr *sa, unsigned char *addr);
 static int ngx_aop_range_match(const ngx_aop_range_t *range,
     const unsigned char *addr);
+static int ngx_aop_range_bits(const char *text, size_t len, int max);
 static void ngx_aop_range_clear(ngx_aop_range_t *range);
 
 
@@ -147,42 +146,26 @@ ngx_aop_range_match(const ngx_aop_range_t *range, const unsigned char *addr)
 int
 ngx_aop_range_parse(ngx_aop_range_t *range, const char *text, size_t len)
 {
-    char   buf[INET6_ADDRSTRLEN + sizeof("/128") - 1], *slash, *end;
-    long   bits, offset;
+    int          bits, offset;
+    size_t       n;
+    const char  *slash;
 
-    if (len >= sizeof(buf) || memchr(text, '\0', len) != NULL) {
+    slash = memchr(text, '/', len);
+    n = slash ? (size_t) (slash - text) : len;
+
+    if (!ngx_aop_addr_parse(range->addr, text, n)) {
         return 0;
     }
 
-    memcpy(buf, text, len);
-    buf[len] = '\0';
+    /* "/bits" of an IPv4-mapped address in IPv6 form are those of IPv6 */
 
-    slash = strchr(buf, '/');
-    if (slash) {
-        *slash = '\0';
-    }
-
-    if (inet_pton(AF_INET, buf, range->addr + 12) == 1) {
-        memcpy(range->addr, ngx_aop_mapped_prefix, 12);
-        offset = NGX_AOP_MAPPED_BITS;
-
-    } else if (inet_pton(AF_INET6, buf, range->addr) == 1) {
-        offset = 0;
-
-    } else {
-        return 0;
-    }
-
+    offset = memchr(text, ':', n) ? 0 : NGX_AOP_MAPPED_BITS;
     bits = 128 - offset;
 
-    if (slash) {
-        if (slash[1] < '0' || slash[1] > '9') {
-            return 0;
-        }
+    if (slash != NULL) {
+        bits = ngx_aop_range_bits(slash + 1, len - n - 1, bits);
 
-        bits = strtol(slash + 1, &end, 10);
-
-        if (*end != '\0' || bits > 128 - offset) {
+        if (bits == -1) {
             return 0;
         }
     }
@@ -192,6 +175,36 @@ ngx_aop_range_parse(ngx_aop_range_t *range, const char *text, size_t len)
     ngx_aop_range_clear(range);
 
     return 1;
+}
+
+
+/* -1 if this is not a plain number, or one above max. */
+
+static int
+ngx_aop_range_bits(const char *text, size_t len, int max)
+{
+    int     bits;
+    size_t  i;
+
+    if (len == 0 || (len > 1 && text[0] == '0')) {
+        return -1;
+    }
+
+    bits = 0;
+
+    for (i = 0; i < len; i++) {
+        if (text[i] < '0' || text[i] > '9') {
+            return -1;
+        }
+
+        bits = bits * 10 + (text[i] - '0');
+
+        if (bits > max) {
+            return -1;
+        }
+    }
+
+    return bits;
 }
 
 

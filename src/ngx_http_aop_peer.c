@@ -11,6 +11,7 @@
 
 
 #include "ngx_http_aop.h"
+#include "ngx_aop_addr.h"
 #include "ngx_aop_cloudflare.h"
 
 
@@ -95,8 +96,8 @@ ngx_http_aop_peer_class(ngx_http_request_t *r, ngx_str_t *addr,
     ngx_uint_t *trusted)
 {
     size_t                     n;
-    ngx_addr_t                 parsed;
     ngx_aop_peer_e             class;
+    struct sockaddr_in6        sin6;
     const ngx_aop_range_t     *ranges;
     ngx_http_aop_main_conf_t  *amcf;
 
@@ -107,7 +108,12 @@ ngx_http_aop_peer_class(ngx_http_request_t *r, ngx_str_t *addr,
         return NGX_AOP_PRIVATE;
     }
 
-    if (ngx_parse_addr(r->pool, &parsed, addr->data, addr->len) != NGX_OK) {
+    ngx_memzero(&sin6, sizeof(struct sockaddr_in6));
+    sin6.sin6_family = AF_INET6;
+
+    if (!ngx_aop_addr_parse((u_char *) &sin6.sin6_addr, (char *) addr->data,
+                            addr->len))
+    {
         return NGX_AOP_DIRECT;
     }
 
@@ -121,14 +127,15 @@ ngx_http_aop_peer_class(ngx_http_request_t *r, ngx_str_t *addr,
         ranges = ngx_aop_cloudflare_ranges(&n);
     }
 
-    class = ngx_aop_peer_class(parsed.sockaddr, ranges, n);
+    class = ngx_aop_peer_class((struct sockaddr *) &sin6, ranges, n);
 
     if (class == NGX_AOP_PRIVATE) {
         *trusted = 1;
 
     } else if (amcf->proxies != NULL) {
         *trusted = ngx_aop_range_find(amcf->proxies->elts,
-                                      amcf->proxies->nelts, parsed.sockaddr);
+                                      amcf->proxies->nelts,
+                                      (struct sockaddr *) &sin6);
     }
 
     return class;

@@ -8,6 +8,7 @@
 
 
 #include "ngx_http_aop.h"
+#include "ngx_aop_addr.h"
 
 
 #define NGX_HTTP_AOP_DAY  86400
@@ -27,6 +28,8 @@ static ngx_int_t ngx_http_aop_variable_peer_addr(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_aop_variable_client_ip(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_aop_variable_addr(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, const u_char *addr);
 static ngx_str_t *ngx_http_aop_connecting_ip(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aop_variable_fact(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
@@ -238,8 +241,8 @@ static ngx_int_t
 ngx_http_aop_variable_client_ip(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
+    u_char                   addr[NGX_AOP_ADDR];
     ngx_str_t               *ip;
-    ngx_addr_t               addr;
     ngx_http_aop_peer_t      peer;
     const ngx_aop_result_t  *result;
 
@@ -249,15 +252,32 @@ ngx_http_aop_variable_client_ip(ngx_http_request_t *r,
         ip = ngx_http_aop_connecting_ip(r->main);
 
         if (ip != NULL
-            && ngx_parse_addr(r->pool, &addr, ip->data, ip->len) == NGX_OK)
+            && ngx_aop_addr_parse(addr, (char *) ip->data, ip->len))
         {
-            return ngx_http_aop_variable_set(v, ip->data, ip->len);
+            return ngx_http_aop_variable_addr(r, v, addr);
         }
     }
 
     ngx_http_aop_peer(r->main, &peer);
 
     return ngx_http_aop_variable_set(v, peer.addr.data, peer.addr.len);
+}
+
+
+/* One visitor is one text, however the address was written. */
+
+static ngx_int_t
+ngx_http_aop_variable_addr(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, const u_char *addr)
+{
+    char  *text;
+
+    text = ngx_pnalloc(r->pool, NGX_AOP_ADDR_TEXT);
+    if (text == NULL) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_aop_variable_text(v, ngx_aop_addr_text(addr, text));
 }
 
 
@@ -322,6 +342,7 @@ static ngx_int_t
 ngx_http_aop_variable_days_left(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
+    int      valid;
     X509    *leaf;
     u_char  *p;
     time_t   not_after, left;
@@ -333,9 +354,13 @@ ngx_http_aop_variable_days_left(ngx_http_request_t *r,
         return ngx_http_aop_variable_text(v, "");
     }
 
-    ngx_aop_cert_time(X509_get0_notAfter(leaf), &not_after);
+    valid = ngx_aop_cert_time(X509_get0_notAfter(leaf), &not_after);
 
     X509_free(leaf);
+
+    if (!valid) {
+        return ngx_http_aop_variable_text(v, "");
+    }
 
     left = not_after - ngx_time();
 

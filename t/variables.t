@@ -146,6 +146,22 @@ for my $case (
     }
 }
 
+# the last date of a certificate is its end
+
+my $undated = $foreign->leaf('undated', not_after => time() + 300 * DAY)->edited(
+    sub { $_[0] =~ s/(.*\x17\x0d)\d{12}Z/$1not a date :)/sr });
+
+for my $http ('1.1', '2') {
+    my $value = ask('a.test', cert => $undated, http => $http);
+
+    is($value->('client_subject'), 'CN=undated',
+       "HTTP/$http: a date that cannot be parsed: subject");
+    is($value->('client_not_after'), '',
+       "HTTP/$http: a date that cannot be parsed: no end");
+    is($value->('client_days_left'), '',
+       "HTTP/$http: a date that cannot be parsed: no days left");
+}
+
 for my $variable (grep { /^client_/ && !/^client_ip$/ } @VARIABLES) {
     is(ask('a.test')->($variable), '', "no certificate: no $variable");
     is(ask('plain.test', port => $plain, tls => 0)->($variable), '',
@@ -246,6 +262,11 @@ for my $http ('1.1', '2') {
         [ [ '203.0.113.0/24' ], '127.0.0.1', 'a network' ],
         [ [ 'localhost' ], '127.0.0.1', 'a name' ],
         [ [ 'unix:' ], '127.0.0.1', 'unix:' ],
+        [ [ '2001:DB8:0::7' ], '2001:db8::7', 'another form of it' ],
+        [ [ '::ffff:203.0.113.7' ], '203.0.113.7', 'IPv4-mapped' ],
+        (map { [ [ $_ ], '127.0.0.1', "'$_'" ] }
+             '...', '1..2.3', '1.2.3.', '.1.2.3', '0001.2.3.4', '1.2.3.04',
+             '1.2.3.4.', '0x1.2.3.4', '16909060', 'fe80::1%1', '1::2::3'),
         [ [ '203.0.113.7 x' ], '127.0.0.1', 'something after it' ],
         [ [ '' ], '127.0.0.1', 'an empty header' ])
     {

@@ -4,13 +4,37 @@
  */
 
 
-/* An address range holds its own address, and no bit beyond its prefix. */
+/*
+ * An address range holds its own address, and no bit beyond its prefix.  An
+ * address is the same after it was written and read again.
+ */
 
 
 #include <netinet/in.h>
 
+#include "ngx_aop_addr.h"
 #include "ngx_aop_peer.h"
 #include "fuzz.h"
+
+
+static void
+fuzz_addr(const char *text, size_t size)
+{
+    char           buf[NGX_AOP_ADDR_TEXT];
+    unsigned char  addr[NGX_AOP_ADDR], again[NGX_AOP_ADDR];
+
+    if (!ngx_aop_addr_parse(addr, text, size)) {
+        return;
+    }
+
+    fuzz_printable(text, size);
+
+    ngx_aop_addr_text(addr, buf);
+
+    fuzz_check(ngx_aop_addr_is_ipv4(addr) == (strchr(buf, ':') == NULL));
+    fuzz_check(ngx_aop_addr_parse(again, buf, strlen(buf)));
+    fuzz_check(memcmp(addr, again, NGX_AOP_ADDR) == 0);
+}
 
 
 int
@@ -24,6 +48,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     text = malloc(size ? size : 1);
     fuzz_check(text != NULL);
     memcpy(text, data, size);
+
+    fuzz_addr(text, size);
 
     memset(&range, 0xff, sizeof(range));
     memset(&sin6, 0, sizeof(sin6));

@@ -110,6 +110,26 @@ sub server {
 }
 
 
+# edited($edit): a copy, with the same key, whose DER went through a function;
+# its signature no longer holds. Dies if OpenSSL cannot read it.
+sub edited {
+    my ($self, $edit) = @_;
+
+    my $der = $edit->(AOP::Test::openssl($self->pem, 'x509', '-outform',
+                                         'DER'));
+    my $bio = Net::SSLeay::BIO_new(Net::SSLeay::BIO_s_mem());
+
+    Net::SSLeay::BIO_write($bio, $der);
+
+    my $x509 = Net::SSLeay::d2i_X509_bio($bio);
+
+    Net::SSLeay::BIO_free($bio);
+    die "no certificate\n" unless $x509;
+
+    return bless { %$self, x509 => $x509 }, ref $self;
+}
+
+
 # x509(), key(): OpenSSL's own objects, for Net::SSLeay; borrowed.
 sub x509 { return $_[0]{x509} }
 sub key  { return $_[0]{key} }
