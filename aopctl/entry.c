@@ -27,6 +27,7 @@ static int aopctl_entry_judged(aopctl_entry_t *entry);
 static int aopctl_entry_outcome(aopctl_entry_t *entry);
 static int aopctl_entry_verdict(aopctl_entry_t *entry);
 static int aopctl_entry_peer(aopctl_entry_t *entry);
+static int aopctl_entry_host(aopctl_entry_t *entry);
 static int aopctl_entry_text(const aopctl_entry_t *entry, const char *key,
     aopctl_bytes_t *bytes);
 static int aopctl_entry_is(const aopctl_bytes_t *bytes, const char *word);
@@ -114,7 +115,7 @@ aopctl_entry_judged(aopctl_entry_t *entry)
         || !aopctl_entry_peer(entry)
         || !aopctl_entry_text(entry, "resumed", &resumed)
         || !aopctl_entry_text(entry, "peer_addr", &entry->addr)
-        || !aopctl_entry_text(entry, "host", &entry->host)
+        || !aopctl_entry_host(entry)
         || !aopctl_entry_text(entry, "uri", &entry->path)
         || !aopctl_entry_text(entry, "ua", &entry->agent))
     {
@@ -190,6 +191,42 @@ aopctl_entry_peer(aopctl_entry_t *entry)
     }
 
     return 0;
+}
+
+
+/*
+ * The log has the host as the client sent it.  As nginx does, this leaves out
+ * a port and a final dot, and takes the server's name where none was sent.
+ */
+
+static int
+aopctl_entry_host(aopctl_entry_t *entry)
+{
+    const char      *end, *colon;
+    aopctl_bytes_t  *host;
+
+    host = &entry->host;
+
+    if (!aopctl_entry_text(entry, "host", host)) {
+        return 0;
+    }
+
+    end = host->data + host->len;
+    colon = memrchr(host->data, ':', host->len);
+
+    if (colon != NULL && memchr(colon, ']', end - colon) == NULL) {
+        host->len = colon - host->data;
+    }
+
+    if (host->len && host->data[host->len - 1] == '.') {
+        host->len--;
+    }
+
+    if (host->len == 0) {
+        *host = entry->server;
+    }
+
+    return 1;
 }
 
 

@@ -238,12 +238,7 @@ ngx_aop_cert_cut(const char *text, size_t len, size_t max)
     }
 
     for (i = 0; i < max; i += step) {
-        step = 1;
-
-        if (text[i] == '\\') {
-            step = (i + 2 < len && ngx_aop_cert_is_hex(text[i + 1])
-                    && ngx_aop_cert_is_hex(text[i + 2])) ? 3 : 2;
-        }
+        step = ngx_aop_cert_step(text + i, len - i);
 
         if (i + step > max) {
             break;
@@ -251,6 +246,18 @@ ngx_aop_cert_cut(const char *text, size_t len, size_t max)
     }
 
     return i;
+}
+
+
+size_t
+ngx_aop_cert_step(const char *text, size_t len)
+{
+    if (text[0] != '\\' || len < 2) {
+        return 1;
+    }
+
+    return (len > 2 && ngx_aop_cert_is_hex(text[1])
+            && ngx_aop_cert_is_hex(text[2])) ? 3 : 2;
 }
 
 

@@ -94,4 +94,12 @@ size_t ngx_aop_cert_cut(const char *text, size_t len, size_t max);
 int ngx_aop_cert_is_ca(X509 *x509);
 
 
+/*
+ * ngx_aop_cert_step() returns the length of the character, or of the backslash
+ * escape, that a printed name of len bytes (1 or more) begins with.
+ */
+
+size_t ngx_aop_cert_step(const char *text, size_t len);
+
+
 #endif /* _NGX_AOP_CERT_H_INCLUDED_ */

@@ -182,6 +182,7 @@ typedef struct {
     ngx_http_aop_judgement_t   *judgements; /* one for each policy asked */
     ngx_http_aop_peer_t         peer;       /* addr.data NULL: not yet */
     ngx_str_t                   facts[NGX_AOP_CERT_FACTS];
+    unsigned                    cut;        /* bits: facts that are not whole */
     unsigned                    declined:1; /* a session was not resumed */
     unsigned                    counted:1;
     unsigned                    foreign:1;  /* not our verify callback's */
@@ -254,9 +255,13 @@ typedef void (*ngx_http_aop_cache_pt)(ngx_uint_t hit);
  * ngx_http_aop_record_cache() names what is to be called with each look into
  * the cache of verified chains, and whether it was a hit.
  *
- * ngx_http_aop_record_fact() returns a fact of the client certificate, an
- * empty string if there is no certificate, NULL if memory is short.
+ * ngx_http_aop_record_fact() returns a fact of the client certificate, cut to
+ * what a log needs; an empty string if there is no certificate, NULL if memory
+ * is short.  ngx_http_aop_record_whole_fact() returns all of it, in the
+ * request's pool; NGX_ERROR if memory is short.
  */
+
+#define NGX_HTTP_AOP_NAME_MAX  512
 
 ngx_int_t ngx_http_aop_record_init(ngx_conf_t *cf);
 ngx_http_aop_record_t *ngx_http_aop_record(ngx_ssl_conn_t *ssl);
@@ -267,6 +272,8 @@ ngx_http_aop_judgement_t *ngx_http_aop_judge(ngx_http_request_t *r);
 void ngx_http_aop_record_cache(ngx_http_aop_cache_pt handler);
 ngx_str_t *ngx_http_aop_record_fact(ngx_http_request_t *r,
     ngx_aop_cert_fact_e fact);
+ngx_int_t ngx_http_aop_record_whole_fact(ngx_http_request_t *r,
+    ngx_aop_cert_fact_e fact, ngx_str_t *text);
 
 
 /* The peer of a request's connection; never fails. */
@@ -365,6 +372,13 @@ ngx_uint_t ngx_http_aop_page_location(ngx_http_request_t *r);
 
 const ngx_http_aop_state_t *ngx_http_aop_state(ngx_http_request_t *r);
 
+/*
+ * What gave the mode: "server", "location" or "variable"; empty if none has
+ * been applied.
+ */
+
+const char *ngx_http_aop_mode_from(ngx_http_request_t *r);
+
 
 /*
  * ngx_http_aop_close() has the connection of a refused request end once its
@@ -406,7 +420,7 @@ ngx_uint_t ngx_http_aop_stock_verifies(ngx_http_connection_t *hc);
 ngx_int_t ngx_http_aop_stock_init(ngx_conf_t *cf);
 
 
-/* Defines the log format "aop_json". */
+/* Defines $aop_json, and the log format "aop_json" of it. */
 
 ngx_int_t ngx_http_aop_format_init(ngx_conf_t *cf);
 

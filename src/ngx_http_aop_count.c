@@ -18,6 +18,8 @@
 
 static ngx_uint_t ngx_http_aop_count_held(ngx_http_request_t *r,
     ngx_http_aop_held_t *held, ngx_uint_t *count, time_t *span);
+static ngx_http_aop_throttle_t *ngx_http_aop_count_throttle(
+    ngx_http_request_t *r);
 static ngx_http_aop_known_t *ngx_http_aop_count_known(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_aop_count_failed(ngx_http_request_t *r,
     ngx_http_aop_known_t *known, ngx_aop_verdict_e verdict,
@@ -39,6 +41,9 @@ static ngx_uint_t ngx_http_aop_count_foreign(ngx_http_request_t *r,
     ngx_http_aop_known_t *known);
 static ngx_uint_t ngx_http_aop_count_names(ngx_http_server_name_t *sn,
     ngx_str_t *host);
+
+
+static ngx_http_aop_throttle_t  ngx_http_aop_count_unlisted;
 
 
 void
@@ -332,31 +337,90 @@ ngx_http_aop_count_place(ngx_http_aop_server_t *server, const u_char *digest)
 
 
 ngx_uint_t
-ngx_http_aop_count_due(ngx_http_request_t *r, ngx_aop_verdict_e verdict,
-    ngx_aop_peer_e peer, ngx_uint_t *count, time_t *span)
+ngx_http_aop_count_due(ngx_http_request_t *r, ngx_uint_t level,
+    ngx_aop_verdict_e verdict, ngx_aop_peer_e peer, ngx_uint_t *count,
+    time_t *span)
 {
-    ngx_http_aop_known_t  *known;
+    ngx_http_aop_throttle_t  *throttle;
 
-    known = ngx_http_aop_count_known(r);
+    if (r->connection->log->log_level < level) {
+        return 0;
+    }
 
-    return ngx_http_aop_count_held(r, known
-                                      ? &known->shared->held[verdict][peer]
-                                      : NULL,
-                                   count, span);
+    throttle = ngx_http_aop_count_throttle(r);
+
+    return ngx_http_aop_count_held(r,
+                       &throttle->held[level - NGX_LOG_ERR][verdict][peer],
+                       count, span);
 }
 
 
 ngx_uint_t
 ngx_http_aop_count_mode_due(ngx_http_request_t *r)
 {
-    time_t                 span;
-    ngx_uint_t             count;
-    ngx_http_aop_known_t  *known;
+    time_t      span;
+    ngx_uint_t  count;
 
-    known = ngx_http_aop_count_known(r);
+    if (r->connection->log->log_level < NGX_LOG_ERR) {
+        return 0;
+    }
 
-    return ngx_http_aop_count_held(r, known ? &known->shared->mode : NULL,
+    return ngx_http_aop_count_held(r, &ngx_http_aop_count_throttle(r)->mode,
                                    &count, &span);
+}
+
+
+/* Where there is no memory for a server's own, the process has one for all. */
+
+static ngx_http_aop_throttle_t *
+ngx_http_aop_count_throttle(ngx_http_request_t *r)
+{
+    ngx_http_aop_known_t      *known;
+    ngx_http_aop_srv_conf_t   *ascf;
+    ngx_http_aop_main_conf_t  *amcf;
+
+    ascf = ngx_http_get_module_srv_conf(r, ngx_http_aop_module);
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_aop_module);
+
+    if (ascf->listed) {
+        known = amcf->servers.elts;
+        known += ascf->server;
+
+        if (known->throttle != NULL) {
+            return known->throttle;
+        }
+    }
+
+    return &ngx_http_aop_count_unlisted;
+}
+
+
+/*
+ * A server without a place in the zone is not counted, but what it logs must
+ * be bounded all the same: by each process for itself.
+ */
+
+void
+ngx_http_aop_count_throttles(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                 i;
+    ngx_http_aop_known_t      *known;
+    ngx_http_aop_main_conf_t  *amcf;
+
+    amcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_aop_module);
+
+    if (amcf == NULL) {
+        return;
+    }
+
+    known = amcf->servers.elts;
+
+    for (i = 0; i < amcf->servers.nelts; i++) {
+        known[i].throttle = known[i].shared
+                            ? &known[i].shared->throttle
+                            : ngx_pcalloc(cycle->pool,
+                                          sizeof(ngx_http_aop_throttle_t));
+    }
 }
 
 
@@ -373,7 +437,7 @@ ngx_http_aop_count_held(ngx_http_request_t *r, ngx_http_aop_held_t *held,
     amcf = ngx_http_get_module_main_conf(r, ngx_http_aop_module);
     interval = amcf->log_interval;
 
-    if (held == NULL || interval == 0) {
+    if (interval == 0) {
         return 1;
     }
 

@@ -5,98 +5,139 @@
 
 
 /*
- * The predefined log format "aop_json": one JSON object a line, valid
- * whatever the peer sends.  nginx's escape=json leaves bytes above 0x7f as
- * they are, so what the peer chooses is made UTF-8 first.
+ * $aop_json and the predefined log format of it, "aop_json": one JSON object a
+ * line, valid and bounded whatever the peer sends.
  */
 
 
 #include "ngx_http_aop.h"
-#include "ngx_aop_text.h"
+#include "ngx_aop_line.h"
 
 
-static ngx_int_t ngx_http_aop_format_variable(ngx_http_request_t *r,
+/* with the line break that follows */
+
+#define NGX_HTTP_AOP_LINE  8000
+
+
+typedef struct ngx_http_aop_format_field_s  ngx_http_aop_format_field_t;
+
+struct ngx_http_aop_format_field_s {
+    const char             *name;
+    ngx_int_t             (*get)(ngx_http_request_t *r,
+                                 const ngx_http_aop_format_field_t *field,
+                                 ngx_str_t *value);
+    ngx_str_t               variable;
+    ngx_aop_cert_fact_e     fact;
+    size_t                  max;
+    unsigned                escaped:1;
+};
+
+
+static ngx_int_t ngx_http_aop_format_json(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static void ngx_http_aop_format_path(ngx_http_request_t *r, ngx_str_t *path);
-static ngx_int_t ngx_http_aop_format_value(ngx_http_request_t *r,
-    ngx_str_t *name, ngx_str_t *value);
-static ngx_int_t ngx_http_aop_format_utf8(ngx_pool_t *pool, ngx_str_t *text);
-static ngx_module_t *ngx_http_aop_format_module(ngx_cycle_t *cycle);
+static ngx_int_t ngx_http_aop_format_variable(ngx_http_request_t *r,
+    const ngx_http_aop_format_field_t *field, ngx_str_t *value);
+static ngx_int_t ngx_http_aop_format_fact(ngx_http_request_t *r,
+    const ngx_http_aop_format_field_t *field, ngx_str_t *value);
+static ngx_int_t ngx_http_aop_format_host(ngx_http_request_t *r,
+    const ngx_http_aop_format_field_t *field, ngx_str_t *value);
+static ngx_int_t ngx_http_aop_format_path(ngx_http_request_t *r,
+    const ngx_http_aop_format_field_t *field, ngx_str_t *value);
+static ngx_int_t ngx_http_aop_format_mode_from(ngx_http_request_t *r,
+    const ngx_http_aop_format_field_t *field, ngx_str_t *value);
 
 
-typedef struct {
-    ngx_str_t   name;       /* of ours */
-    ngx_str_t   source;     /* of nginx's, empty for the path */
-} ngx_http_aop_format_variable_t;
+#define ngx_http_aop_format_of(name, variable, max)                           \
+    { name, ngx_http_aop_format_variable, ngx_string(variable), 0, max, 0 }
 
+#define ngx_http_aop_format_name(name, variable, max)                         \
+    { name, ngx_http_aop_format_variable, ngx_string(variable), 0, max, 1 }
 
-static ngx_http_aop_format_variable_t  ngx_http_aop_format_variables[] = {
-    { ngx_string("aop_utf8_host"), ngx_string("host") },
-    { ngx_string("aop_utf8_sni"), ngx_string("ssl_server_name") },
-    { ngx_string("aop_utf8_path"), ngx_null_string },
-    { ngx_string("aop_utf8_ray"), ngx_string("http_cf_ray") },
-    { ngx_string("aop_utf8_ua"), ngx_string("http_user_agent") },
-    { ngx_null_string, ngx_null_string }
+#define ngx_http_aop_format_cert(name, fact, max)                             \
+    { name, ngx_http_aop_format_fact, ngx_null_string, fact, max, 1 }
+
+#define ngx_http_aop_format_own(name, get, max)                               \
+    { name, get, ngx_null_string, 0, max, 0 }
+
+static const ngx_http_aop_format_field_t  ngx_http_aop_format_fields[] = {
+    ngx_http_aop_format_of("time", "time_iso8601", 32),
+    ngx_http_aop_format_of("server", "server_name", 255),
+    ngx_http_aop_format_of("mode", "aop_mode", 16),
+    ngx_http_aop_format_of("status", "aop_status", 32),
+    ngx_http_aop_format_of("verdict", "aop_verdict", 32),
+    ngx_http_aop_format_of("reason", "aop_reason", 255),
+    ngx_http_aop_format_of("peer", "aop_peer", 16),
+    ngx_http_aop_format_of("peer_addr", "aop_peer_addr", 128),
+    ngx_http_aop_format_of("client_ip", "aop_client_ip", 128),
+    ngx_http_aop_format_own("host", ngx_http_aop_format_host, 255),
+    ngx_http_aop_format_of("sni", "ssl_server_name", 255),
+    ngx_http_aop_format_of("method", "request_method", 32),
+    ngx_http_aop_format_own("uri", ngx_http_aop_format_path, 1024),
+    ngx_http_aop_format_of("http_status", "status", 16),
+    ngx_http_aop_format_of("tls", "ssl_protocol", 16),
+    ngx_http_aop_format_of("resumed", "aop_resumed", 1),
+    ngx_http_aop_format_name("anchor", "aop_anchor", 512),
+    ngx_http_aop_format_cert("subject", NGX_AOP_CERT_SUBJECT, 512),
+    ngx_http_aop_format_cert("issuer", NGX_AOP_CERT_ISSUER, 512),
+    ngx_http_aop_format_cert("serial", NGX_AOP_CERT_SERIAL, 64),
+    ngx_http_aop_format_cert("fingerprint", NGX_AOP_CERT_FINGERPRINT, 64),
+    ngx_http_aop_format_cert("not_after", NGX_AOP_CERT_NOT_AFTER, 32),
+    ngx_http_aop_format_of("ray", "http_cf_ray", 64),
+    ngx_http_aop_format_of("ua", "http_user_agent", 512),
+    ngx_http_aop_format_of("origin", "hostname", 255),
+    ngx_http_aop_format_own("mode_from", ngx_http_aop_format_mode_from, 16)
 };
 
+#define NGX_HTTP_AOP_FORMAT_FIELDS                                            \
+    (sizeof(ngx_http_aop_format_fields)                                       \
+     / sizeof(ngx_http_aop_format_fields[0]))
 
-#define ngx_http_aop_json(key, variable)  "\"" key "\":\"$" variable "\""
 
-static ngx_str_t  ngx_http_aop_format_args[] = {
-    ngx_string("log_format"),
-    ngx_string("aop_json"),
-    ngx_string("escape=json"),
-    ngx_string("{"
-        ngx_http_aop_json("time", "time_iso8601") ","
-        ngx_http_aop_json("server", "server_name") ","
-        ngx_http_aop_json("mode", "aop_mode") ","
-        ngx_http_aop_json("status", "aop_status") ","
-        ngx_http_aop_json("verdict", "aop_verdict") ","
-        ngx_http_aop_json("reason", "aop_reason") ","
-        ngx_http_aop_json("peer", "aop_peer") ","
-        ngx_http_aop_json("peer_addr", "aop_peer_addr") ","
-        ngx_http_aop_json("client_ip", "aop_client_ip") ","
-        ngx_http_aop_json("host", "aop_utf8_host") ","
-        ngx_http_aop_json("sni", "aop_utf8_sni") ","
-        ngx_http_aop_json("method", "request_method") ","
-        ngx_http_aop_json("uri", "aop_utf8_path") ","
-        ngx_http_aop_json("http_status", "status") ","
-        ngx_http_aop_json("tls", "ssl_protocol") ","
-        ngx_http_aop_json("resumed", "aop_resumed") ","
-        ngx_http_aop_json("anchor", "aop_anchor") ","
-        ngx_http_aop_json("subject", "aop_client_subject") ","
-        ngx_http_aop_json("issuer", "aop_client_issuer") ","
-        ngx_http_aop_json("serial", "aop_client_serial") ","
-        ngx_http_aop_json("fingerprint", "aop_client_fingerprint") ","
-        ngx_http_aop_json("not_after", "aop_client_not_after") ","
-        ngx_http_aop_json("ray", "aop_utf8_ray") ","
-        ngx_http_aop_json("ua", "aop_utf8_ua")
-        "}")
-};
+static ngx_str_t  ngx_http_aop_format_variable_name = ngx_string("aop_json");
+
+static u_char  ngx_http_aop_format_conf[] =
+    "log_format aop_json escape=none '$aop_json';";
 
 
 static ngx_int_t
-ngx_http_aop_format_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
+ngx_http_aop_format_json(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    uintptr_t data)
 {
-    ngx_str_t                        value;
-    ngx_http_aop_format_variable_t  *fv;
+    char                                line[NGX_HTTP_AOP_LINE - 1];
+    size_t                              len;
+    ngx_str_t                           value;
+    ngx_uint_t                          i;
+    ngx_aop_line_field_t                out[NGX_HTTP_AOP_FORMAT_FIELDS];
+    const ngx_http_aop_format_field_t  *field;
 
-    fv = (ngx_http_aop_format_variable_t *) data;
+    for (i = 0; i < NGX_HTTP_AOP_FORMAT_FIELDS; i++) {
+        field = &ngx_http_aop_format_fields[i];
 
-    if (fv->source.len == 0) {
-        ngx_http_aop_format_path(r->main, &value);
+        ngx_str_null(&value);
 
-    } else if (ngx_http_aop_format_value(r, &fv->source, &value) != NGX_OK) {
+        if (field->get(r, field, &value) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        out[i].name = field->name;
+        out[i].data = (char *) value.data;
+        out[i].len = value.len;
+        out[i].max = field->max;
+        out[i].escaped = field->escaped;
+    }
+
+    len = ngx_aop_line_json(line, sizeof(line), out,
+                            NGX_HTTP_AOP_FORMAT_FIELDS);
+
+    v->data = ngx_pnalloc(r->pool, len);
+
+    if (len == 0 || v->data == NULL) {
         return NGX_ERROR;
     }
 
-    if (ngx_http_aop_format_utf8(r->pool, &value) != NGX_OK) {
-        return NGX_ERROR;
-    }
+    ngx_memcpy(v->data, line, len);
 
-    v->data = value.data;
-    v->len = value.len;
+    v->len = len;
     v->valid = 1;
     v->no_cacheable = 0;
     v->not_found = 0;
@@ -105,36 +146,20 @@ ngx_http_aop_format_variable(ngx_http_request_t *r,
 }
 
 
-/* As the client sent it, without the query: that may hold secrets. */
-
-static void
-ngx_http_aop_format_path(ngx_http_request_t *r, ngx_str_t *path)
-{
-    u_char  *query;
-
-    *path = r->unparsed_uri;
-
-    query = ngx_strlchr(path->data, path->data + path->len, '?');
-
-    if (query != NULL) {
-        path->len = query - path->data;
-    }
-}
-
-
 static ngx_int_t
-ngx_http_aop_format_value(ngx_http_request_t *r, ngx_str_t *name,
-    ngx_str_t *value)
+ngx_http_aop_format_variable(ngx_http_request_t *r,
+    const ngx_http_aop_format_field_t *field, ngx_str_t *value)
 {
+    ngx_str_t                  *name;
     ngx_http_variable_value_t  *vv;
+
+    name = (ngx_str_t *) &field->variable;
 
     vv = ngx_http_get_variable(r, name, ngx_hash_key(name->data, name->len));
 
     if (vv == NULL) {
         return NGX_ERROR;
     }
-
-    ngx_str_null(value);
 
     if (!vv->not_found) {
         value->data = vv->data;
@@ -145,100 +170,120 @@ ngx_http_aop_format_value(ngx_http_request_t *r, ngx_str_t *name,
 }
 
 
+/* Not the variable, which is whole. */
+
 static ngx_int_t
-ngx_http_aop_format_utf8(ngx_pool_t *pool, ngx_str_t *text)
+ngx_http_aop_format_fact(ngx_http_request_t *r,
+    const ngx_http_aop_format_field_t *field, ngx_str_t *value)
 {
-    char        *buf;
-    size_t       size;
-    ngx_uint_t   i;
+    ngx_str_t  *fact;
 
-    for (i = 0; i < text->len && text->data[i] < 0x80; i++) { /* void */ }
+    fact = ngx_http_aop_record_fact(r->main, field->fact);
 
-    if (i == text->len) {
-        return NGX_OK;
-    }
-
-    size = text->len * (sizeof(NGX_AOP_TEXT_REPLACEMENT) - 1);
-
-    buf = ngx_pnalloc(pool, size);
-    if (buf == NULL) {
+    if (fact == NULL) {
         return NGX_ERROR;
     }
 
-    text->len = ngx_aop_text_utf8(buf, size, (char *) text->data, text->len);
-    text->data = (u_char *) buf;
+    *value = *fact;
+
+    return NGX_OK;
+}
+
+
+/* As the client sent it, where $host is what nginx made of it. */
+
+static ngx_int_t
+ngx_http_aop_format_host(ngx_http_request_t *r,
+    const ngx_http_aop_format_field_t *field, ngx_str_t *value)
+{
+    r = r->main;
+
+    if (r->headers_in.host != NULL) {
+        *value = r->headers_in.host->value;
+
+    } else if (r->host_start != NULL && r->host_end > r->host_start) {
+
+        /* :authority of HTTP/3, or the host of a request line */
+
+        value->data = r->host_start;
+        value->len = r->host_end - r->host_start;
+    }
+
+    return NGX_OK;
+}
+
+
+/* As the client sent it, without the query: that may hold secrets. */
+
+static ngx_int_t
+ngx_http_aop_format_path(ngx_http_request_t *r,
+    const ngx_http_aop_format_field_t *field, ngx_str_t *value)
+{
+    u_char  *query;
+
+    *value = r->main->unparsed_uri;
+
+    query = ngx_strlchr(value->data, value->data + value->len, '?');
+
+    if (query != NULL) {
+        value->len = query - value->data;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_aop_format_mode_from(ngx_http_request_t *r,
+    const ngx_http_aop_format_field_t *field, ngx_str_t *value)
+{
+    value->data = (u_char *) ngx_http_aop_mode_from(r->main);
+    value->len = ngx_strlen(value->data);
 
     return NGX_OK;
 }
 
 
 /*
- * The format is defined by the "log_format" directive itself, called with
- * arguments of ours.
+ * nginx reads the definition as it reads one on its command line ("-g"), so
+ * that a name defined twice is the error that it always is.
  */
 
 ngx_int_t
 ngx_http_aop_format_init(ngx_conf_t *cf)
 {
-    char                            *rv;
-    ngx_conf_t                       saved;
-    ngx_array_t                      args;
-    ngx_module_t                    *log;
-    ngx_command_t                   *cmd;
-    ngx_http_conf_ctx_t             *ctx;
-    ngx_http_variable_t             *var;
-    ngx_http_aop_format_variable_t  *fv;
+    char                 *rv;
+    ngx_buf_t             b;
+    ngx_conf_t            conf;
+    ngx_conf_file_t       file;
+    ngx_http_variable_t  *var;
 
-    for (fv = ngx_http_aop_format_variables; fv->name.len; fv++) {
-
-        var = ngx_http_add_variable(cf, &fv->name, NGX_HTTP_VAR_NOCACHEABLE);
-        if (var == NULL) {
-            return NGX_ERROR;
-        }
-
-        var->get_handler = ngx_http_aop_format_variable;
-        var->data = (uintptr_t) fv;
+    var = ngx_http_add_variable(cf, &ngx_http_aop_format_variable_name,
+                                NGX_HTTP_VAR_NOCACHEABLE);
+    if (var == NULL) {
+        return NGX_ERROR;
     }
 
-    log = ngx_http_aop_format_module(cf->cycle);
+    var->get_handler = ngx_http_aop_format_json;
 
-    if (log == NULL) {
-        return NGX_OK;
-    }
+    ngx_memzero(&file, sizeof(ngx_conf_file_t));
+    ngx_memzero(&b, sizeof(ngx_buf_t));
 
-    args.elts = ngx_http_aop_format_args;
-    args.nelts = sizeof(ngx_http_aop_format_args) / sizeof(ngx_str_t);
-    args.size = sizeof(ngx_str_t);
-    args.nalloc = args.nelts;
-    args.pool = cf->pool;
+    b.start = ngx_http_aop_format_conf;
+    b.pos = b.start;
+    b.last = b.start + sizeof(ngx_http_aop_format_conf) - 1;
+    b.end = b.last;
+    b.temporary = 1;
 
-    saved = *cf;
-    cf->args = &args;
-    ctx = cf->ctx;
-    rv = NGX_CONF_ERROR;
+    file.file.fd = NGX_INVALID_FILE;
+    file.buffer = &b;
 
-    for (cmd = log->commands; cmd->name.len; cmd++) {
-        if (ngx_strcmp(cmd->name.data, "log_format") == 0) {
-            rv = cmd->set(cf, cmd, ctx->main_conf[log->ctx_index]);
-        }
-    }
+    conf = *cf;
+    conf.conf_file = &file;
+    conf.module_type = NGX_HTTP_MODULE;
+    conf.cmd_type = NGX_HTTP_MAIN_CONF;
 
-    *cf = saved;
+    rv = ngx_conf_parse(&conf, NULL);
 
     return (rv == NGX_CONF_OK) ? NGX_OK : NGX_ERROR;
-}
-
-
-static ngx_module_t *
-ngx_http_aop_format_module(ngx_cycle_t *cycle)
-{
-    ngx_uint_t  i;
-
-    for (i = 0; cycle->modules[i]; i++) {
-        if (ngx_strcmp(cycle->modules[i]->name, "ngx_http_log_module") == 0) {
-            return cycle->modules[i];
-        }
-    }
-
-    return NULL;
 }

@@ -11,9 +11,10 @@
 
 
 #include "ngx_http_aop_zone.h"
+#include "ngx_aop_text.h"
 
 
-#define NGX_HTTP_AOP_NAME_MAX   200
+#define NGX_HTTP_AOP_LOG_NAME   200
 #define NGX_HTTP_AOP_VALUE_MAX  64
 
 #define NGX_HTTP_AOP_SIMILAR_LEN                                              \
@@ -41,8 +42,8 @@ ngx_http_aop_log(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
 
     ngx_http_aop_peer(r, &peer);
 
-    if (!ngx_http_aop_count_due(r, state->result->verdict, peer.class, &held,
-                                &span))
+    if (!ngx_http_aop_count_due(r, alcf->log_level, state->result->verdict,
+                                peer.class, &held, &span))
     {
         return;
     }
@@ -97,19 +98,19 @@ void
 ngx_http_aop_log_mode(ngx_http_request_t *r, const ngx_http_aop_mode_t *mode,
     ngx_str_t *value)
 {
-    u_char  *last;
-    size_t   len;
-    u_char   text[NGX_HTTP_AOP_VALUE_MAX * 6];      /* \u0000 */
+    char            buf[NGX_HTTP_AOP_VALUE_MAX];
+    ngx_aop_text_t  text;
 
-    len = ngx_min(value->len, NGX_HTTP_AOP_VALUE_MAX);
+    ngx_aop_text_init(&text, buf, sizeof(buf));
 
-    last = (u_char *) ngx_escape_json(text, value->data, len);
+    ngx_aop_text_cut(&text, ngx_aop_text_json, (char *) value->data,
+                     value->len, sizeof(buf));
 
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                   "aop: invalid mode \"%*s\" of variable \"%V\", taken as "
                   "\"on\": let it be \"off\", \"optional\" or \"on\", in "
                   "%s:%ui",
-                  last - text, text, &mode->value->value, mode->file,
+                  text.pos - text.start, text.start, &mode->value->value, mode->file,
                   mode->line);
 }
 
@@ -133,5 +134,5 @@ ngx_http_aop_log_name(ngx_str_t *text, ngx_str_t *fact)
 
     text->data = fact->data;
     text->len = ngx_aop_cert_cut((char *) fact->data, fact->len,
-                                 NGX_HTTP_AOP_NAME_MAX);
+                                 NGX_HTTP_AOP_LOG_NAME);
 }

@@ -15,6 +15,7 @@
 #include "ngx_aop_cloudflare.h"
 
 
+static ngx_http_aop_record_t *ngx_http_aop_peer_record(ngx_http_request_t *r);
 static void ngx_http_aop_peer_find(ngx_http_request_t *r,
     ngx_http_aop_peer_t *peer);
 static ngx_aop_peer_e ngx_http_aop_peer_class(ngx_http_request_t *r,
@@ -32,11 +33,7 @@ ngx_http_aop_peer(ngx_http_request_t *r, ngx_http_aop_peer_t *peer)
 {
     ngx_http_aop_record_t  *record;
 
-    record = NULL;
-
-    if (r->connection->ssl != NULL) {
-        record = ngx_http_aop_record(r->connection->ssl->connection);
-    }
+    record = ngx_http_aop_peer_record(r);
 
     if (record != NULL && record->peer.addr.data != NULL) {
         *peer = record->peer;
@@ -52,6 +49,31 @@ ngx_http_aop_peer(ngx_http_request_t *r, ngx_http_aop_peer_t *peer)
     record->peer.addr.data = ngx_pstrdup(record->pool, &peer->addr);
     record->peer.addr.len = peer->addr.len;
     record->peer.class = peer->class;
+}
+
+
+/* NULL if the peer is not the same as long as the connection is open. */
+
+static ngx_http_aop_record_t *
+ngx_http_aop_peer_record(ngx_http_request_t *r)
+{
+    ngx_ssl_conn_t    *ssl;
+    ngx_connection_t  *c;
+
+    if (r->connection->ssl == NULL) {
+        return NULL;
+    }
+
+    ssl = r->connection->ssl->connection;
+    c = ngx_ssl_get_connection(ssl);
+
+    /* a QUIC connection may move to another address (RFC 9000, 9) */
+
+    if (c->type == SOCK_DGRAM) {
+        return NULL;
+    }
+
+    return ngx_http_aop_record(ssl);
 }
 
 

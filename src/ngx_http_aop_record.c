@@ -32,8 +32,8 @@ static ngx_uint_t ngx_http_aop_record_resumed(ngx_ssl_conn_t *ssl,
     const ngx_aop_policy_t *policy, X509 *leaf, ngx_aop_result_t *result);
 static void ngx_http_aop_record_verify(const ngx_aop_policy_t *policy,
     X509 *leaf, STACK_OF(X509) *chain, ngx_aop_result_t *result);
-static ngx_int_t ngx_http_aop_record_print(ngx_http_aop_record_t *record,
-    X509 *leaf, ngx_aop_cert_fact_e fact);
+static ngx_int_t ngx_http_aop_record_print(ngx_pool_t *pool, X509 *leaf,
+    ngx_aop_cert_fact_e fact, size_t max, ngx_str_t *text);
 
 
 static ngx_http_aop_judgement_t  ngx_http_aop_plaintext;
@@ -45,6 +45,17 @@ static ngx_aop_cache_t  ngx_http_aop_cache;
 static ngx_http_aop_cache_pt  ngx_http_aop_cache_handler;
 
 static ngx_str_t  ngx_http_aop_no_fact = ngx_string("");
+
+/* a serial number has 20 octets at most (RFC 5280, 4.1.2.2) */
+
+static const size_t  ngx_http_aop_fact_max[NGX_AOP_CERT_FACTS] = {
+    NGX_HTTP_AOP_NAME_MAX,      /* NGX_AOP_CERT_SUBJECT */
+    NGX_HTTP_AOP_NAME_MAX,      /* NGX_AOP_CERT_ISSUER */
+    64,                         /* NGX_AOP_CERT_SERIAL */
+    2 * NGX_AOP_DIGEST,         /* NGX_AOP_CERT_FINGERPRINT */
+    2 * NGX_AOP_DIGEST,         /* NGX_AOP_CERT_SPKI */
+    NGX_AOP_DATE                /* NGX_AOP_CERT_NOT_AFTER */
+};
 
 
 /* Each request comes here: nothing but compares if it was judged before. */
@@ -281,6 +292,8 @@ ngx_http_aop_record_cleanup(void *data)
 }
 
 
+/* What is kept as long as the connection is small, whatever was presented. */
+
 ngx_str_t *
 ngx_http_aop_record_fact(ngx_http_request_t *r, ngx_aop_cert_fact_e fact)
 {
@@ -311,24 +324,78 @@ ngx_http_aop_record_fact(ngx_http_request_t *r, ngx_aop_cert_fact_e fact)
         return &record->facts[fact];
     }
 
-    rc = ngx_http_aop_record_print(record, leaf, fact);
+    rc = ngx_http_aop_record_print(record->pool, leaf, fact,
+                                   ngx_http_aop_fact_max[fact],
+                                   &record->facts[fact]);
 
     X509_free(leaf);
 
-    return (rc == NGX_OK) ? &record->facts[fact] : NULL;
+    if (rc == NGX_DECLINED) {
+        record->cut |= 1u << fact;
+    }
+
+    return (rc != NGX_ERROR) ? &record->facts[fact] : NULL;
 }
 
 
-static ngx_int_t
-ngx_http_aop_record_print(ngx_http_aop_record_t *record, X509 *leaf,
-    ngx_aop_cert_fact_e fact)
-{
-    BIO    *bio;
-    char   *data;
-    long    len;
-    u_char *p;
+/*
+ * A variable may decide something, so it is never cut: a client could choose
+ * what stands where the cut is.
+ */
 
-    p = NULL;
+ngx_int_t
+ngx_http_aop_record_whole_fact(ngx_http_request_t *r, ngx_aop_cert_fact_e fact,
+    ngx_str_t *text)
+{
+    X509                   *leaf;
+    ngx_int_t               rc;
+    ngx_str_t              *kept;
+    ngx_ssl_conn_t         *ssl;
+    ngx_http_aop_record_t  *record;
+
+    kept = ngx_http_aop_record_fact(r, fact);
+
+    if (kept == NULL) {
+        return NGX_ERROR;
+    }
+
+    *text = *kept;
+
+    if (r->connection->ssl == NULL) {
+        return NGX_OK;
+    }
+
+    ssl = r->connection->ssl->connection;
+    record = ngx_http_aop_record(ssl);
+
+    if (record == NULL || !(record->cut & 1u << fact)) {
+        return NGX_OK;
+    }
+
+    leaf = SSL_get_peer_certificate(ssl);
+
+    rc = ngx_http_aop_record_print(r->pool, leaf, fact, NGX_MAX_SIZE_T_VALUE,
+                                   text);
+
+    X509_free(leaf);
+
+    return rc;
+}
+
+
+/* NGX_DECLINED if more than max bytes would have been needed. */
+
+static ngx_int_t
+ngx_http_aop_record_print(ngx_pool_t *pool, X509 *leaf,
+    ngx_aop_cert_fact_e fact, size_t max, ngx_str_t *text)
+{
+    BIO        *bio;
+    char       *data;
+    size_t      len;
+    u_char     *p;
+    ngx_int_t   rc;
+
+    rc = NGX_ERROR;
 
     ERR_set_mark();
 
@@ -345,15 +412,15 @@ ngx_http_aop_record_print(ngx_http_aop_record_t *record, X509 *leaf,
             len = BIO_get_mem_data(bio, &data);
         }
 
-        p = ngx_pnalloc(record->pool, len + 1);
+        text->len = ngx_aop_cert_cut(data, len, max);
+
+        p = ngx_pnalloc(pool, text->len + 1);
 
         if (p != NULL) {
-            if (len) {
-                ngx_memcpy(p, data, len);
-            }
+            ngx_memcpy(p, data, text->len);
 
-            record->facts[fact].data = p;
-            record->facts[fact].len = len;
+            text->data = p;
+            rc = (text->len == len) ? NGX_OK : NGX_DECLINED;
         }
     }
 
@@ -361,7 +428,7 @@ ngx_http_aop_record_print(ngx_http_aop_record_t *record, X509 *leaf,
 
     ERR_pop_to_mark();
 
-    return (p != NULL) ? NGX_OK : NGX_ERROR;
+    return rc;
 }
 
 

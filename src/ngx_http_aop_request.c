@@ -18,6 +18,7 @@
 typedef struct {
     ngx_http_aop_state_t    state;      /* as it was refused */
     void                  **location;   /* loc_conf of the error page */
+    unsigned                by_location:1;  /* has the mode of a location */
     unsigned                refused:1;
     unsigned                pass:1;     /* a redirect to error_page may come */
     unsigned                entering:1; /* its location is not known yet */
@@ -121,6 +122,7 @@ ngx_http_aop_apply(ngx_http_request_t *r, const ngx_http_aop_mode_t *conf)
 
     if (!failure->refused) {
         failure->state = *state;
+        failure->by_location = (conf != ngx_http_aop_server_mode(r));
     }
 
     if (mode == NGX_AOP_OPTIONAL) {
@@ -228,6 +230,49 @@ ngx_http_aop_state(ngx_http_request_t *r)
 
     return failure ? &failure->state
                    : ngx_http_get_module_ctx(r->main, ngx_http_aop_module);
+}
+
+
+const char *
+ngx_http_aop_mode_from(ngx_http_request_t *r)
+{
+    ngx_uint_t                   by_location;
+    ngx_http_aop_failure_t      *failure;
+    ngx_http_aop_loc_conf_t     *alcf;
+    ngx_http_aop_srv_conf_t     *ascf;
+    const ngx_http_aop_state_t  *state;
+
+    ascf = ngx_http_get_module_srv_conf(r, ngx_http_aop_module);
+
+    if (ascf->policy == NULL) {
+        return "server";
+    }
+
+    state = ngx_http_aop_state(r);
+
+    if (state == NULL) {
+        return "";
+    }
+
+    if (state->source != NULL) {
+        return "variable";
+    }
+
+    failure = ngx_http_aop_failure(r);
+
+    if (failure != NULL) {
+        by_location = failure->by_location;
+
+    } else {
+
+        /* a location that was found but not entered has not been applied */
+
+        alcf = ngx_http_get_module_loc_conf(r, ngx_http_aop_module);
+        by_location = (alcf->mode != ngx_http_aop_server_mode(r)
+                       && alcf->mode->mode == state->mode);
+    }
+
+    return by_location ? "location" : "server";
 }
 
 

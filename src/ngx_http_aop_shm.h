@@ -22,7 +22,7 @@
  * and a zone of another version is left alone.
  */
 
-#define NGX_HTTP_AOP_ZONE_VERSION  4
+#define NGX_HTTP_AOP_ZONE_VERSION  5
 
 #define NGX_HTTP_AOP_LABEL_LEN     256
 #define NGX_HTTP_AOP_CLIENTS       8
@@ -71,6 +71,20 @@ typedef struct {
     ngx_atomic_t        until;      /* held back till then */
     ngx_atomic_t        held;
 } ngx_http_aop_held_t;
+
+
+/*
+ * What a server logs.  Levels are told apart: they may go to different files,
+ * so that a line of one level does not stand for those of another.
+ */
+
+#define NGX_HTTP_AOP_LEVELS        (NGX_LOG_INFO - NGX_LOG_ERR + 1)
+
+typedef struct {
+    ngx_http_aop_held_t held[NGX_HTTP_AOP_LEVELS][NGX_AOP_VERDICTS]
+                            [NGX_AOP_PEERS];
+    ngx_http_aop_held_t mode;       /* of lines about invalid modes */
+} ngx_http_aop_throttle_t;
 
 
 /* A host of the server that failed, but from strangers. */
@@ -129,8 +143,7 @@ typedef struct {
 
     ngx_atomic_t            stale[NGX_AOP_PEERS];
 
-    ngx_http_aop_held_t     held[NGX_AOP_VERDICTS][NGX_AOP_PEERS];
-    ngx_http_aop_held_t     mode;       /* of lines about wrong modes */
+    ngx_http_aop_throttle_t throttle;
 
     /* sums at the policy's start, and at the start of each hour */
 

@@ -324,15 +324,13 @@ static ngx_int_t
 ngx_http_aop_variable_fact(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    ngx_str_t  *fact;
+    ngx_str_t  fact;
 
-    fact = ngx_http_aop_record_fact(r->main, data);
-
-    if (fact == NULL) {
+    if (ngx_http_aop_record_whole_fact(r->main, data, &fact) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    return ngx_http_aop_variable_set(v, fact->data, fact->len);
+    return ngx_http_aop_variable_set(v, fact.data, fact.len);
 }
 
 

@@ -31,6 +31,9 @@ typedef struct {
     ngx_uint_t                 generation;
     ngx_http_aop_server_t     *shared;  /* NULL: there was no room */
     unsigned                   first:1; /* of its policy and thresholds */
+
+    /* in the zone; without room there, the process's own; NULL: no memory */
+    ngx_http_aop_throttle_t   *throttle;
 } ngx_http_aop_known_t;
 
 
@@ -54,14 +57,19 @@ void ngx_http_aop_zone_recheck(ngx_http_aop_known_t *known);
  * ngx_http_aop_count() counts a request, and its connection if it is the
  * first judged one on it.
  *
- * ngx_http_aop_count_due() tells whether a line about this cause may be
- * logged now, how many were held back since the last one, and for how long;
- * ngx_http_aop_count_mode_due() does so for modes that are none.
+ * ngx_http_aop_count_throttles() gives each server what bounds its lines, once
+ * the servers have their places in the zone.
+ *
+ * ngx_http_aop_count_due() tells whether a line of this level about this cause
+ * may be logged now, how many were held back since the last one, and for how
+ * long; ngx_http_aop_count_mode_due() does so for invalid modes.  A line that
+ * error_log does not want is neither logged nor counted.
  */
 
+void ngx_http_aop_count_throttles(ngx_cycle_t *cycle);
 void ngx_http_aop_count(ngx_http_request_t *r,
     const ngx_http_aop_state_t *state);
-ngx_uint_t ngx_http_aop_count_due(ngx_http_request_t *r,
+ngx_uint_t ngx_http_aop_count_due(ngx_http_request_t *r, ngx_uint_t level,
     ngx_aop_verdict_e verdict, ngx_aop_peer_e peer, ngx_uint_t *held,
     time_t *span);
 ngx_uint_t ngx_http_aop_count_mode_due(ngx_http_request_t *r);

@@ -11,6 +11,7 @@ use lib "$FindBin::Bin/lib";
 
 use Encode ();
 use JSON::PP ();
+use POSIX ();
 use Test::More;
 use AOP::Test;
 
@@ -22,7 +23,14 @@ use constant {
 
 my @KEYS = qw(time server mode status verdict reason peer peer_addr client_ip
               host sni method uri http_status tls resumed anchor subject issuer
-              serial fingerprint not_after ray ua);
+              serial fingerprint not_after ray ua origin mode_from);
+
+# bytes of a value in a line, at most
+my %MAX = (uri => 1024, ua => 512, host => 255, sni => 255, subject => 512,
+           issuer => 512, serial => 64, method => 32, ray => 64);
+
+# who is refused early may notice it while writing
+$SIG{PIPE} = 'IGNORE';
 
 my $ca    = ca('Edge CA');
 my $good  = $ca->leaf('edge');
@@ -47,6 +55,7 @@ my $http = <<"CONF";
         location / { return 200; }
         location /off { aop off; return 200; }
         location /on { aop on; return 200; }
+        location /by { aop \$arg_mode; return 200; }
         location /failed { access_log failed.log aop_json if=\$aop_failed;
                            return 200; }
         location /twice { access_log one.log aop_json;
@@ -88,9 +97,43 @@ sub logged {
     my @line = lines();
 
     is(scalar @line, 1, "$name: one line");
+    bounded($name);
     is($line[0]{error}, undef, "$name: valid") or diag($line[0]{line});
 
     return $line[0];
+}
+
+# bounded($name): no value and no line of those there are is longer than it may
+# be, and no control character is in it as it was.
+sub bounded {
+    my ($name) = @_;
+
+    my ($raw) = $nginx->read('json.log') =~ /([^\n]*)\n\z/;
+    my @long  = grep { $raw =~ /"$_":"((?:[^"\\]|\\.)*)"/
+                       && length $1 > $MAX{$_} } sort keys %MAX;
+
+    is("@long", '', "$name: each value is cut");
+    cmp_ok(length $raw, '<', 8000, "$name: the line is bounded");
+    unlike($raw, qr/[\x00-\x1f\x7f]|\xc2[\x80-\x9f]/,
+           "$name: no control character");
+    return;
+}
+
+# cut($text, $field): what of a text is in the line
+sub cut {
+    my ($text, $field) = @_;
+
+    my ($kept, $size) = ('', 0);
+
+    for my $ch (split //, $text) {
+        $size += $ch =~ /["\\]/                  ? 2
+               : $ch =~ /[\x00-\x1f\x7f-\x9f]/ ? 6
+               : length Encode::encode('UTF-8', $ch);
+        last if $size > $MAX{$field};
+        $kept .= $ch;
+    }
+
+    return $kept;
 }
 
 # what an ordinary request leaves
@@ -115,6 +158,7 @@ my %expected = (
     resumed => '.', anchor => 'CN=Edge CA', subject => 'CN=edge',
     issuer => 'CN=Edge CA', serial => $good->serial,
     fingerprint => $fingerprint, ray => '8f00-FRA', ua => 'curl/8',
+    origin => (POSIX::uname())[1], mode_from => 'server',
 );
 
 is($line->{$_}, $expected{$_}, "ordinary: $_") for sort keys %expected;
@@ -152,6 +196,49 @@ for my $http ('1.0', '2') {
     is("@$line{qw(method uri verdict)}", 'POST /p ok', "HTTP/$http");
 }
 
+# what gave the mode
+
+$line = logged('by the server', sub { get($tls, sni => 'a.test') });
+is($line->{mode_from}, 'server', 'mode_from: server');
+
+for my $path ('/on', '/off') {
+    for my $cert (undef, $good) {
+        $line = logged("by a location: $path", sub {
+            get($tls, sni => 'a.test', path => $path, cert => $cert) });
+        is($line->{mode_from}, 'location', "mode_from: location, $path");
+    }
+}
+
+$line = logged('by a variable', sub {
+    get($tls, sni => 'a.test', path => '/by?mode=on') });
+is($line->{mode_from}, 'variable', 'mode_from: variable');
+
+$line = logged('not a request', sub {
+    client($plain, tls => 0)->talk("GET / HTTP/1.1\r\n\r\n") });
+is("$line->{mode_from} $line->{mode}", ' ', 'mode_from: no mode was applied');
+
+# the host, as it was sent
+
+for ([ 'HTTP/1.1', 'A.Test:443', "GET / HTTP/1.1\r\nHost: A.Test:443\r\n" ],
+     [ 'no Host', '', "GET / HTTP/1.0\r\n" ],
+     [ 'an empty Host', '', "GET / HTTP/1.1\r\nHost:\r\n" ],
+     [ 'a final dot', 'a.test.', "GET / HTTP/1.1\r\nHost: a.test.\r\n" ],
+     [ 'a request line', 'B.test',
+       "GET http://B.test/ HTTP/1.0\r\n" ],
+     [ 'a request line and Host', 'C.test',
+       "GET http://B.test/ HTTP/1.1\r\nHost: C.test\r\n" ])
+{
+    my ($name, $host, $head) = @$_;
+
+    $line = logged($name, sub {
+        client($plain, tls => 0)->talk("${head}Connection: close\r\n\r\n") });
+    is($line->{host}, $host, "host: $name");
+}
+
+$line = logged('HTTP/2', sub {
+    get($tls, sni => 'a.test', http => '2', host => 'A.Test:8443') });
+is($line->{host}, 'A.Test:8443', 'host: :authority');
+
 # bytes of all kinds, in all places where a peer has its say
 
 my @bytes = (
@@ -167,7 +254,7 @@ my @bytes = (
     [ 'a surrogate', "\xed\xa0\x80", REPLACEMENT x 3 ],
     [ 'ff', "\xff\xfe", REPLACEMENT x 2 ],
     [ 'cut short', "a\xe2\x82", 'a' . REPLACEMENT x 2 ],
-    [ 'high controls', "\xc2\x85\xe2\x80\xa8", "\x85\x{2028}" ],
+    [ 'high controls', "\xc2\x85\xc2\x9b\xe2\x80\xa8", "\x85\x9b\x{2028}" ],
     [ 'a tab', "a\tb", "a\tb" ],
     [ 'a variable', '$aop_verdict', '$aop_verdict' ],
     [ 'a percent sign', '%s%n%00', '%s%n%00' ],
@@ -186,17 +273,16 @@ for (@bytes) {
             . "CF-Ray: $bytes\r\nConnection: close\r\n\r\n");
     });
 
-    is($line->{ua}, $text, "$name: ua");
-    is($line->{ray}, $text, "$name: ray");
-    is($line->{uri}, "/$text", "$name: uri") if $path ne '';
+    is($line->{ua}, cut($text, 'ua'), "$name: ua");
+    is($line->{ray}, cut($text, 'ray'), "$name: ray");
+    is($line->{uri}, cut("/$text", 'uri'), "$name: uri") if $path ne '';
     is($line->{http_status}, 200, "$name: status");
 
     $line = logged("$name in Host", sub {
         client($plain, tls => 0)->talk(
             "GET / HTTP/1.1\r\nHost: $bytes\r\nConnection: close\r\n\r\n");
     });
-    is($line->{host}, lc $text, "$name: host")
-        if $line->{http_status} == 200;
+    is($line->{host}, cut($text, 'host'), "$name: host");
 
     $line = logged("$name as host of the request line", sub {
         client($plain, tls => 0)->talk(
@@ -221,6 +307,48 @@ for (@bytes) {
     });
     like($line->{subject}, qr/^CN=[\x20-\x7e]*$/, "$name: subject");
     is($line->{verdict}, 'untrusted', "$name: verdict");
+}
+
+# as much as can be sent, everywhere at once: the longest line that there is
+
+for my $ch ('x', '"', "\xff", "\xc2\x9b", '\\', "\t", "\xf0\x9f\x8e\x89") {
+    my $long = $ch x (7000 / length $ch);
+    my $path = $ch eq "\t" ? 'x' x 7000 : $long;
+    my $cert = self_signed([ map { +(O => [ T61STRING, substr($ch, 0, 1)
+                                                       x 40000 ]) } 1 ],
+                           serial => '7F' . 'AB' x 900);
+
+    $line = logged(sprintf('7,000 of %vd', $ch), sub {
+        client($tls, sni => 'a' x 250, host => 'a.test', cert => $cert)->talk(
+            'GET' . 'T' x 3000 . " /$path HTTP/1.1\r\nUser-Agent: $long\r\n"
+            . "CF-Ray: $long\r\nHost: a.test\r\n"
+            . "Connection: close\r\n\r\n");
+    });
+
+    is($line->{method}, substr('GET' . 'T' x 3000, 0, 32), 'method: cut');
+    like($line->{subject}, qr/^O=.{100}/, 'subject: its beginning');
+    like($line->{serial}, qr/^7F(?:AB){31}$/, 'serial: its beginning');
+    is($line->{ua}, cut(Encode::decode('UTF-8', $long), 'ua'), 'ua: cut');
+
+    next if $ch ne 'x';
+
+    $line = logged('HTTP/2', sub {
+        get($tls, sni => 'a.test', http => '2', cert => $cert,
+            path => "/$path", headers => [ 'User-Agent' => $long ]);
+    });
+    is($line->{ua}, 'x' x 512, 'HTTP/2: ua: cut');
+}
+
+# escapes of a name are whole
+
+for my $before (0 .. 3) {
+    $line = logged("a name cut, $before", sub {
+        get($tls, sni => 'a.test', cert =>
+            self_signed([ CN => [ UTF8STRING, 'x' x $before . "\n" x 300 ] ]));
+    });
+    like($line->{subject}, qr/^CN=x{$before}(?:\\0A)+$/,
+         "a name cut, $before: whole escapes");
+    cmp_ok(length $line->{subject}, '>', 370, "a name cut, $before: no sooner");
 }
 
 # every byte that there is

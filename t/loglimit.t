@@ -31,6 +31,8 @@ as_time_goes_by();
 each_one();
 by_default();
 invalid_modes();
+unseen();
+without_room();
 wrong();
 done_testing();
 
@@ -231,7 +233,86 @@ sub invalid_modes {
 }
 
 
-# wrong(): what is no interval.
+# unseen(): a line that no log wants does not stand for one that is wanted.
+sub unseen {
+    my $nginx = nginx();
+    my $dir   = $nginx->dir;
+    my ($port, $admin) = $nginx->ports(2);
+
+    my $listen = "listen 127.0.0.1:$port;";
+
+    $nginx->configure(<<"CONF")->start;
+        aop_log_interval 60s;
+        server {
+            $listen server_name both.test; aop optional;
+            location / { return 200; }
+            location /info { aop_log_level info; return 200; }
+            error_log $dir/error.log error;
+            error_log $dir/info.log info;
+        }
+        server { listen 127.0.0.1:$admin; location / { aop_report; } }
+CONF
+
+    my $ask = sub { get($port, tls => 0, host => $_[0], path => $_[1]) };
+    my $lines = sub {
+        return scalar grep { /aop: client.*\b$_[1]/ } split /\n/,
+                      $nginx->read($_[0]);
+    };
+
+    $ask->('both.test', '/info') for 1 .. 5;
+    $ask->('both.test', '/x') for 1 .. 5;
+    until_counted(sub { total($admin) >= 10 });
+    sleep 0.1;
+
+    is($lines->('error.log', 'both'), 1,
+       'a line of a level below the log takes no place from one above');
+    like($nginx->read('error.log'), qr{"GET /x HTTP}, 'and it is that one');
+    is($lines->('info.log', 'both'), 2, 'each level has its line');
+    unlike($nginx->read('info.log'), qr/ similar /,
+           'neither stands for the other');
+
+    $nginx->finish;
+}
+
+
+# without_room(): what is not counted is not logged without end either.
+sub without_room {
+    my $nginx = nginx(workers => 1);
+    my $port  = $nginx->ports;
+    my $clock = AOP::Test::Clock->new;
+
+    $nginx->configure(join "\n", 'aop_zone 256k; aop_log_interval 60s;', map {
+        "server { listen 127.0.0.1:$port; server_name s$_.test;"
+        . ' aop optional; location / { return 200; } }'
+    } 1 .. 80);
+    $clock->start($nginx);
+
+    my $said = sub {
+        my ($host, $mark) = @_;
+        return grep { /aop: client.*host: "\Q$host\E"/ }
+               $nginx->log_since($mark || 0);
+    };
+
+    ok($nginx->wait_log(qr/"aop_zone" is full/), 'the zone is full');
+
+    for my $host ('s1.test', 's79.test', 's80.test') {
+        get($port, tls => 0, host => $host) for 1 .. 20;
+        until_counted(sub { $said->($host) });
+        sleep 0.05;
+        is(scalar $said->($host), 1, "a full zone: $host: one line");
+    }
+
+    my $mark = $nginx->mark;
+    $clock->add(61);
+    get($port, tls => 0, host => 's80.test');
+    until_counted(sub { $said->('s80.test', $mark) });
+    is(similar($said->('s80.test', $mark)), 19, 'a full zone: and the next');
+
+    $nginx->finish;
+}
+
+
+# wrong(): what is not an interval.
 sub wrong {
     my $nginx = nginx();
     my $port  = $nginx->ports;
