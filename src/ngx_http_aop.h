@@ -420,8 +420,10 @@ ngx_uint_t ngx_http_aop_stock_verifies(ngx_http_connection_t *hc);
 ngx_int_t ngx_http_aop_stock_init(ngx_conf_t *cf);
 
 
-/* Defines $aop_json, and the log format "aop_json" of it. */
+/* The value of $aop_json, and the log format "aop_json" that consists of it. */
 
+ngx_int_t ngx_http_aop_format_json(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 ngx_int_t ngx_http_aop_format_init(ngx_conf_t *cf);
 
 

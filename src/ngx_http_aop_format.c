@@ -33,8 +33,6 @@ struct ngx_http_aop_format_field_s {
 };
 
 
-static ngx_int_t ngx_http_aop_format_json(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_aop_format_variable(ngx_http_request_t *r,
     const ngx_http_aop_format_field_t *field, ngx_str_t *value);
 static ngx_int_t ngx_http_aop_format_fact(ngx_http_request_t *r,
@@ -93,13 +91,11 @@ static const ngx_http_aop_format_field_t  ngx_http_aop_format_fields[] = {
      / sizeof(ngx_http_aop_format_fields[0]))
 
 
-static ngx_str_t  ngx_http_aop_format_variable_name = ngx_string("aop_json");
-
 static u_char  ngx_http_aop_format_conf[] =
     "log_format aop_json escape=none '$aop_json';";
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_aop_format_json(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     uintptr_t data)
 {
@@ -252,19 +248,10 @@ ngx_http_aop_format_mode_from(ngx_http_request_t *r,
 ngx_int_t
 ngx_http_aop_format_init(ngx_conf_t *cf)
 {
-    char                 *rv;
-    ngx_buf_t             b;
-    ngx_conf_t            conf;
-    ngx_conf_file_t       file;
-    ngx_http_variable_t  *var;
-
-    var = ngx_http_add_variable(cf, &ngx_http_aop_format_variable_name,
-                                NGX_HTTP_VAR_NOCACHEABLE);
-    if (var == NULL) {
-        return NGX_ERROR;
-    }
-
-    var->get_handler = ngx_http_aop_format_json;
+    char             *rv;
+    ngx_buf_t         b;
+    ngx_conf_t        conf;
+    ngx_conf_file_t   file;
 
     ngx_memzero(&file, sizeof(ngx_conf_file_t));
     ngx_memzero(&b, sizeof(ngx_buf_t));

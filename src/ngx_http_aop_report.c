@@ -28,6 +28,9 @@ typedef struct {
 
 
 static ngx_int_t ngx_http_aop_report_handler(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_aop_report_cross_site(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_aop_report_is(ngx_http_request_t *r,
+    ngx_str_t *name, const char *word);
 static const ngx_http_aop_writer_t *ngx_http_aop_report_writer(
     ngx_http_request_t *r);
 static const ngx_http_aop_writer_t *ngx_http_aop_report_find(ngx_str_t *name);
@@ -109,6 +112,10 @@ ngx_http_aop_report_handler(ngx_http_request_t *r)
         return NGX_HTTP_NOT_ALLOWED;
     }
 
+    if (ngx_http_aop_report_cross_site(r)) {
+        return NGX_HTTP_FORBIDDEN;
+    }
+
     rc = ngx_http_discard_request_body(r);
 
     if (rc != NGX_OK) {
@@ -126,6 +133,37 @@ ngx_http_aop_report_handler(ngx_http_request_t *r)
     }
 
     return ngx_http_aop_report_send(r, writer, &text);
+}
+
+
+/*
+ * A page of another site makes a browser send this request, which may reach
+ * an address that the page's author cannot.  A link from there is followed.
+ */
+
+static ngx_uint_t
+ngx_http_aop_report_cross_site(ngx_http_request_t *r)
+{
+    static ngx_str_t  site = ngx_string("http_sec_fetch_site");
+    static ngx_str_t  mode = ngx_string("http_sec_fetch_mode");
+
+    return ngx_http_aop_report_is(r, &site, "cross-site")
+           && !ngx_http_aop_report_is(r, &mode, "navigate");
+}
+
+
+static ngx_uint_t
+ngx_http_aop_report_is(ngx_http_request_t *r, ngx_str_t *name,
+    const char *word)
+{
+    ngx_http_variable_value_t  *vv;
+
+    vv = ngx_http_get_variable(r, name, ngx_hash_key(name->data, name->len));
+
+    return vv != NULL
+           && !vv->not_found
+           && vv->len == ngx_strlen(word)
+           && ngx_strncmp(vv->data, word, vv->len) == 0;
 }
 
 

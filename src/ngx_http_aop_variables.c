@@ -87,6 +87,8 @@ static ngx_http_variable_t  ngx_http_aop_vars[] = {
 
     ngx_http_aop_var("aop_resumed", ngx_http_aop_variable_resumed, 0),
 
+    ngx_http_aop_var("aop_json", ngx_http_aop_format_json, 0),
+
     ngx_http_null_variable
 };
 

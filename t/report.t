@@ -112,6 +112,18 @@ is(ask('/', method => $_, body => 'x')->status, 405, "$_: 405")
 is(ask('/', method => 'GET', body => 'x' x 1000)->status, 200,
    'GET with a body');
 is(ask('/denied')->status, 403, 'deny');
+
+for ([ 403, 'cross-site', 'no-cors' ], [ 403, 'cross-site', 'cors' ],
+     [ 403, 'cross-site', undef ], [ 200, 'cross-site', 'navigate' ],
+     [ 200, 'same-origin', 'cors' ], [ 200, 'none', 'navigate' ])
+{
+    my ($status, $site, $mode) = @$_;
+    my $from = join ', ', $site, grep { defined } $mode;
+
+    is(ask('/', headers => [ 'Sec-Fetch-Site' => $site,
+                             $mode ? ('Sec-Fetch-Mode' => $mode) : () ])
+       ->status, $status, "Sec-Fetch: $from: $status");
+}
 is(ask('/outer')->status, 200, 'a location with one inside');
 is(ask('/outer/inner')->status, 204, 'is not inherited');
 

@@ -430,6 +430,10 @@ main(int argc, char **argv)
     seed_texts("text", texts, unit_nelts(texts));
     seed_texts("log", logs, unit_nelts(logs));
 
+    seed_file("line", "fields",
+              "\x02\0\0\x05" "ab\"\\\n" "\x01\x01\0\x08" "CN=\\0A\\,"
+              "\x01\0\0\x04\xc2\x9b\xff\xe2", 25);
+
     for (i = 0; i < unit_nelts(answers); i++) {
         seed_answer(answers[i], i % 4);
     }
