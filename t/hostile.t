@@ -13,6 +13,7 @@ use lib "$FindBin::Bin/lib";
 use Digest::SHA qw(hmac_sha256);
 use IO::Select;
 use IO::Socket::INET;
+use JSON::PP ();
 use MIME::Base64 qw(encode_base64);
 use Math::BigInt;
 use Net::SSLeay;
@@ -59,6 +60,7 @@ $nginx->write('ticket.key', $key);
 $nginx->configure(<<"EOF")->start;
     aop_ca ca.pem;
     ssl_session_ticket_key ticket.key;
+    access_log json.log aop_json;
     $show
 
     server {
@@ -103,9 +105,81 @@ is(scalar(grep { length > 2048 } split /\n/, $nginx->read('error.log')), 0,
    'error.log has no line that nginx had to cut');
 unlike($nginx->read('error.log'), qr/^forged/m, 'error.log has no forged line');
 
+my @line = split /\n/, $nginx->read('json.log');
+
+cmp_ok(scalar @line, '>', 100, 'aop_json has a line for each');
+is(scalar(grep { !eval { JSON::PP->new->utf8->decode($_) } } @line), 0,
+   'each is one JSON object');
+is(scalar(grep { length >= 8000 } @line), 0, 'none is longer than it may be');
+unlike("@line", qr/[\x00-\x1f\x7f]|\xc2[\x80-\x9f]/,
+       'none holds a control character');
+
+my @refused = grep { /aop: client certificate refused/ } split /\n/,
+              $nginx->read('error.log');
+
+is(scalar(grep { !/, client: 127\.0\.0\.1, server: / } @refused), 0,
+   'nginx\'s own words are at the end of each line of error.log');
+
 $nginx->finish;
+idle();
 
 done_testing();
+
+
+# idle(): a large certificate that was logged takes no more memory, as long as
+# the connection is open, than one that was not.
+sub idle {
+    my $cert = $ca->leaf([ O => [ T61STRING, "\xff" x 60_000 ] ]);
+    my ($silent, $logged) = map { idle_size($cert, $_) } 'off',
+                                                         'json.log aop_json';
+
+    cmp_ok($logged - $silent, '<', 60,
+           "idle: $logged KB each, $silent KB where it is not logged");
+
+    return;
+}
+
+
+# idle_size($cert, $log): what an open connection takes, in KB.
+sub idle_size {
+    my ($cert, $log) = @_;
+
+    my $own   = nginx();
+    my $port  = $own->ports;
+    my $first = $own->listen_tls($port);
+    my (@client, $before);
+
+    $own->write('ca.pem', $ca);
+    $own->configure("aop_ca ca.pem; access_log $log; server { $first"
+                    . ' aop on; location / { return 200; } }')->start;
+
+    my ($pid) = $own->worker_pids;
+
+    for (0 .. 40) {
+        push @client, client($port, cert => $cert);
+        $client[-1]->get('/');
+        $before = resident($pid) if @client == 1;
+    }
+
+    my $size = int((resident($pid) - $before) / 40);
+
+    is($client[$_]->get('/')->status, 200, 'idle: still open') for 0, 39;
+    $_->close for @client;
+    $own->finish;
+
+    return $size;
+}
+
+
+# resident($pid): of a process, in KB.
+sub resident {
+    my ($pid) = @_;
+
+    open my $fh, '<', "/proc/$pid/status" or return 0;
+    my ($size) = map { /^VmRSS:\s+(\d+)/ } <$fh>;
+
+    return $size;
+}
 
 
 # certificates(): what is judged, or too much to be read.
@@ -120,6 +194,7 @@ sub certificates {
         'a name of 60,000'     => 'x' x 60_000,
         'nothing'              => '',
         'a quote and a %s'     => '", peer: %s%n%V \\',
+        'a C1 control'         => "\xc2\x9b2J",
     );
 
     my %case = (
@@ -138,6 +213,17 @@ sub certificates {
             => [ $bad, 'depth', chain => [ circle() ] ],
         'a name of 3,000 parts'
             => [ $rival->leaf([ map { +(OU => "part $_") } 1 .. 3000 ]),
+                 'untrusted' ],
+        'a serial number of 900 bytes'
+            => [ $rival->leaf('serial', serial => '7F' . 'AB' x 899),
+                 'untrusted' ],
+        'good one with a serial number of 900 bytes'
+            => [ $ca->leaf('serial', serial => '7F' . 'AB' x 899), 'ok' ],
+        'a serial number of zero'
+            => [ $rival->leaf('zero', serial => '00'), 'untrusted' ],
+        'a date that cannot be parsed'
+            => [ $rival->leaf('date')->edited(sub {
+                     $_[0] =~ s/(.*\x17\x0d)\d{12}Z/$1not a date :)/sr }),
                  'untrusted' ],
         'MD5 signature'  => [ $rsa->leaf('md5', digest => 'md5'), 'invalid' ],
         'SHA-1 signature' => [ $rsa->leaf('sha1', digest => 'sha1'),
