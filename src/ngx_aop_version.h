@@ -10,7 +10,7 @@
 
 /* of the module, and of all that is built from the same sources */
 
-#define NGX_HTTP_AOP_VERSION  "0.1.0"
+#define NGX_HTTP_AOP_VERSION  "0.2.0"
 
 
 #endif /* _NGX_AOP_VERSION_H_INCLUDED_ */
