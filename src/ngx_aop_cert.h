@@ -77,6 +77,14 @@ int ngx_aop_cert_time(const ASN1_TIME *asn1, time_t *t);
 
 
 /*
+ * ngx_aop_cert_days() returns the whole days from now to a time, rounded down:
+ * 0 on the last day, -1 on the first day after.
+ */
+
+long long ngx_aop_cert_days(time_t t, time_t now);
+
+
+/*
  * ngx_aop_cert_cut() returns how many of the first bytes of a printed name
  * make at most max bytes without splitting a backslash escape.
  */

@@ -11,6 +11,7 @@
 
 
 #include "ngx_http_aop_endings.h"
+#include "ngx_aop_name.h"
 
 
 #define NGX_HTTP_AOP_CLIENT_IN_USE  3600
@@ -41,6 +42,8 @@ static ngx_uint_t ngx_http_aop_count_foreign(ngx_http_request_t *r,
     ngx_http_aop_known_t *known);
 static ngx_uint_t ngx_http_aop_count_names(ngx_http_server_name_t *sn,
     ngx_str_t *host);
+static int ngx_http_aop_count_regex(void *regex, const char *host,
+    size_t len);
 
 
 static ngx_http_aop_throttle_t  ngx_http_aop_count_unlisted;
@@ -555,13 +558,7 @@ ngx_http_aop_count_foreign(ngx_http_request_t *r, ngx_http_aop_known_t *known)
     }
 
     for (i = 0; i < known->nnames; i++) {
-
-        /* a server without a name, or with the customary "_", is for all */
-
-        if (sn[i].name.len == 0
-            || (sn[i].name.len == 1 && sn[i].name.data[0] == '_')
-            || ngx_http_aop_count_names(&sn[i], &host))
-        {
+        if (ngx_http_aop_count_names(&sn[i], &host)) {
             return 0;
         }
     }
@@ -570,46 +567,40 @@ ngx_http_aop_count_foreign(ngx_http_request_t *r, ngx_http_aop_known_t *known)
 }
 
 
-/* A server name is exact, a wildcard at one end, or a regular expression. */
-
 static ngx_uint_t
 ngx_http_aop_count_names(ngx_http_server_name_t *sn, ngx_str_t *host)
 {
-    size_t     len;
-    ngx_str_t  name;
+    ngx_aop_name_t  name;
+
+    name.data = (char *) sn->name.data;
+    name.len = sn->name.len;
+    name.regex = NULL;
 
 #if (NGX_PCRE)
-    if (sn->regex != NULL) {
-        return ngx_regex_exec(sn->regex->regex, host, NULL, 0) >= 0;
-    }
+    name.regex = sn->regex ? sn->regex->regex : NULL;
 #endif
 
-    name = sn->name;
+    return ngx_aop_name_match(&name, (char *) host->data, host->len,
+                              ngx_http_aop_count_regex);
+}
 
-    if (name.data[0] == '.' || name.data[0] == '*') {
 
-        /* ".example.com" is also "example.com" itself */
+static int
+ngx_http_aop_count_regex(void *regex, const char *host, size_t len)
+{
+#if (NGX_PCRE)
 
-        if (name.data[0] == '.'
-            && host->len == name.len - 1
-            && ngx_strncasecmp(host->data, name.data + 1, host->len) == 0)
-        {
-            return 1;
-        }
+    ngx_str_t  text;
 
-        len = name.len - (name.data[0] == '*');
+    text.data = (u_char *) host;
+    text.len = len;
 
-        return host->len > len
-               && ngx_strncasecmp(host->data + host->len - len,
-                                  name.data + name.len - len, len)
-                  == 0;
-    }
+    return ngx_regex_exec((ngx_regex_t *) regex, &text, NULL, 0)
+           != NGX_REGEX_NO_MATCHED;
 
-    if (name.data[name.len - 1] == '*') {
-        return host->len >= name.len
-               && ngx_strncasecmp(host->data, name.data, name.len - 1) == 0;
-    }
+#else
 
-    return host->len == name.len
-           && ngx_strncasecmp(host->data, name.data, name.len) == 0;
+    return 1;
+
+#endif
 }

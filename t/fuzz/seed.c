@@ -111,6 +111,15 @@ static const char *const  ranges[] = {
 };
 
 
+/* the length of the name, the name, a host */
+
+static const char *const  names[] = {
+    "\x01\x0c" "example.test" "example.test:443",
+    "\x01\x06" "*.test" "www.example.test.", "\x01\x05" ".test" "test",
+    "\x01\x05" "www.*" "www.test", "\x01\x01" "_" "[2001:db8::1]:443",
+};
+
+
 static const char *const  texts[] = {
     "\x40plain", "\x40\"quotes\" and \\", "\x40<a href='x'>&amp;</a>",
     "\x01overflow of a small buffer",
@@ -427,6 +436,7 @@ main(int argc, char **argv)
     }
 
     seed_texts("range", ranges, unit_nelts(ranges));
+    seed_texts("name", names, unit_nelts(names));
     seed_texts("text", texts, unit_nelts(texts));
     seed_texts("log", logs, unit_nelts(logs));
 
