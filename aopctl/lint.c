@@ -492,7 +492,7 @@ aopctl_lint_dates(aopctl_lint_t *lint, json_t *object, const char *from_key,
     if (ngx_aop_cert_time(to, &t)) {
         aopctl_json_set(object, to_key, aopctl_json_time(t));
         aopctl_json_set(object, "days_left",
-                        json_integer((t - lint->now) / AOPCTL_LINT_DAY));
+                        json_integer(ngx_aop_cert_days(t, lint->now)));
     }
 }
 
@@ -517,7 +517,7 @@ aopctl_lint_soon(const aopctl_lint_t *lint, json_t *object,
     }
 
     snprintf(text, sizeof(text), "ends on %s, in %lld days: replace it before",
-             ngx_aop_cert_date(t, date), (long long) left / AOPCTL_LINT_DAY);
+             ngx_aop_cert_date(t, date), ngx_aop_cert_days(t, lint->now));
 
     aopctl_lint_warn(object, "ends_soon", text, level);
 }

@@ -16,6 +16,9 @@
 #include "ngx_aop_cert.h"
 
 
+#define NGX_AOP_CERT_DAY  86400
+
+
 static int ngx_aop_cert_print_name(const X509_NAME *name, BIO *bio);
 static int ngx_aop_cert_print_integer(const ASN1_INTEGER *integer, BIO *bio);
 static int ngx_aop_cert_print_digest(const X509 *x509,
@@ -225,6 +228,21 @@ ngx_aop_cert_time(const ASN1_TIME *asn1, time_t *t)
     *t = timegm(&tm);
 
     return 1;
+}
+
+
+long long
+ngx_aop_cert_days(time_t t, time_t now)
+{
+    long long  left;
+
+    left = (long long) t - now;
+
+    if (left < 0) {
+        left -= NGX_AOP_CERT_DAY - 1;
+    }
+
+    return left / NGX_AOP_CERT_DAY;
 }
 
 

@@ -10,9 +10,6 @@
 #include "ngx_http_aop_endings.h"
 
 
-#define NGX_HTTP_AOP_DAY  86400
-
-
 static ngx_int_t ngx_http_aop_endings_anchors(ngx_pool_t *pool,
     ngx_array_t *endings, const ngx_aop_policy_t *policy);
 static ngx_int_t ngx_http_aop_endings_crls(ngx_pool_t *pool,
@@ -308,13 +305,5 @@ ngx_http_aop_policy_outdated(const ngx_aop_policy_t *policy)
 ngx_int_t
 ngx_http_aop_days_left(time_t not_after)
 {
-    time_t  left;
-
-    left = not_after - ngx_time();
-
-    if (left < 0) {
-        left -= NGX_HTTP_AOP_DAY - 1;
-    }
-
-    return left / NGX_HTTP_AOP_DAY;
+    return ngx_aop_cert_days(not_after, ngx_time());
 }

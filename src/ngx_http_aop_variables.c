@@ -11,9 +11,6 @@
 #include "ngx_aop_addr.h"
 
 
-#define NGX_HTTP_AOP_DAY  86400
-
-
 static ngx_int_t ngx_http_aop_variable_mode(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_aop_variable_status(ngx_http_request_t *r,
@@ -345,7 +342,7 @@ ngx_http_aop_variable_days_left(ngx_http_request_t *r,
     int      valid;
     X509    *leaf;
     u_char  *p;
-    time_t   not_after, left;
+    time_t   not_after;
 
     leaf = r->connection->ssl
            ? SSL_get_peer_certificate(r->connection->ssl->connection) : NULL;
@@ -362,19 +359,13 @@ ngx_http_aop_variable_days_left(ngx_http_request_t *r,
         return ngx_http_aop_variable_text(v, "");
     }
 
-    left = not_after - ngx_time();
-
-    if (left < 0) {
-        left -= NGX_HTTP_AOP_DAY - 1;
-    }
-
     p = ngx_pnalloc(r->pool, NGX_TIME_T_LEN);
     if (p == NULL) {
         return NGX_ERROR;
     }
 
     return ngx_http_aop_variable_set(v, p,
-                       ngx_sprintf(p, "%T", left / NGX_HTTP_AOP_DAY) - p);
+            ngx_sprintf(p, "%L", ngx_aop_cert_days(not_after, ngx_time())) - p);
 }
 
 

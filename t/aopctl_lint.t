@@ -80,6 +80,7 @@ my %file = (
     server   => file('server.pem', $ca->leaf('s', eku => 'serverAuth')),
     past     => file('past.pem', $ca->leaf('p', not_before => $now - 9 * DAY,
                                                 not_after  => $now - DAY)),
+    hour     => file('hour.pem', $ca->leaf('h', not_after => $now - 3600)),
     stranger => file('stranger.pem', ca('Other CA')->leaf('x')),
     root     => file('root.pem', origin_ca()),
     origin   => file('origin.pem', $origin->leaf('www.example.test')),
@@ -191,6 +192,9 @@ is($cert->{subject}, 'CN=Own CA', 'subject');
 is($cert->{serial}, $ca->serial, 'serial');
 like($cert->{days_left}, qr/^36[45]$/, 'days left');
 like($cert->{spki}, qr/^[0-9a-f]{64}$/, 'public key');
+
+is(answer('lint', $file{hour})->{files}[0]{certificates}[0]{days_left}, -1,
+   'an hour after the end: the days of $aop_client_days_left');
 
 my $judged = answer('lint', @file{qw(own leaf)})->{files}[1]{certificates}[0];
 

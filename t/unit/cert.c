@@ -62,6 +62,13 @@ typedef struct {
 
 typedef struct {
     const char           *name;
+    long long             left;         /* seconds */
+    long long             days;
+} cert_days_t;
+
+
+typedef struct {
+    const char           *name;
     const char           *part[CERT_PARTS];     /* none may be split */
 } cert_cut_t;
 
@@ -69,6 +76,17 @@ typedef struct {
 static const pki_cert_t  certs[NCERTS] = {
     [ROOT] = { .name = "Root", .ext = { PKI_CA } },
     [LEAF] = { .name = "Leaf", .by = ROOT }
+};
+
+
+static const cert_days_t  days[] = {
+    { "days: a whole day", 86400, 1 },
+    { "days: a second less", 86399, 0 },
+    { "days: now", 0, 0 },
+    { "days: a second ago", -1, -1 },
+    { "days: an hour ago", -3600, -1 },
+    { "days: a day ago", -86400, -1 },
+    { "days: a second more", -86401, -2 }
 };
 
 
@@ -783,9 +801,19 @@ cert_cut_names(void **state)
 }
 
 
+static void
+cert_days(void **state)
+{
+    const cert_days_t  *c = *state;
+
+    assert_int_equal(ngx_aop_cert_days(PKI_NOW + c->left, PKI_NOW), c->days);
+}
+
+
 int
 main(void)
 {
+    unit_cases(days, cert_days);
     unit_cases(facts, cert_fact);
     unit_case("fact: none of these", cert_fact_unknown, NULL);
     unit_case("subject is not issuer", cert_subject_and_issuer, NULL);
