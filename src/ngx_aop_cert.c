@@ -11,6 +11,7 @@
 
 
 #include <openssl/asn1.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 
 #include "ngx_aop_cert.h"
@@ -209,6 +210,39 @@ ngx_aop_cert_spki(const X509 *x509, unsigned char *digest)
     OPENSSL_free(der);
 
     return rc;
+}
+
+
+int
+ngx_aop_cert_same_key(X509 *one, X509 *two)
+{
+    return ASN1_STRING_cmp(X509_get0_pubkey_bitstr(one),
+                           X509_get0_pubkey_bitstr(two))
+           == 0;
+}
+
+
+int
+ngx_aop_cert_issued(X509 *issuer, X509 *x509)
+{
+    int        rc;
+    EVP_PKEY  *pkey;
+
+    if (X509_NAME_cmp(X509_get_subject_name(issuer),
+                      X509_get_issuer_name(x509))
+        != 0)
+    {
+        return 0;
+    }
+
+    ERR_set_mark();
+
+    pkey = X509_get0_pubkey(issuer);
+    rc = pkey ? X509_verify(x509, pkey) : 0;
+
+    ERR_pop_to_mark();
+
+    return rc == 1;
 }
 
 

@@ -69,6 +69,15 @@ int ngx_aop_cert_crl_digest(const X509_CRL *crl, unsigned char *digest);
 
 
 /*
+ * ngx_aop_cert_same_key() tells whether two certificates are of one key,
+ * ngx_aop_cert_issued() whether x509 was signed by that of the issuer.
+ */
+
+int ngx_aop_cert_same_key(X509 *one, X509 *two);
+int ngx_aop_cert_issued(X509 *issuer, X509 *x509);
+
+
+/*
  * ngx_aop_cert_time() turns an ASN.1 time into seconds since the epoch.
  * Returns 1, or 0 if it is no valid time; *t is then 0.
  */

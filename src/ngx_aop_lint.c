@@ -18,6 +18,7 @@
 
 #include "ngx_aop_cloudflare.h"
 #include "ngx_aop_lint.h"
+#include "ngx_aop_roots.h"
 
 
 /* more anchors than that look like a bundle of public roots */
@@ -32,6 +33,9 @@ static void ngx_aop_lint_dates(const ASN1_TIME *from, const ASN1_TIME *to,
     time_t now, ngx_aop_lint_found_t *found);
 static void ngx_aop_lint_add(ngx_aop_lint_found_t *found,
     ngx_aop_lint_e finding, const char *about);
+static int ngx_aop_lint_in_chain(X509 *ca, X509 *x509, STACK_OF(X509) *chain);
+static void ngx_aop_lint_several(ngx_aop_lint_found_t *found,
+    ngx_aop_lint_e finding, const ngx_aop_anchor_t *first, size_t n);
 static int ngx_aop_lint_has_crl(const ngx_aop_policy_t *policy, X509 *x509);
 static int ngx_aop_lint_is_weak(X509 *x509, int auth_level);
 
@@ -170,6 +174,20 @@ static const ngx_aop_lint_t  ngx_aop_lint_findings[NGX_AOP_LINT_FINDINGS] = {
         NGX_AOP_LINT_WARNING, "no_crl",
         "holds \"%s\", of which \"aop_crl\" has no CRL: no certificate that "
         "it has issued passes"
+    },
+
+    [NGX_AOP_LINT_PUBLIC] = {
+        NGX_AOP_LINT_WARNING, "public_ca",
+        "trusts %s, which this system trusts for websites: unless it is a CA "
+        "of your own, anyone can get a certificate from it; use the CA of the "
+        "certificate that you uploaded to Cloudflare"
+    },
+
+    [NGX_AOP_LINT_OWN_CHAIN] = {
+        NGX_AOP_LINT_WARNING, "own_chain",
+        "trusts %s, which issued its own \"ssl_certificate\": unless it is a "
+        "CA of your own, anyone can get a certificate from it; use the CA of "
+        "the certificate that you uploaded to Cloudflare"
     }
 };
 
@@ -323,6 +341,114 @@ ngx_aop_lint_anchor(const ngx_aop_policy_t *policy,
 
     } else if (!ngx_aop_lint_has_crl(policy, anchor->x509)) {
         ngx_aop_lint_add(found, NGX_AOP_LINT_NO_CRL, anchor->name);
+    }
+}
+
+
+void
+ngx_aop_lint_public(const ngx_aop_policy_t *policy, X509_STORE *roots,
+    ngx_aop_lint_found_t *found)
+{
+    size_t                   i, n;
+    const ngx_aop_anchor_t  *anchor, *first;
+
+    n = 0;
+    first = NULL;
+
+    for (i = 0; i < policy->nanchors; i++) {
+        anchor = &policy->anchors[i];
+
+        /* what is not a CA vouches for itself only */
+
+        if (X509_check_ca(anchor->x509) == 0
+            || ngx_aop_cloudflare_is_ca(anchor->x509)
+            || !ngx_aop_roots_know(roots, anchor->x509))
+        {
+            continue;
+        }
+
+        if (n++ == 0) {
+            first = anchor;
+        }
+    }
+
+    ngx_aop_lint_several(found, NGX_AOP_LINT_PUBLIC, first, n);
+}
+
+
+void
+ngx_aop_lint_own_chain(const ngx_aop_policy_t *policy, X509 *x509,
+    STACK_OF(X509) *chain, ngx_aop_lint_found_t *found)
+{
+    size_t                   i, n;
+    const ngx_aop_anchor_t  *anchor, *first;
+
+    n = 0;
+    first = NULL;
+
+    for (i = 0; i < policy->nanchors; i++) {
+        anchor = &policy->anchors[i];
+
+        if (X509_check_ca(anchor->x509) != 0
+            && ngx_aop_lint_in_chain(anchor->x509, x509, chain)
+            && n++ == 0)
+        {
+            first = anchor;
+        }
+    }
+
+    ngx_aop_lint_several(found, NGX_AOP_LINT_OWN_CHAIN, first, n);
+}
+
+
+static int
+ngx_aop_lint_in_chain(X509 *ca, X509 *x509, STACK_OF(X509) *chain)
+{
+    int  i;
+
+    if (ngx_aop_cert_issued(ca, x509)) {
+        return 1;
+    }
+
+    for (i = 0; i < sk_X509_num(chain); i++) {
+        if (ngx_aop_cert_same_key(ca, sk_X509_value(chain, i))
+            || ngx_aop_cert_issued(ca, sk_X509_value(chain, i)))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* One finding for all of a kind, which names the first. */
+
+static void
+ngx_aop_lint_several(ngx_aop_lint_found_t *found, ngx_aop_lint_e finding,
+    const ngx_aop_anchor_t *first, size_t n)
+{
+    size_t  len;
+
+    memset(found, 0, sizeof(ngx_aop_lint_found_t));
+
+    if (n == 0) {
+        return;
+    }
+
+    len = ngx_aop_cert_cut(first->name, strlen(first->name),
+                           NGX_AOP_LINT_ABOUT
+                           - sizeof("\"\" and 4294967295 more"));
+
+    found->set = ngx_aop_lint_bit(finding);
+
+    if (n == 1) {
+        snprintf(found->about, sizeof(found->about), "\"%.*s\"", (int) len,
+                 first->name);
+
+    } else {
+        snprintf(found->about, sizeof(found->about), "\"%.*s\" and %zu more",
+                 (int) len, first->name, n - 1);
     }
 }
 

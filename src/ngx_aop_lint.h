@@ -46,6 +46,8 @@ typedef enum {
     NGX_AOP_LINT_MIXED,
     NGX_AOP_LINT_UNASKED,
     NGX_AOP_LINT_NO_CRL,
+    NGX_AOP_LINT_PUBLIC,
+    NGX_AOP_LINT_OWN_CHAIN,
     NGX_AOP_LINT_FINDINGS
 } ngx_aop_lint_e;
 
@@ -110,6 +112,18 @@ void ngx_aop_lint_policy(const ngx_aop_policy_t *policy,
     ngx_aop_lint_found_t *found);
 void ngx_aop_lint_anchor(const ngx_aop_policy_t *policy,
     const ngx_aop_anchor_t *anchor, ngx_aop_lint_found_t *found);
+
+
+/*
+ * CAs of a policy that issue certificates for anyone: those of the system's
+ * store, and those that issued the server's own certificate ("chain" may be
+ * NULL) or stand in its chain.
+ */
+
+void ngx_aop_lint_public(const ngx_aop_policy_t *policy, X509_STORE *roots,
+    ngx_aop_lint_found_t *found);
+void ngx_aop_lint_own_chain(const ngx_aop_policy_t *policy, X509 *x509,
+    STACK_OF(X509) *chain, ngx_aop_lint_found_t *found);
 
 
 /*

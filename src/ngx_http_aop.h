@@ -86,6 +86,10 @@ typedef struct {
     ngx_rbtree_t                labels;     /* of the servers */
     ngx_rbtree_node_t           sentinel;
 
+    /* while the configuration is read: the system's store; what was warned */
+    X509_STORE                 *roots;
+    ngx_array_t                *warned;     /* of const ngx_aop_policy_t * */
+
     ngx_array_t                *edge;       /* of ngx_aop_range_t */
     ngx_array_t                *proxies;    /* of ngx_aop_range_t */
     time_t                      log_interval;

@@ -14,6 +14,7 @@
 
 #include "ngx_http_aop.h"
 #include "ngx_aop_lint.h"
+#include "ngx_aop_roots.h"
 
 
 static ngx_aop_policy_t *ngx_http_aop_policy_make(
@@ -27,6 +28,19 @@ static ngx_int_t ngx_http_aop_policy_add(ngx_conf_t *cf,
 static void ngx_http_aop_policy_cleanup(void *data);
 static void ngx_http_aop_policy_check(ngx_conf_t *cf,
     const ngx_aop_policy_t *policy, ngx_http_core_srv_conf_t *cscf);
+static void ngx_http_aop_policy_public(ngx_conf_t *cf,
+    ngx_http_aop_main_conf_t *amcf, const ngx_aop_policy_t *policy,
+    ngx_http_core_srv_conf_t *cscf);
+static X509_STORE *ngx_http_aop_policy_roots(ngx_conf_t *cf,
+    ngx_http_aop_main_conf_t *amcf);
+static void ngx_http_aop_policy_roots_cleanup(void *data);
+static void ngx_http_aop_policy_own(ngx_conf_t *cf,
+    ngx_http_aop_main_conf_t *amcf, const ngx_aop_policy_t *policy,
+    ngx_http_core_srv_conf_t *cscf);
+static void ngx_http_aop_policy_own_chain(const ngx_aop_policy_t *policy,
+    SSL_CTX *ctx, ngx_aop_lint_found_t *found);
+static ngx_uint_t ngx_http_aop_policy_warned(ngx_conf_t *cf,
+    ngx_http_aop_main_conf_t *amcf, const ngx_aop_policy_t *policy);
 static void ngx_http_aop_policy_tell(ngx_conf_t *cf,
     const ngx_aop_lint_found_t *found, ngx_http_core_srv_conf_t *cscf);
 
@@ -54,6 +68,7 @@ ngx_http_aop_policy_init(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
     if (known != NULL) {
         ngx_aop_policy_free(policy);
         ascf->policy = known;
+        ngx_http_aop_policy_own(cf, amcf, known, cscf);
         return NGX_OK;
     }
 
@@ -65,6 +80,8 @@ ngx_http_aop_policy_init(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
     ascf->policy = policy;
 
     ngx_http_aop_policy_check(cf, policy, cscf);
+    ngx_http_aop_policy_public(cf, amcf, policy, cscf);
+    ngx_http_aop_policy_own(cf, amcf, policy, cscf);
 
     return NGX_OK;
 }
@@ -204,6 +221,152 @@ ngx_http_aop_policy_check(ngx_conf_t *cf, const ngx_aop_policy_t *policy,
         ngx_aop_lint_anchor(policy, &policy->anchors[i], &found);
         ngx_http_aop_policy_tell(cf, &found, cscf);
     }
+}
+
+
+/* The default is not worth a look at the system's store. */
+
+static void
+ngx_http_aop_policy_public(ngx_conf_t *cf, ngx_http_aop_main_conf_t *amcf,
+    const ngx_aop_policy_t *policy, ngx_http_core_srv_conf_t *cscf)
+{
+    X509_STORE            *roots;
+    ngx_aop_lint_found_t   found;
+
+    if (policy->nanchors == 1
+        && ngx_strcmp(policy->anchors[0].name, "cloudflare") == 0)
+    {
+        return;
+    }
+
+    roots = ngx_http_aop_policy_roots(cf, amcf);
+
+    if (roots != NULL) {
+        ngx_aop_lint_public(policy, roots, &found);
+        ngx_http_aop_policy_tell(cf, &found, cscf);
+    }
+}
+
+
+static X509_STORE *
+ngx_http_aop_policy_roots(ngx_conf_t *cf, ngx_http_aop_main_conf_t *amcf)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    if (amcf->roots != NULL) {
+        return amcf->roots;
+    }
+
+    cln = ngx_pool_cleanup_add(cf->temp_pool, 0);
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    amcf->roots = ngx_aop_roots_new();
+
+    cln->handler = ngx_http_aop_policy_roots_cleanup;
+    cln->data = amcf;
+
+    return amcf->roots;
+}
+
+
+static void
+ngx_http_aop_policy_roots_cleanup(void *data)
+{
+    ngx_http_aop_main_conf_t  *amcf = data;
+
+    X509_STORE_free(amcf->roots);
+    amcf->roots = NULL;
+}
+
+
+static void
+ngx_http_aop_policy_own(ngx_conf_t *cf, ngx_http_aop_main_conf_t *amcf,
+    const ngx_aop_policy_t *policy, ngx_http_core_srv_conf_t *cscf)
+{
+    ngx_aop_lint_found_t      found;
+    ngx_http_ssl_srv_conf_t  *sscf;
+
+    sscf = cscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
+
+    if (sscf->ssl.ctx == NULL) {
+        return;
+    }
+
+    ngx_http_aop_policy_own_chain(policy, sscf->ssl.ctx, &found);
+
+    if (found.set != 0 && !ngx_http_aop_policy_warned(cf, amcf, policy)) {
+        ngx_http_aop_policy_tell(cf, &found, cscf);
+    }
+}
+
+
+/* A server may have a certificate for each kind of key. */
+
+static void
+ngx_http_aop_policy_own_chain(const ngx_aop_policy_t *policy, SSL_CTX *ctx,
+    ngx_aop_lint_found_t *found)
+{
+    long             op;
+    X509            *x509, *current;
+    STACK_OF(X509)  *chain;
+
+    ngx_memzero(found, sizeof(ngx_aop_lint_found_t));
+
+    current = SSL_CTX_get0_certificate(ctx);
+
+    for (op = SSL_CERT_SET_FIRST;
+         found->set == 0 && SSL_CTX_set_current_cert(ctx, op);
+         op = SSL_CERT_SET_NEXT)
+    {
+        x509 = SSL_CTX_get0_certificate(ctx);
+
+        chain = NULL;
+        (void) SSL_CTX_get0_chain_certs(ctx, &chain);
+
+        if (x509 != NULL) {
+            ngx_aop_lint_own_chain(policy, x509, chain, found);
+        }
+    }
+
+    if (current != NULL) {
+        (void) SSL_CTX_select_current_cert(ctx, current);
+    }
+}
+
+
+/* Once for all servers of a policy: they may be thousands. */
+
+static ngx_uint_t
+ngx_http_aop_policy_warned(ngx_conf_t *cf, ngx_http_aop_main_conf_t *amcf,
+    const ngx_aop_policy_t *policy)
+{
+    ngx_uint_t                i;
+    const ngx_aop_policy_t  **elt;
+
+    if (amcf->warned == NULL) {
+        amcf->warned = ngx_array_create(cf->temp_pool, 4, sizeof(void *));
+        if (amcf->warned == NULL) {
+            return 0;
+        }
+    }
+
+    elt = amcf->warned->elts;
+
+    for (i = 0; i < amcf->warned->nelts; i++) {
+        if (elt[i] == policy) {
+            return 1;
+        }
+    }
+
+    elt = ngx_array_push(amcf->warned);
+
+    if (elt != NULL) {
+        *elt = policy;
+    }
+
+    return 0;
 }
 
 

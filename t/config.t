@@ -282,6 +282,60 @@ for (@unwarned) {
     unlike($output, qr/\[warn\]/, "not warned: $name");
 }
 
+# a CA that issues certificates for anyone: of the system's store, which is a
+# file here, or of the server's own chain
+
+my $public = ca('Public CA');
+my $issuer = $public->intermediate('Public Issuer');
+my $site   = $issuer->leaf('site', eku => 'serverAuth');
+
+$nginx->write('public.pem', $public);
+$nginx->write('issuer.pem', $issuer);
+$nginx->write('two of many.pem', [ $ca, $issuer, $public ]);
+$nginx->write('site.crt', [ $site, $issuer ]);
+$nginx->write('site.key', $site->key_pem);
+
+my $own_chain = 'ssl_certificate site.crt; ssl_certificate_key site.key;';
+
+sub public_cas {
+    my ($server) = @_;
+
+    local $ENV{SSL_CERT_FILE} = $nginx->path('public.pem');
+    local $ENV{SSL_CERT_DIR}  = $nginx->path('nothing');
+
+    my ($code, $output) = check('', "aop optional; $server", '');
+
+    is($code, 0, "$server: nginx starts");
+    return join "\n", $output =~ /\[warn\].*?(trusts "[^"]*"(?:
+        \ and\ \d\ more|,\ which\ this\ system|,\ which\ issued\ its\ own))/gx;
+}
+
+is(public_cas(@$_[0]), $$_[1], "public CA: $$_[0]") for (
+    [ 'aop_ca ca.pem;', '' ],
+    [ 'aop_ca cloudflare;', '' ],
+    [ 'aop_ca public.pem;', 'trusts "CN=Public CA", which this system' ],
+    [ 'aop_ca ca.pem issuer.pem;',
+      'trusts "CN=Public Issuer", which this system' ],
+    [ "aop_ca cloudflare; $own_chain", '' ],
+    [ "aop_ca ca.pem; $own_chain", '' ],
+);
+
+like(public_cas("aop_ca 'two of many.pem';"),
+     qr/^trusts "CN=Public (?:CA|Issuer)" and 1 more$/, 'public CA: two');
+like(public_cas("aop_ca issuer.pem; $own_chain"),
+     qr/^trusts "CN=Public Issuer", which issued its own$/m,
+     'the CA of the server\'s own certificate');
+
+# and said once for all servers that have one policy
+
+my @many = map { "server { listen 127.0.0.1:$port ssl; server_name $_.test; }" }
+           1 .. 5;
+my ($code, $said) = $nginx->configure(
+    "aop on; aop_ca issuer.pem; $own_chain @many")->test_config;
+
+is($code, 0, 'own chain: nginx starts');
+is(scalar(() = $said =~ /which issued its own/g), 1, 'own chain: said once');
+
 # what was accepted yesterday starts today
 
 $nginx->configure(<<"EOF")->start;

@@ -535,7 +535,8 @@ lint_texts(void **state)
     ngx_aop_lint_found_t   found;
 
     static const unsigned  filled = bit(NOT_YET_VALID)|bit(ENDED)|bit(MANY)
-                                    |bit(UNASKED)|bit(NO_CRL);
+                                    |bit(UNASKED)|bit(NO_CRL)|bit(PUBLIC)
+                                    |bit(OWN_CHAIN);
 
     memset(&found, 0, sizeof(found));
     memset(found.about, 'y', NGX_AOP_LINT_ABOUT);

@@ -1,0 +1,155 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/*
+ * Is this a CA that issues certificates for anyone?  Those that the system
+ * trusts do; they are looked up to be warned of, and nothing is ever verified
+ * by them.  A system without a store, or with one that cannot be read, knows
+ * no such CA.
+ */
+
+
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <openssl/err.h>
+#include <openssl/x509_vfy.h>
+
+#include "ngx_aop_cert.h"
+#include "ngx_aop_roots.h"
+
+
+/* Debian's bundle has 220 KB */
+
+#define NGX_AOP_ROOTS_MAX  (4 * 1024 * 1024)
+
+
+static int ngx_aop_roots_load(X509_STORE *roots);
+static const char *ngx_aop_roots_path(const char *variable,
+    const char *otherwise);
+static int ngx_aop_roots_find(X509_STORE_CTX *ctx, const X509_NAME *name,
+    X509 *x509, int (*is)(X509 *root, X509 *x509));
+
+
+X509_STORE *
+ngx_aop_roots_new(void)
+{
+    X509_STORE  *roots;
+
+    ERR_set_mark();
+
+    roots = X509_STORE_new();
+
+    if (roots != NULL && !ngx_aop_roots_load(roots)) {
+        X509_STORE_free(roots);
+        roots = NULL;
+    }
+
+    ERR_pop_to_mark();
+
+    return roots;
+}
+
+
+/*
+ * As X509_STORE_set_default_paths(), but for a file that is none or is huge.
+ * Of a folder, OpenSSL reads only the certificates of the names asked for.
+ */
+
+static int
+ngx_aop_roots_load(X509_STORE *roots)
+{
+    const char   *file, *dir;
+    struct stat   st;
+    X509_LOOKUP  *lookup;
+
+    file = ngx_aop_roots_path(X509_get_default_cert_file_env(),
+                              X509_get_default_cert_file());
+
+    if (stat(file, &st) == 0
+        && S_ISREG(st.st_mode)
+        && st.st_size <= NGX_AOP_ROOTS_MAX)
+    {
+        lookup = X509_STORE_add_lookup(roots, X509_LOOKUP_file());
+        if (lookup == NULL) {
+            return 0;
+        }
+
+        (void) X509_LOOKUP_load_file(lookup, file, X509_FILETYPE_PEM);
+    }
+
+    dir = ngx_aop_roots_path(X509_get_default_cert_dir_env(),
+                             X509_get_default_cert_dir());
+
+    lookup = X509_STORE_add_lookup(roots, X509_LOOKUP_hash_dir());
+    if (lookup == NULL) {
+        return 0;
+    }
+
+    (void) X509_LOOKUP_add_dir(lookup, dir, X509_FILETYPE_PEM);
+
+    return 1;
+}
+
+
+static const char *
+ngx_aop_roots_path(const char *variable, const char *otherwise)
+{
+    const char  *path;
+
+    path = getenv(variable);
+
+    return path ? path : otherwise;
+}
+
+
+int
+ngx_aop_roots_know(X509_STORE *roots, X509 *x509)
+{
+    int              known;
+    X509_STORE_CTX  *ctx;
+
+    known = 0;
+
+    ERR_set_mark();
+
+    ctx = X509_STORE_CTX_new();
+
+    if (ctx != NULL && X509_STORE_CTX_init(ctx, roots, NULL, NULL)) {
+        known = ngx_aop_roots_find(ctx, X509_get_subject_name(x509), x509,
+                                   ngx_aop_cert_same_key)
+                || ngx_aop_roots_find(ctx, X509_get_issuer_name(x509), x509,
+                                      ngx_aop_cert_issued);
+    }
+
+    X509_STORE_CTX_free(ctx);
+
+    ERR_pop_to_mark();
+
+    return known;
+}
+
+
+static int
+ngx_aop_roots_find(X509_STORE_CTX *ctx, const X509_NAME *name, X509 *x509,
+    int (*is)(X509 *root, X509 *x509))
+{
+    int              i, found;
+    STACK_OF(X509)  *list;
+
+    found = 0;
+
+    /* OpenSSL 1.1.1 takes a name that is not const, and leaves it as it is */
+
+    list = X509_STORE_CTX_get1_certs(ctx, (X509_NAME *) name);
+
+    for (i = 0; !found && i < sk_X509_num(list); i++) {
+        found = is(sk_X509_value(list, i), x509);
+    }
+
+    sk_X509_pop_free(list, X509_free);
+
+    return found;
+}
