@@ -12,7 +12,9 @@
  */
 
 
+#include <dirent.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <openssl/err.h>
 #include <openssl/x509_vfy.h>
@@ -27,6 +29,8 @@
 
 
 static int ngx_aop_roots_load(X509_STORE *roots);
+static int ngx_aop_roots_hashed(const char *path);
+static int ngx_aop_roots_load_file(X509_STORE *roots, const char *file);
 static const char *ngx_aop_roots_path(const char *variable,
     const char *otherwise);
 static int ngx_aop_roots_find(X509_STORE_CTX *ctx, const X509_NAME *name,
@@ -54,31 +58,16 @@ ngx_aop_roots_new(void)
 
 
 /*
- * As X509_STORE_set_default_paths(), but for a file that is none or is huge.
- * Of a folder, OpenSSL reads only the certificates of the names asked for.
+ * Of a folder, OpenSSL reads only the certificates of the names asked for; the
+ * bundle beside it is read as a whole, which takes 100 ms with OpenSSL 3.0. So
+ * it is read only where it is the one that there is, or was named.
  */
 
 static int
 ngx_aop_roots_load(X509_STORE *roots)
 {
-    const char   *file, *dir;
-    struct stat   st;
+    const char   *dir;
     X509_LOOKUP  *lookup;
-
-    file = ngx_aop_roots_path(X509_get_default_cert_file_env(),
-                              X509_get_default_cert_file());
-
-    if (stat(file, &st) == 0
-        && S_ISREG(st.st_mode)
-        && st.st_size <= NGX_AOP_ROOTS_MAX)
-    {
-        lookup = X509_STORE_add_lookup(roots, X509_LOOKUP_file());
-        if (lookup == NULL) {
-            return 0;
-        }
-
-        (void) X509_LOOKUP_load_file(lookup, file, X509_FILETYPE_PEM);
-    }
 
     dir = ngx_aop_roots_path(X509_get_default_cert_dir_env(),
                              X509_get_default_cert_dir());
@@ -89,6 +78,70 @@ ngx_aop_roots_load(X509_STORE *roots)
     }
 
     (void) X509_LOOKUP_add_dir(lookup, dir, X509_FILETYPE_PEM);
+
+    if (ngx_aop_roots_hashed(dir)
+        && getenv(X509_get_default_cert_file_env()) == NULL)
+    {
+        return 1;
+    }
+
+    return ngx_aop_roots_load_file(roots,
+                         ngx_aop_roots_path(X509_get_default_cert_file_env(),
+                                            X509_get_default_cert_file()));
+}
+
+
+/* Are there names in it such as c_rehash(1) makes: eight digits, a number? */
+
+static int
+ngx_aop_roots_hashed(const char *path)
+{
+    DIR                  *dir;
+    size_t                n;
+    const struct dirent  *entry;
+
+    dir = opendir(path);
+
+    if (dir == NULL) {
+        return 0;
+    }
+
+    n = 0;
+
+    do {
+        entry = readdir(dir);
+
+        if (entry != NULL) {
+            n = strspn(entry->d_name, "0123456789abcdef");
+        }
+
+    } while (entry != NULL && (n != 8 || strcmp(entry->d_name + n, ".0") != 0));
+
+    (void) closedir(dir);
+
+    return entry != NULL;
+}
+
+
+static int
+ngx_aop_roots_load_file(X509_STORE *roots, const char *file)
+{
+    struct stat   st;
+    X509_LOOKUP  *lookup;
+
+    if (stat(file, &st) != 0
+        || !S_ISREG(st.st_mode)
+        || st.st_size > NGX_AOP_ROOTS_MAX)
+    {
+        return 1;
+    }
+
+    lookup = X509_STORE_add_lookup(roots, X509_LOOKUP_file());
+    if (lookup == NULL) {
+        return 0;
+    }
+
+    (void) X509_LOOKUP_load_file(lookup, file, X509_FILETYPE_PEM);
 
     return 1;
 }

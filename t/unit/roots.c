@@ -217,6 +217,42 @@ roots_quiet(void **state)
 }
 
 
+/* A folder is asked by names, as "openssl rehash" makes them. */
+
+static void
+roots_folder(void **state)
+{
+    FILE        *f;
+    char         folder[] = "/tmp/aop-roots.XXXXXX", file[64];
+    X509_STORE  *store;
+
+    assert_non_null(mkdtemp(folder));
+
+    snprintf(file, sizeof(file), "%s/%08lx.0", folder,
+             X509_NAME_hash(X509_get_subject_name(pki.cert[PUBLIC])));
+
+    f = fopen(file, "w");
+    assert_non_null(f);
+    assert_int_equal(PEM_write_X509(f, pki.cert[PUBLIC]), 1);
+    fclose(f);
+
+    unsetenv("SSL_CERT_FILE");
+    setenv("SSL_CERT_DIR", folder, 1);
+
+    store = ngx_aop_roots_new();
+    assert_non_null(store);
+
+    assert_int_equal(ngx_aop_roots_know(store, pki.cert[RENEWED]), 1);
+    assert_int_equal(ngx_aop_roots_know(store, pki.cert[ISSUED]), 1);
+    assert_int_equal(ngx_aop_roots_know(store, pki.cert[OTHER]), 0);
+    assert_int_equal(ngx_aop_roots_know(store, pki.cert[OWN]), 0);
+
+    X509_STORE_free(store);
+    unlink(file);
+    rmdir(folder);
+}
+
+
 /* A name of any length leaves room for the advice and for how many. */
 
 static void
@@ -255,6 +291,7 @@ main(void)
     unit_cases(findings, roots_lint);
     unit_case("public: a long name", roots_long_name, NULL);
     unit_case("a store that cannot be read", roots_quiet, NULL);
+    unit_case("a folder", roots_folder, NULL);
 
     return unit_run("roots", roots_setup, roots_teardown);
 }
