@@ -103,6 +103,10 @@ install: build ## Copy the module to nginx's folder, aopctl to PREFIX
 	    "$(DESTDIR)$(PREFIX)/share/man/man1/aopctl.1" && \
 	install -D -m 644 aopctl/aopctl.bash-completion \
 	    "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/aopctl" && \
+	install -D -m 644 aopctl/_aopctl \
+	    "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_aopctl" && \
+	install -D -m 644 aopctl/aopctl.fish \
+	    "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/aopctl.fish" && \
 	echo "installed $(PREFIX)/bin/aopctl"; }
 
 
@@ -111,7 +115,9 @@ uninstall: $(facts) ## Remove what "make install" has copied
 	rm -f "$(DESTDIR)$$dir/$(notdir $(module))" \
 	    "$(DESTDIR)$(PREFIX)/bin/aopctl" \
 	    "$(DESTDIR)$(PREFIX)/share/man/man1/aopctl.1" \
-	    "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/aopctl"
+	    "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/aopctl" \
+	    "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_aopctl" \
+	    "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/aopctl.fish"
 
 
 # The unit tests see the core only, which needs OpenSSL and C and no nginx. In a

@@ -25,7 +25,8 @@
 static const aopctl_command_t *aopctl_find(const char *name);
 static aopctl_status_e aopctl_run(const aopctl_command_t *command, int argc,
     char **argv);
-static void aopctl_help(void);
+static int aopctl_is(const char *name, const char *word, const char *letter);
+static aopctl_status_e aopctl_help(const char *name);
 static void aopctl_version(void);
 
 
@@ -46,8 +47,11 @@ static const char  aopctl_general_help[] =
     "  probe HOST[:PORT]  does this origin serve strangers?\n"
     "  report [FILE]...   what does the log say: is it safe to enforce?\n"
     "\n"
-    "  -h, --help         this text; \"aopctl COMMAND --help\" for a command\n"
-    "  -V, --version      the version\n"
+    "  help [COMMAND]     this text, or that of a command\n"
+    "  version            the version\n"
+    "\n"
+    "  -h, --help         as \"help\", also after a command\n"
+    "  -V, --version      as \"version\"\n"
     "\n"
     "Exit status: 0 good, 1 warning, 2 bad, 3 cannot tell, 64 wrong\n"
     "arguments, 66 a file could not be read, 70 memory or OpenSSL failed,\n"
@@ -75,11 +79,10 @@ main(int argc, char **argv)
     if (command != NULL) {
         status = aopctl_run(command, argc - 1, argv + 1);
 
-    } else if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
-        aopctl_help();
-        status = AOPCTL_GOOD;
+    } else if (aopctl_is(name, "help", "-h")) {
+        status = aopctl_help(argv[2]);
 
-    } else if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
+    } else if (aopctl_is(name, "version", "-V")) {
         aopctl_version();
         status = AOPCTL_GOOD;
 
@@ -132,10 +135,31 @@ aopctl_run(const aopctl_command_t *command, int argc, char **argv)
 }
 
 
-static void
-aopctl_help(void)
+/* A command without a file to work on: its name, as an option too. */
+
+static int
+aopctl_is(const char *name, const char *word, const char *letter)
 {
-    fputs(aopctl_general_help, stdout);
+    return strcmp(name, word) == 0
+           || strcmp(name, letter) == 0
+           || (strncmp(name, "--", 2) == 0 && strcmp(name + 2, word) == 0);
+}
+
+
+static aopctl_status_e
+aopctl_help(const char *name)
+{
+    const aopctl_command_t  *command;
+
+    command = name ? aopctl_find(name) : NULL;
+
+    if (name != NULL && command == NULL) {
+        return aopctl_usage(NULL, "there is no command \"%s\"", name);
+    }
+
+    fputs(command ? command->help : aopctl_general_help, stdout);
+
+    return AOPCTL_GOOD;
 }
 
 

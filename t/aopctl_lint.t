@@ -249,6 +249,7 @@ for (
     [ [ 'frobnicate' ], qr/no command "frobnicate"/ ],
     [ [ '--frobnicate' ], qr/no option "--frobnicate"/ ],
     [ [ "\e[31m" ], qr/no command "\\x1b\[31m"/ ],
+    [ [ 'help', 'frobnicate' ], qr/no command "frobnicate"/ ],
     [ [ 'lint' ], qr/a file is missing/ ],
     [ [ 'lint', '--frobnicate', 'x' ], qr/no option like "--frobnicate"/ ],
     [ [ 'lint', '--json=x', 'x' ], qr/no option like "--json=x"/ ],
@@ -319,7 +320,17 @@ for my $command (qw(lint probe report)) {
     my ($section) = $man =~ /^\.SS aopctl $command(.*?)^\.S[SH]/ms;
     my ($complete) = $completion =~ /^        $command\)(.*?);;/ms;
 
+    my ($zsh)  = slurp('aopctl/_aopctl') =~ /^        $command\)(.*?);;/ms;
+    my ($fish) = join '', slurp('aopctl/aopctl.fish')
+                          =~ /^(.*(?:from $command'|-l help).*\n)/mg;
+
+    is(aopctl('help', $command)->{out}, $help->{out}, "help $command");
+
     for my $option ($help->{out} =~ /^ {2,}(?:-\w, )?(--[\w-]+)/mg) {
+        my $word = $option =~ s/--//r;
+
+        like($zsh, qr/--$word\b/, "$command: $option completed by zsh");
+        like($fish, qr/ -l $word\b/, "$command: $option completed by fish");
         like($complete, qr/\Q$option\E\b/, "$command: $option completed");
 
         like($section, qr/^\.BI? \Q$option\E\b/m, "$command: $option in man")
@@ -328,6 +339,8 @@ for my $command (qw(lint probe report)) {
 }
 
 like(aopctl('--help')->{out}, qr/^Usage: aopctl COMMAND/, '--help');
+is(aopctl('help')->{out}, aopctl('--help')->{out}, 'help');
+is(aopctl('version')->{out}, aopctl('--version')->{out}, 'version');
 
 # the completion, as bash runs it
 
@@ -342,15 +355,40 @@ sub completed {
     return "$run->{out}$run->{err}" =~ s/\n\z//r;
 }
 
-is(completed('aopctl', ''), 'lint probe report --help --version',
+is(completed('aopctl', ''),
+   'lint probe report help version --help --version',
    'completion: commands');
 is(completed('aopctl', 'p'), 'probe', 'completion: a command');
-is(completed('aopctl', 'report', '--s'), '--since', 'completion: an option');
+is(completed('aopctl', 'report', '--si'), '--since', 'completion: an option');
+is(completed('aopctl', 'help', 'p'), 'probe', 'completion: help of a command');
 is(completed('aopctl', 'lint', 'src/ngx_aop_lint.'),
    'src/ngx_aop_lint.c src/ngx_aop_lint.h', 'completion: files');
 is(completed('aopctl', 'probe', '--key', 'LICEN'), 'LICENSE',
    'completion: the value of an option');
 is(completed('aopctl', 'no', ''), '', 'completion: no command');
+
+SKIP: {
+    skip 'no fish', 2 unless grep { -x "$_/fish" } split /:/, $ENV{PATH};
+
+    my @fish = ({ command => [ 'fish', '--no-config', '-c' ] });
+
+    like(aopctl(@fish, ". $folder/aopctl/aopctl.fish; complete -C 'aopctl l'")
+         ->{out}, qr/\Alint\t/, 'completion: a command, by fish');
+    like(aopctl(@fish, ". $folder/aopctl/aopctl.fish;"
+                       . "complete -C 'aopctl report --si'")
+         ->{out}, qr/\A--since\t/, 'completion: an option, by fish');
+}
+
+SKIP: {
+    skip 'no zsh', 1 unless grep { -x "$_/zsh" } split /:/, $ENV{PATH};
+
+    my $zsh = aopctl({ command => [ 'zsh', '-f', '-c' ] }, join "\n",
+        'autoload -Uz compinit && compinit -u -D',
+        "fpath=($folder/aopctl \$fpath)", 'autoload +X -U _aopctl',
+        'print loaded');
+
+    is("$zsh->{out}$zsh->{err}", "loaded\n", 'completion: zsh can read it');
+}
 
 SKIP: {
     skip 'no man(1)', 1 unless grep { -x "$_/man" } split /:/, $ENV{PATH};

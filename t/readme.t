@@ -89,7 +89,7 @@ subtest 'commands that make a certificate' => sub {
     like(sh(sh_block(qr/openssl req -x509/)), qr/\S/, 'they tell something');
     like(sh('openssl verify -purpose sslclient -CAfile ca.pem client.pem'),
          qr/client\.pem: OK/, 'openssl takes the certificate');
-    like(sh(line(qr/aopctl lint ca\.pem client/)), qr/verdict +ok\b/,
+    like(sh(line(qr/aopctl lint --ca ca\.pem --key/)), qr/verdict +ok\b/,
          'and so does aopctl');
 
     $nginx->write('work/crl.pem', $edge->crl);

@@ -79,6 +79,8 @@ has($aopctl, qw(
     usr/bin/aopctl
     usr/share/man/man1/aopctl.1.gz
     usr/share/bash-completion/completions/aopctl
+    usr/share/fish/vendor_completions.d/aopctl.fish
+    usr/share/zsh/vendor-completions/_aopctl
 ));
 
 sub has {
