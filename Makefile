@@ -142,15 +142,15 @@ $(unit)/%.t: t/unit/%.c $(unit)/core.a $(facts)
 # headers are not installed, the module is built all the same.
 
 tool: $(facts)
-	+@if printf '#include <%s>\n' jansson.h nghttp2/nghttp2.h zlib.h \
-	    | $(CC) -E - > /dev/null 2>&1; then \
+	+@if printf '#include <%s>\n' archive.h jansson.h nghttp2/nghttp2.h pcre2.h zlib.h \
+	    | $(CC) -DPCRE2_CODE_UNIT_WIDTH=8 -E - > /dev/null 2>&1; then \
 	    $(MAKE) -s --no-print-directory $(jobs) BUILD=$(BUILD) \
 	        AOP_CFLAGS='$(AOP_CFLAGS)' NGINX=$(nginx) NGINX_SRC=$(source) \
 	        $(aopctl); \
 	else \
 	    rm -f $(aopctl); \
-	    echo 'aopctl is not built: it needs the headers of jansson, nghttp2'; \
-	    echo 'and zlib ("make deps" installs them)'; \
+	    echo 'aopctl is not built: it needs the headers of jansson, libarchive,'; \
+	    echo 'nghttp2, pcre2 and zlib ("make deps" installs them)'; \
 	fi
 
 $(ctl)/%.o: aopctl/%.c $(facts)
@@ -159,7 +159,8 @@ $(ctl)/%.o: aopctl/%.c $(facts)
 
 $(aopctl): $(patsubst aopctl/%.c,$(ctl)/%.o,$(ctl_src)) \
            $(unit)/core.a
-	@$(CC) $(AOP_CFLAGS) -o $@ $^ -ljansson -lnghttp2 -lz -lssl -lcrypto
+	@$(CC) $(AOP_CFLAGS) -o $@ $^ -larchive -ljansson -lnghttp2 -lpcre2-8 -lz \
+	    -lssl -lcrypto
 	@echo "built $(BUILD)/aopctl"
 
 -include $(wildcard $(unit)/*.d $(unit)/*/*.d $(ctl)/*.d $(ctl)/*/*.d)
@@ -221,7 +222,7 @@ valgrind: build $(filter $(unit)/%,$(tests)) ## Run some tests under valgrind
 
 fuzz: ## Fuzz what reads the input of others, FUZZ_TIME=60 seconds each
 	@t/tools/install-packages $(nginx) $(source) clang libclang-rt-dev \
-	    libjansson-dev zlib1g-dev
+	    libarchive-dev libjansson-dev libpcre2-dev zlib1g-dev
 	@FUZZ_TIME=$(FUZZ_TIME) t/tools/fuzz $(BUILD)/fuzz
 
 

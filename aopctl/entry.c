@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "entry.h"
+#include "prefix.h"
 
 
 typedef struct {
@@ -21,6 +22,11 @@ typedef struct {
 } aopctl_entry_status_t;
 
 
+static aopctl_entry_e aopctl_entry_load(json_t **json, const char *line,
+    size_t len);
+static int aopctl_entry_wrapped(const json_t *json, aopctl_bytes_t *inner);
+static aopctl_entry_e aopctl_entry_unwrap(json_t **json,
+    const aopctl_bytes_t *inner);
 static aopctl_entry_e aopctl_entry_other(const char *line, size_t len);
 static int aopctl_entry_fill(aopctl_entry_t *entry);
 static int aopctl_entry_judged(aopctl_entry_t *entry);
@@ -30,6 +36,8 @@ static int aopctl_entry_peer(aopctl_entry_t *entry);
 static int aopctl_entry_host(aopctl_entry_t *entry);
 static int aopctl_entry_text(const aopctl_entry_t *entry, const char *key,
     aopctl_bytes_t *bytes);
+static void aopctl_entry_optional(const aopctl_entry_t *entry,
+    const char *key, aopctl_bytes_t *bytes);
 static int aopctl_entry_is(const aopctl_bytes_t *bytes, const char *word);
 
 
@@ -44,18 +52,29 @@ static const aopctl_entry_status_t  aopctl_entry_statuses[] = {
 aopctl_entry_e
 aopctl_entry_parse(aopctl_entry_t *entry, const char *line, size_t len)
 {
-    json_error_t  error;
+    json_t          *json;
+    aopctl_entry_e   rc;
+    aopctl_bytes_t   inner;
 
-    if (len == 0 || line[0] != '{') {
-        return aopctl_entry_other(line, len);
+    json = NULL;
+    rc = aopctl_entry_load(&json, line, len);
+
+    if (rc == AOPCTL_ENTRY_OK && aopctl_entry_wrapped(json, &inner)) {
+        rc = aopctl_entry_unwrap(&json, &inner);
     }
 
-    entry->json = json_loadb(line, len, JSON_ALLOW_NUL|JSON_REJECT_DUPLICATES,
-                             &error);
-
-    if (entry->json == NULL) {
-        return AOPCTL_ENTRY_DAMAGED;
+    if (rc != AOPCTL_ENTRY_OK) {
+        return rc;
     }
+
+    /* the JSON of another program: none of our lines lacks this */
+
+    if (json_object_get(json, "verdict") == NULL) {
+        json_decref(json);
+        return AOPCTL_ENTRY_OTHER;
+    }
+
+    entry->json = json;
 
     if (!aopctl_entry_fill(entry)) {
         aopctl_entry_free(entry);
@@ -63,6 +82,92 @@ aopctl_entry_parse(aopctl_entry_t *entry, const char *line, size_t len)
     }
 
     return AOPCTL_ENTRY_OK;
+}
+
+
+static aopctl_entry_e
+aopctl_entry_load(json_t **json, const char *line, size_t len)
+{
+    size_t        n;
+    json_error_t  error;
+
+    n = 0;
+
+    if (len != 0 && line[0] != '{') {
+        n = aopctl_prefix(line, len);
+    }
+
+    line += n;
+    len -= n;
+
+    if (len == 0 || line[0] != '{') {
+        return aopctl_entry_other(line, len);
+    }
+
+    *json = json_loadb(line, len, JSON_ALLOW_NUL|JSON_REJECT_DUPLICATES,
+                       &error);
+
+    return *json ? AOPCTL_ENTRY_OK : AOPCTL_ENTRY_DAMAGED;
+}
+
+
+/*
+ * Docker's files are of JSON that holds the line as "log", "journalctl -o json"
+ * has it as "MESSAGE", log collectors as "message".
+ */
+
+static int
+aopctl_entry_wrapped(const json_t *json, aopctl_bytes_t *inner)
+{
+    size_t         i;
+    const json_t  *value;
+
+    static const char *const  keys[] = { "log", "MESSAGE", "message" };
+
+    if (json_object_get(json, "verdict") != NULL) {
+        return 0;
+    }
+
+    for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        value = json_object_get(json, keys[i]);
+
+        if (value == NULL) {
+            continue;
+        }
+
+        /* journalctl leaves out what is long, unless with --all */
+
+        inner->data = json_string_value(value);
+        inner->len = json_string_length(value);
+
+        return 1;
+    }
+
+    return 0;
+}
+
+
+static aopctl_entry_e
+aopctl_entry_unwrap(json_t **json, const aopctl_bytes_t *inner)
+{
+    size_t           len;
+    json_t          *wrapper;
+    aopctl_entry_e   rc;
+
+    wrapper = *json;
+    *json = NULL;
+
+    rc = AOPCTL_ENTRY_DAMAGED;
+    len = inner->len;
+
+    if (inner->data != NULL) {
+        len -= (len != 0 && inner->data[len - 1] == '\n');
+        rc = aopctl_entry_load(json, inner->data, len);
+    }
+
+    json_decref(wrapper);
+
+    return rc;
 }
 
 
@@ -123,6 +228,11 @@ aopctl_entry_judged(aopctl_entry_t *entry)
     }
 
     entry->full = aopctl_entry_is(&resumed, ".");
+
+    aopctl_entry_optional(entry, "anchor", &entry->anchor);
+    aopctl_entry_optional(entry, "subject", &entry->subject);
+    aopctl_entry_optional(entry, "fingerprint", &entry->fingerprint);
+    aopctl_entry_optional(entry, "not_after", &entry->not_after);
 
     return (entry->outcome == AOPCTL_PASSED)
            == (entry->verdict == NGX_AOP_OK);
@@ -242,6 +352,17 @@ aopctl_entry_text(const aopctl_entry_t *entry, const char *key,
     bytes->len = json_string_length(value);
 
     return bytes->data != NULL;
+}
+
+
+static void
+aopctl_entry_optional(const aopctl_entry_t *entry, const char *key,
+    aopctl_bytes_t *bytes)
+{
+    if (!aopctl_entry_text(entry, key, bytes)) {
+        bytes->data = "";
+        bytes->len = 0;
+    }
 }
 
 

@@ -43,6 +43,12 @@ typedef struct {
     aopctl_bytes_t      host;
     aopctl_bytes_t      path;
     aopctl_bytes_t      agent;
+
+    /* of what passed; empty if the line has none */
+    aopctl_bytes_t      anchor;
+    aopctl_bytes_t      subject;
+    aopctl_bytes_t      fingerprint;
+    aopctl_bytes_t      not_after;
 } aopctl_entry_t;
 
 
@@ -52,6 +58,10 @@ typedef enum {
     AOPCTL_ENTRY_DAMAGED        /* nothing to be freed in these two */
 } aopctl_entry_e;
 
+
+/*
+ * The line may be in what Docker, Kubernetes, syslog or journald make of it.
+ */
 
 aopctl_entry_e aopctl_entry_parse(aopctl_entry_t *entry, const char *line,
     size_t len);

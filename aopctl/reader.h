@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 #include <sys/types.h>
+#include <archive.h>
 #include <zlib.h>
 
 
@@ -21,17 +22,19 @@ typedef enum {
 } aopctl_read_e;
 
 
-/* Lines of a file, plain or gzip, in constant memory. */
+/* Lines of a file, plain or compressed, in constant memory. */
 
 typedef struct {
-    gzFile      gz;             /* owned */
-    char       *buf;            /* owned */
-    size_t      pos;
-    size_t      last;
-    off_t       size;           /* of the file; 0 if it has none */
-    unsigned    eof:1;
-    unsigned    skip:1;         /* inside of a line that is too long */
-    char        err[256];       /* of an error */
+    struct archive  *archive;   /* owned */
+    gzFile           gz;        /* owned: what libarchive reads from */
+    char            *raw;       /* owned: as read, before decompression */
+    char            *buf;       /* owned */
+    size_t           pos;
+    size_t           last;
+    size_t           skipped;   /* of a line that is too long */
+    off_t            size;      /* of the file; 0 if it has none */
+    unsigned         eof:1;
+    char             err[256];  /* of an error */
 } aopctl_reader_t;
 
 
@@ -39,8 +42,16 @@ typedef struct {
 
 #define AOPCTL_READ_MAX  (1024 * 1024)
 
+/* What has no end of line in so many bytes is not a log. */
 
-/* Opens a file, "-" being standard input.  Returns 0 with err set. */
+#define AOPCTL_READ_ENDLESS  (64 * 1024 * 1024)
+
+
+/*
+ * Opens a file, "-" being standard input.  Returns 0 with err set.  Devices
+ * are not read, but for terminals and /dev/null, and a FIFO that nobody opens
+ * for writing within seconds.
+ */
 
 int aopctl_reader_open(aopctl_reader_t *reader, const char *file);
 void aopctl_reader_close(aopctl_reader_t *reader);
@@ -50,9 +61,13 @@ void aopctl_reader_close(aopctl_reader_t *reader);
 aopctl_read_e aopctl_reader_line(aopctl_reader_t *reader, const char **line,
     size_t *len);
 
-/* How much of the file, compressed as it is, was read. */
+/* How much was read: of a file, as compressed as it is. */
 
 off_t aopctl_reader_offset(aopctl_reader_t *reader);
+
+/* Ends the reading with an error. */
+
+void aopctl_reader_stop(aopctl_reader_t *reader, const char *err);
 
 
 #endif /* _AOPCTL_READER_H_INCLUDED_ */

@@ -7,10 +7,12 @@
 /* "aopctl report": reads logs in the format "aop_json", line by line. */
 
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "names.h"
 #include "progress.h"
 #include "reader.h"
 #include "report.h"
@@ -21,6 +23,10 @@
 
 #define AOPCTL_REPORT_LINES  4096
 
+/* what comes through a pipe may have no end */
+
+#define AOPCTL_REPORT_VAIN  (16 * 1024 * 1024)
+
 
 typedef struct {
     aopctl_tally_t       tally;
@@ -28,6 +34,7 @@ typedef struct {
     off_t                done;      /* of the files before this one */
     size_t               top;
     unsigned             json:1;
+    unsigned             brief:1;
     json_t              *files;
 } aopctl_report_t;
 
@@ -50,17 +57,21 @@ static void aopctl_report_failed(aopctl_report_t *report, json_t *object,
 const char  aopctl_report_help[] =
     "Usage: aopctl report [OPTION]... [FILE]...\n"
     "\n"
-    "Reads access logs in the format aop_json, plain or gzip, in any order; -\n"
-    "and no FILE at all are standard input. Tells for each server what passed,\n"
-    "what was refused or would be, who is behind the failures that matter, and\n"
-    "whether it is safe to enforce: by the same rule as \"aop_report\", from\n"
-    "the last 24 hours of the log.\n"
+    "Reads access logs in the format aop_json, in any order, plain or by gzip,\n"
+    "xz, zstd or bzip2, also as Docker, Kubernetes, syslog or journald write\n"
+    "them; - and no FILE at all are standard input. Tells for each server what\n"
+    "passed and which certificates did, what was refused or would be, who is\n"
+    "behind the failures that matter, and whether it is safe to enforce: by the\n"
+    "same rule as \"aop_report\", from the last 24 hours of the log.\n"
     "\n"
-    "      --since TIME   pass over what is older: 2030-01-31T18:00:00Z, or\n"
-    "                     an age such as 90m, 12h, 7d\n"
-    "      --name NAME    a name of the servers, also *.example.com; may be\n"
-    "                     repeated. Failures for other hosts do not decide,\n"
-    "                     and what passed for them is no evidence\n"
+    "      --since TIME   leave out what is older: 2030-01-31T18:00:00Z,\n"
+    "                     2030-01-31, or an age such as 90m, 12h, 7d\n"
+    "      --server NAME  this server only, as the log names it; may be\n"
+    "                     repeated\n"
+    "      --name NAME    a name of the servers, in any form of \"server_name\";\n"
+    "                     may be repeated. Failures for other hosts do not\n"
+    "                     decide, and what passed for them is no evidence\n"
+    "      --brief        one line for each server\n"
     "      --top N        length of the lists, 1 to 64 (10)\n"
     "      --json         the answer as JSON\n"
     "  -h, --help         this text\n"
@@ -72,8 +83,10 @@ const char  aopctl_report_help[] =
 
 static const struct option  aopctl_report_options[] = {
     { "since", required_argument, NULL, 's' },
+    { "server", required_argument, NULL, 'o' },
     { "name", required_argument, NULL, 'n' },
     { "top", required_argument, NULL, 't' },
+    { "brief", no_argument, NULL, 'b' },
     { "json", no_argument, NULL, 'j' },
     { NULL, 0, NULL, 0 }
 };
@@ -113,6 +126,9 @@ aopctl_report(int argc, char **argv)
     if (report.json) {
         aopctl_json_write(answer);
 
+    } else if (report.brief) {
+        aopctl_report_print_brief(answer);
+
     } else {
         aopctl_report_print(answer);
     }
@@ -149,15 +165,16 @@ static aopctl_status_e
 aopctl_report_argument(aopctl_report_t *report, const char *command,
     int option)
 {
-    long  number;
+    long         number;
+    const char  *err;
 
     switch (option) {
 
     case 's':
         if (!aopctl_report_since(optarg, &report->tally.since)) {
             return aopctl_usage(command, "\"%s\" is no time such as "
-                                "2030-01-31T18:00:00Z and no age such as 12h",
-                                optarg);
+                                "2030-01-31T18:00:00Z or 2030-01-31, and no "
+                                "age such as 12h", optarg);
         }
         break;
 
@@ -166,7 +183,25 @@ aopctl_report_argument(aopctl_report_t *report, const char *command,
             return aopctl_usage(command, "more than %d names", AOPCTL_NAMES);
         }
 
-        report->tally.names[report->tally.nnames++] = optarg;
+        err = aopctl_name_parse(&report->tally.names[report->tally.nnames++],
+                                optarg);
+
+        if (err != NULL) {
+            return aopctl_usage(command, "invalid name \"%s\": %s", optarg,
+                                err);
+        }
+        break;
+
+    case 'o':
+        if (report->tally.nonly == AOPCTL_NAMES) {
+            return aopctl_usage(command, "more than %d servers", AOPCTL_NAMES);
+        }
+
+        report->tally.only[report->tally.nonly++] = optarg;
+        break;
+
+    case 'b':
+        report->brief = 1;
         break;
 
     case 't':
@@ -194,18 +229,23 @@ static int
 aopctl_report_since(const char *text, time_t *since)
 {
     long         number;
-    char         digits[16];
+    char         digits[16], time_of[64];
     size_t       len;
     const char  *unit;
 
     static const char  units[] = "smhd";
     static const long  seconds[] = { 1, 60, 3600, 86400 };
 
-    if (aopctl_entry_time(text, since)) {
+    len = strlen(text);
+
+    /* a date is its midnight, in the zone of the times that are printed */
+
+    snprintf(time_of, sizeof(time_of), "%s%s", text,
+             len == sizeof("2030-01-31") - 1 ? "T00:00:00Z" : "");
+
+    if (aopctl_entry_time(time_of, since)) {
         return 1;
     }
-
-    len = strlen(text);
 
     if (len < 2 || len > sizeof(digits)) {
         return 0;
@@ -321,8 +361,12 @@ static aopctl_read_e
 aopctl_report_lines(aopctl_report_t *report, aopctl_reader_t *reader)
 {
     size_t          len;
+    uint64_t        lines, other;
     const char     *line;
     aopctl_read_e   rc;
+
+    lines = report->tally.lines;
+    other = report->tally.other;
 
     for ( ;; ) {
         rc = aopctl_reader_line(reader, &line, &len);
@@ -347,6 +391,14 @@ aopctl_report_lines(aopctl_report_t *report, aopctl_reader_t *reader)
         if (report->tally.lines % AOPCTL_REPORT_LINES == 0) {
             aopctl_progress(&report->progress,
                             report->done + aopctl_reader_offset(reader));
+
+            if (reader->size == 0
+                && report->tally.lines - lines == report->tally.other - other
+                && aopctl_reader_offset(reader) > AOPCTL_REPORT_VAIN)
+            {
+                aopctl_reader_stop(reader, "no line of the first 16 MB is in "
+                                   "the format aop_json");
+            }
         }
     }
 }

@@ -10,7 +10,9 @@
 
 #include "aopctl.h"
 #include "json.h"
+#include "screen.h"
 #include "tally.h"
+#include "ngx_aop_text.h"
 
 
 /*
@@ -21,9 +23,20 @@
 json_t *aopctl_report_answer(aopctl_tally_t *tally, size_t top,
     aopctl_status_e *status);
 
-/* The same, for a person. */
+/* How many servers are ready and which are not, in one sentence. */
+
+void aopctl_report_why(const json_t *servers, ngx_aop_text_t *text);
+
+
+/* The same, for a person; and a line for each server. */
 
 void aopctl_report_print(const json_t *answer);
+void aopctl_report_print_brief(const json_t *answer);
+
+/* For both: the last line, and the colour of an answer. */
+
+void aopctl_report_print_end(const json_t *answer);
+aopctl_colour_e aopctl_report_colour(const char *ready);
 
 
 #endif /* _AOPCTL_REPORT_H_INCLUDED_ */

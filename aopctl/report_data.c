@@ -43,7 +43,7 @@ static json_t *aopctl_report_requests(const aopctl_server_t *server);
 static json_t *aopctl_report_timeline(const aopctl_timeline_t *timeline);
 static json_t *aopctl_report_behind(const aopctl_server_t *server, size_t max);
 static json_t *aopctl_report_top(aopctl_top_t *top, size_t max);
-static void aopctl_report_conclude(json_t *answer,
+static void aopctl_report_conclude(json_t *answer, const json_t *servers,
     const aopctl_tally_t *tally, aopctl_status_e *status);
 static const char *aopctl_report_doubt(const aopctl_tally_t *tally,
     aopctl_status_e status);
@@ -73,7 +73,7 @@ aopctl_report_answer(aopctl_tally_t *tally, size_t top,
     answer = json_object();
     servers = aopctl_report_servers(tally, top, status);
 
-    aopctl_report_conclude(answer, tally, status);
+    aopctl_report_conclude(answer, servers, tally, status);
     aopctl_report_span(answer, tally->first, tally->last);
 
     aopctl_json_set(answer, "lines", json_integer(tally->lines));
@@ -81,6 +81,7 @@ aopctl_report_answer(aopctl_tally_t *tally, size_t top,
     aopctl_json_set(answer, "damaged", json_integer(tally->damaged));
     aopctl_json_set(answer, "other", json_integer(tally->other));
     aopctl_json_set(answer, "before_since", json_integer(tally->before));
+    aopctl_json_set(answer, "other_servers", json_integer(tally->elsewhere));
 
     aopctl_json_set(answer, "servers", servers);
 
@@ -134,6 +135,8 @@ aopctl_report_server(const aopctl_tally_t *tally, aopctl_server_t *server,
     aopctl_json_set(object, "over_time",
                     aopctl_report_timeline(&server->timeline));
     aopctl_json_set(object, "behind", aopctl_report_behind(server, top));
+    aopctl_json_set(object, "certificates",
+                    aopctl_passed_json(server->passed));
 
     return object;
 }
@@ -408,19 +411,15 @@ aopctl_report_top(aopctl_top_t *top, size_t max)
 
 
 static void
-aopctl_report_conclude(json_t *answer, const aopctl_tally_t *tally,
-    aopctl_status_e *status)
+aopctl_report_conclude(json_t *answer, const json_t *servers,
+    const aopctl_tally_t *tally, aopctl_status_e *status)
 {
-    const char  *doubt;
+    char             why[4096];
+    const char      *doubt;
+    ngx_aop_text_t   text;
 
     static const char *const  words[] = {
         "yes", "unknown", "no", "cannot_tell"
-    };
-
-    static const char *const  why[] = {
-        "all servers in the log are ready",
-        "not all servers in the log have shown that they are ready",
-        "there are servers in the log that are not ready"
     };
 
     doubt = aopctl_report_doubt(tally, *status);
@@ -429,9 +428,17 @@ aopctl_report_conclude(json_t *answer, const aopctl_tally_t *tally,
         *status = AOPCTL_UNKNOWN;
     }
 
+    ngx_aop_text_init(&text, why, sizeof(why));
+
+    if (doubt != NULL) {
+        ngx_aop_text_puts(&text, doubt);
+
+    } else {
+        aopctl_report_why(servers, &text);
+    }
+
     aopctl_json_set(answer, "ready", json_string(words[*status]));
-    aopctl_json_set(answer, "why",
-                    json_string(doubt ? doubt : why[*status]));
+    aopctl_json_set(answer, "why", aopctl_json_bytes(why, text.pos - why));
 }
 
 
@@ -444,6 +451,11 @@ aopctl_report_doubt(const aopctl_tally_t *tally, aopctl_status_e status)
         && tally->outcomes[AOPCTL_WOULD_BE_REFUSED] == 0
         && tally->outcomes[AOPCTL_REFUSED] == 0)
     {
+        if (tally->elsewhere != 0) {
+            return "no line of the log tells of a judged request to the "
+                   "server of --server";
+        }
+
         return "no line of the log tells of a judged request: is it written "
                "in the format \"aop_json\", by a server with \"aop optional\" "
                "or \"aop on\"?";

@@ -32,10 +32,10 @@ static void aopctl_report_print_hints(const json_t *requests);
 static void aopctl_report_print_timeline(const json_t *slots);
 static void aopctl_report_print_behind(const json_t *behind);
 static void aopctl_report_print_top(const char *title, const json_t *list);
+static void aopctl_report_print_passed(const json_t *list);
 static int aopctl_report_stands_out(const json_t *item);
 static const char *aopctl_report_bar(char *bar, long long count,
     long long max);
-static aopctl_colour_e aopctl_report_colour(const char *ready);
 
 
 static const aopctl_report_title_t  aopctl_report_titles[] = {
@@ -50,7 +50,6 @@ void
 aopctl_report_print(const json_t *answer)
 {
     size_t         i;
-    const char    *ready;
     const json_t  *server;
 
     aopctl_report_print_log(answer);
@@ -60,9 +59,18 @@ aopctl_report_print(const json_t *answer)
         aopctl_report_print_server(server);
     }
 
+    aopctl_line(AOPCTL_PLAIN, "%s", "");
+    aopctl_report_print_end(answer);
+}
+
+
+void
+aopctl_report_print_end(const json_t *answer)
+{
+    const char  *ready;
+
     ready = aopctl_json_str(answer, "ready");
 
-    aopctl_line(AOPCTL_PLAIN, "%s", "");
     aopctl_line(aopctl_report_colour(ready), "ready: %s: %s",
                 strcmp(ready, "cannot_tell") == 0 ? "cannot tell" : ready,
                 aopctl_json_str(answer, "why"));
@@ -72,7 +80,7 @@ aopctl_report_print(const json_t *answer)
 static void
 aopctl_report_print_log(const json_t *answer)
 {
-    long long    damaged, other, before;
+    long long    damaged, other, before, elsewhere;
     const char  *first;
 
     first = aopctl_json_str(answer, "first");
@@ -85,6 +93,7 @@ aopctl_report_print_log(const json_t *answer)
     damaged = aopctl_json_int(answer, "damaged");
     other = aopctl_json_int(answer, "other");
     before = aopctl_json_int(answer, "before_since");
+    elsewhere = aopctl_json_int(answer, "other_servers");
 
     if (damaged) {
         aopctl_line(AOPCTL_YELLOW, "%lld lines are damaged", damaged);
@@ -98,6 +107,11 @@ aopctl_report_print_log(const json_t *answer)
     if (before) {
         aopctl_line(AOPCTL_PLAIN, "%lld lines are older than --since",
                     before);
+    }
+
+    if (elsewhere) {
+        aopctl_line(AOPCTL_PLAIN, "%lld lines are of other servers",
+                    elsewhere);
     }
 }
 
@@ -138,6 +152,7 @@ aopctl_report_print_server(const json_t *server)
     aopctl_report_print_hints(requests);
     aopctl_report_print_timeline(json_object_get(server, "over_time"));
     aopctl_report_print_behind(json_object_get(server, "behind"));
+    aopctl_report_print_passed(json_object_get(server, "certificates"));
 }
 
 
@@ -288,6 +303,34 @@ aopctl_report_print_top(const char *title, const json_t *list)
 }
 
 
+static void
+aopctl_report_print_passed(const json_t *list)
+{
+    size_t         i;
+    const char    *not_after;
+    const json_t  *item;
+
+    if (json_array_size(list) == 0) {
+        return;
+    }
+
+    aopctl_line(AOPCTL_BOLD, "  client certificates that passed");
+
+    json_array_foreach(list, i, item) {
+        not_after = aopctl_json_str(item, "not_after");
+
+        aopctl_line(AOPCTL_PLAIN, "  %10lld  last %s  %s, issued under %s"
+                    "%s%s, %.16s",
+                    aopctl_json_int(item, "count"),
+                    aopctl_json_str(item, "last"),
+                    aopctl_json_str(item, "subject"),
+                    aopctl_json_str(item, "anchor"),
+                    not_after[0] ? ", expires " : "", not_after,
+                    aopctl_json_str(item, "fingerprint"));
+    }
+}
+
+
 /*
  * Where there are many different texts, the count of each may be mostly that
  * of the others whose place it took.
@@ -317,7 +360,7 @@ aopctl_report_bar(char *bar, long long count, long long max)
 }
 
 
-static aopctl_colour_e
+aopctl_colour_e
 aopctl_report_colour(const char *ready)
 {
     switch (ready[0]) {

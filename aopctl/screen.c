@@ -14,17 +14,26 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "screen.h"
 
 
+#define AOPCTL_SCREEN_MIN  40
+
+
 static void aopctl_screen_put(FILE *stream, const char *before,
     const char *text, const char *after);
 static int aopctl_screen_colours(void);
+static size_t aopctl_screen_width(void);
+static void aopctl_screen_wrap(FILE *stream, const char *text);
+static size_t aopctl_screen_break(const char *text, size_t width,
+    size_t least);
 
 
-static int  aopctl_coloured;
+static int     aopctl_coloured;
+static size_t  aopctl_width;            /* 0: lines are not wrapped */
 
 static const char *const  aopctl_colours[] = {
     "", "\033[1m", "\033[32m", "\033[33m", "\033[31m"
@@ -35,6 +44,7 @@ void
 aopctl_screen_init(void)
 {
     aopctl_coloured = aopctl_screen_colours();
+    aopctl_width = aopctl_screen_width();
 }
 
 
@@ -51,6 +61,20 @@ aopctl_screen_colours(void)
     return isatty(STDOUT_FILENO)
            && (no == NULL || no[0] == '\0')
            && term != NULL && strcmp(term, "dumb") != 0;
+}
+
+
+/* Of the terminal, if there is one and it is wide enough for a word. */
+
+static size_t
+aopctl_screen_width(void)
+{
+    struct winsize  ws;
+
+    return isatty(STDOUT_FILENO)
+           && ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) == 0
+           && ws.ws_col >= AOPCTL_SCREEN_MIN
+           ? ws.ws_col : 0;
 }
 
 
@@ -95,7 +119,66 @@ aopctl_screen_put(FILE *stream, const char *before, const char *text,
 
     aopctl_printable(out, sizeof(out), text, strlen(text));
 
-    fprintf(stream, "%s%s%s\n", before, out, after);
+    fputs(before, stream);
+
+    if (stream == stdout && aopctl_width != 0) {
+        aopctl_screen_wrap(stream, out);
+
+    } else {
+        fputs(out, stream);
+    }
+
+    fprintf(stream, "%s\n", after);
+}
+
+
+/* Lines that go on are indented by two more than the first. */
+
+static void
+aopctl_screen_wrap(FILE *stream, const char *text)
+{
+    size_t  n, indent, width;
+
+    width = aopctl_width;
+    indent = strspn(text, " ");
+    indent = (indent < width / 2) ? indent : width / 2;
+    n = aopctl_screen_break(text, width, indent);
+
+    while (text[n] != '\0') {
+        fprintf(stream, "%.*s\n%*s", (int) n, text, (int) indent + 2, "");
+
+        text += n + 1;
+        width = aopctl_width - indent - 2;
+        n = aopctl_screen_break(text, width, 0);
+    }
+
+    fputs(text, stream);
+}
+
+
+/*
+ * How many bytes go before the break: at the last space that leaves a line of
+ * the width, at the first one behind a word that is longer.
+ */
+
+static size_t
+aopctl_screen_break(const char *text, size_t width, size_t least)
+{
+    size_t  i, n;
+
+    n = 0;
+
+    if (strlen(text) <= width) {
+        return strlen(text);
+    }
+
+    for (i = least; text[i] != '\0' && (i <= width || n == 0); i++) {
+        if (text[i] == ' ') {
+            n = i;
+        }
+    }
+
+    return n ? n : i;
 }
 
 

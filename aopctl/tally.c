@@ -15,6 +15,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "names.h"
 #include "tally.h"
 #include "ngx_aop_mode.h"
 #include "ngx_aop_text.h"
@@ -35,8 +36,10 @@ static int aopctl_tally_tops(aopctl_server_t *server,
     const aopctl_entry_t *entry, unsigned foreign);
 static unsigned aopctl_tally_foreign(const aopctl_tally_t *tally,
     const aopctl_bytes_t *host);
-static unsigned aopctl_tally_matches(const char *name,
-    const aopctl_bytes_t *host);
+static unsigned aopctl_tally_wanted(const aopctl_tally_t *tally,
+    const aopctl_bytes_t *server);
+static int aopctl_tally_passed(aopctl_server_t *server,
+    const aopctl_entry_t *entry);
 static void aopctl_tally_span(time_t *first, time_t *last, time_t t);
 
 
@@ -64,7 +67,10 @@ aopctl_tally_line(aopctl_tally_t *tally, const char *line, size_t len)
 
     rc = 1;
 
-    if (entry.time < tally->since) {
+    if (!aopctl_tally_wanted(tally, &entry.server)) {
+        tally->elsewhere++;
+
+    } else if (entry.time < tally->since) {
         tally->before++;
 
     } else {
@@ -173,8 +179,34 @@ aopctl_tally_judged(aopctl_tally_t *tally, aopctl_server_t *server,
     aopctl_tally_hour(server, entry, foreign);
     aopctl_timeline_add(&server->timeline, entry->time, kind);
 
-    return kind != AOPCTL_TIME_FAILED
-           || aopctl_tally_tops(server, entry, foreign);
+    switch (kind) {
+
+    case AOPCTL_TIME_PASSED:
+        return aopctl_tally_passed(server, entry);
+
+    case AOPCTL_TIME_FAILED:
+        return aopctl_tally_tops(server, entry, foreign);
+
+    default:
+        return 1;
+    }
+}
+
+
+static int
+aopctl_tally_passed(aopctl_server_t *server, const aopctl_entry_t *entry)
+{
+    if (server->passed == NULL) {
+        server->passed = calloc(1, sizeof(aopctl_passed_t));
+
+        if (server->passed == NULL) {
+            return 0;
+        }
+    }
+
+    aopctl_passed_add(server->passed, entry);
+
+    return 1;
 }
 
 
@@ -273,36 +305,25 @@ aopctl_tally_tops(aopctl_server_t *server, const aopctl_entry_t *entry,
 static unsigned
 aopctl_tally_foreign(const aopctl_tally_t *tally, const aopctl_bytes_t *host)
 {
-    size_t  i;
-
-    for (i = 0; i < tally->nnames; i++) {
-        if (aopctl_tally_matches(tally->names[i], host)) {
-            return 0;
-        }
-    }
-
-    return tally->nnames != 0;
+    return tally->nnames != 0
+           && !aopctl_names_have(tally->names, tally->nnames, host);
 }
 
 
-/* "*.example.com" as in server_name: any name below, not the name itself */
-
 static unsigned
-aopctl_tally_matches(const char *name, const aopctl_bytes_t *host)
+aopctl_tally_wanted(const aopctl_tally_t *tally, const aopctl_bytes_t *server)
 {
-    size_t  len;
+    size_t  i;
 
-    len = strlen(name);
-
-    if (name[0] == '*') {
-        name++;
-        len--;
-
-        return host->len > len
-               && strncasecmp(host->data + host->len - len, name, len) == 0;
+    for (i = 0; i < tally->nonly; i++) {
+        if (strlen(tally->only[i]) == server->len
+            && strncasecmp(tally->only[i], server->data, server->len) == 0)
+        {
+            return 1;
+        }
     }
 
-    return host->len == len && strncasecmp(host->data, name, len) == 0;
+    return tally->nonly == 0;
 }
 
 
@@ -326,6 +347,7 @@ aopctl_tally_free(aopctl_tally_t *tally)
 
     for (i = 0; i < tally->nservers; i++) {
         free(tally->servers[i]->tops);
+        free(tally->servers[i]->passed);
         free(tally->servers[i]);
     }
 }

@@ -9,6 +9,8 @@
 
 
 #include "ngx_aop_ready.h"
+#include "ngx_aop_name.h"
+#include "passed.h"
 #include "timeline.h"
 #include "top.h"
 
@@ -56,6 +58,8 @@ typedef struct {
 
     /* failures from the edge and private addresses; owned, NULL if none */
     aopctl_top_t       *tops;           /* [AOPCTL_TOPS] */
+
+    aopctl_passed_t    *passed;         /* owned, NULL if nothing did */
 } aopctl_server_t;
 
 
@@ -67,8 +71,12 @@ typedef struct {
     time_t              since;          /* earlier lines are passed over */
 
     /* names of the servers, borrowed; without any, all hosts are theirs */
-    const char         *names[AOPCTL_NAMES];
+    ngx_aop_name_t      names[AOPCTL_NAMES];
     size_t              nnames;
+
+    /* the servers to look at, borrowed; without any, all */
+    const char         *only[AOPCTL_NAMES];
+    size_t              nonly;
 
     time_t              first;
     time_t              last;
@@ -76,6 +84,7 @@ typedef struct {
     uint64_t            damaged;
     uint64_t            other;
     uint64_t            before;         /* "since" */
+    uint64_t            elsewhere;      /* of other servers than "only" */
     unsigned            unread:1;       /* not all could be read */
     uint64_t            outcomes[AOPCTL_REFUSED + 1];
 } aopctl_tally_t;

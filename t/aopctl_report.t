@@ -93,7 +93,7 @@ for (
     [ 'failed without a host', $passed . $failed =~ s/"shop.test"/""/r,
       [ '--name', 'example.test' ], 2, 'no', qr/^1 of 101/ ],
     [ 'a name of other letters', $passed . $failed,
-      [ '--name', '*op.tes', '--name', 'example.test' ], 0, 'yes', qr/^all/ ],
+      [ '--name', '*.op.test', '--name', 'example.test' ], 0, 'yes', qr/^all/ ],
     [ 'a name that nothing passed for', $passed . $failed,
       [ '--name', 'exmaple.test' ], 1, 'unknown',
       qr/traffic: 0 of .*, without 100 that passed for hosts that are not/ ],
@@ -157,7 +157,6 @@ for (
     [ 'cut off', substr($line, 0, 200) . "\n" ],
     [ 'without its beginning', substr($line, 60) ],
     [ 'an array', "[1,\"verdict\":\"ok\"]\n" ],
-    [ 'no object', "{}\n" ],
     [ 'rubbish behind it', "{\"a\":1} x\n" ],
     [ 'two objects', $line =~ s/\n/$line/r ],
     [ 'zeros', "\0" x 5000 . $line ],
@@ -210,10 +209,10 @@ my $random = join '', map { log_line(ray => rand) } 1 .. 2000;
 my $bad    = gz($random);
 my $cut    = file('cut.gz', substr $bad, 0, length($bad) / 2);
 
-substr $bad, length($bad) / 2, 100, 'x' x 100;
+substr $bad, length($bad) / 2, 100, "\xff" x 100;
 
 for (
-    [ 'a truncated gzip', $cut, qr/cut off/ ],
+    [ 'a truncated gzip', $cut, qr/truncated/ ],
     [ 'a damaged gzip', file('bad.gz', $bad), qr/damaged/ ],
     [ 'a missing file', $nginx->path('missing'), qr/No such file/ ],
     [ 'a folder', $nginx->path('temp'), qr/directory/ ],
@@ -388,7 +387,7 @@ like($person, qr/^$_/m, "text: $_") for (
     '  aop optional and on: 111 judged, 105 passed, 5 would be refused, 1 ref',
     ' +4  none +edge\n', '  none, edge: Cloudflare sent no',
     '  addresses behind', ' +3  none +edge +last \S+Z  172\.64\.0\.2',
-    'other\.test\n  not judged: 1 requests', 'ready: no: there are servers'
+    'other\.test\n  not judged: 1 requests', 'ready: no: 1 of 1 server is not ready \(example.test\)'
 );
 
 unlike($person, qr/\e/, 'text: no colours in a file');
