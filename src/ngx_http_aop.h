@@ -11,6 +11,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
+#include <ngx_http_v2.h>
 
 #include "ngx_aop_mode.h"
 #include "ngx_aop_policy.h"
@@ -18,12 +19,26 @@
 #include "ngx_aop_version.h"
 
 
-/* The one place that knows which nginx this is. */
+/*
+ * The one place that knows which nginx this is.
+ *
+ * NGX_HTTP_V2, NGX_HTTP_V3 and NGX_QUIC are not asked: they tell of the tree
+ * that the module is compiled from.  With "--with-compat" an nginx that has
+ * more loads it all the same, and its structures are the same.
+ */
 
-#if (NGX_HTTP_V3)
+/* HTTP/3 came with nginx 1.25.0 */
+
+#if (nginx_version >= 1025000)
 #define ngx_http_aop_listens_tls(addr)  ((addr)->opt.ssl || (addr)->opt.quic)
 #else
 #define ngx_http_aop_listens_tls(addr)  ((addr)->opt.ssl)
+#endif
+
+#if (nginx_version >= 1025000 && (NGX_QUIC || NGX_COMPAT))
+#define NGX_HTTP_AOP_V3  1
+#include <ngx_event_quic.h>
+#include <ngx_http_v3.h>
 #endif
 
 

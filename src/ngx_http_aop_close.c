@@ -14,13 +14,17 @@
 
 
 static void ngx_http_aop_drop_session(ngx_http_request_t *r);
-#if (NGX_HTTP_V3)
-static ngx_int_t ngx_http_aop_goaway_v3(ngx_connection_t *c);
-#endif
-#if (NGX_HTTP_V2)
 static ngx_int_t ngx_http_aop_goaway(ngx_http_request_t *r);
 static void ngx_http_aop_goaway_handler(ngx_event_t *ev);
 static void ngx_http_aop_goaway_cleanup(void *data);
+#if (NGX_HTTP_AOP_V3)
+static ngx_int_t ngx_http_aop_goaway_v3(ngx_connection_t *c);
+
+
+/* An nginx without HTTP/3 does not have it, and loads the module. */
+
+#pragma weak ngx_http_v3_send_goaway
+
 #endif
 
 
@@ -33,15 +37,11 @@ ngx_http_aop_close(ngx_http_request_t *r)
 
     r->keepalive = 0;
 
-#if (NGX_HTTP_V2)
-
     if (r->stream != NULL) {
         return ngx_http_aop_goaway(r);
     }
 
-#endif
-
-#if (NGX_HTTP_V3)
+#if (NGX_HTTP_AOP_V3)
 
     if (r->http_version == NGX_HTTP_VERSION_30) {
         return ngx_http_aop_goaway_v3(r->connection);
@@ -68,31 +68,6 @@ ngx_http_aop_drop_session(ngx_http_request_t *r)
     }
 }
 
-
-#if (NGX_HTTP_V3)
-
-/* ngx_http_v3_shutdown() may close the connection before the answer is out. */
-
-static ngx_int_t
-ngx_http_aop_goaway_v3(ngx_connection_t *c)
-{
-    ngx_http_v3_session_t  *h3c;
-
-    h3c = ngx_http_v3_get_session(c);
-
-    if (h3c->goaway) {
-        return NGX_OK;
-    }
-
-    h3c->goaway = 1;
-
-    return ngx_http_v3_send_goaway(c, h3c->next_request_id);
-}
-
-#endif
-
-
-#if (NGX_HTTP_V2)
 
 /*
  * nginx sends GOAWAY and waits for the open streams when a connection with
@@ -157,6 +132,27 @@ ngx_http_aop_goaway_cleanup(void *data)
     if (ev->posted) {
         ngx_delete_posted_event(ev);
     }
+}
+
+
+#if (NGX_HTTP_AOP_V3)
+
+/* ngx_http_v3_shutdown() may close the connection before the answer is out. */
+
+static ngx_int_t
+ngx_http_aop_goaway_v3(ngx_connection_t *c)
+{
+    ngx_http_v3_session_t  *h3c;
+
+    h3c = ngx_http_v3_get_session(c);
+
+    if (h3c->goaway) {
+        return NGX_OK;
+    }
+
+    h3c->goaway = 1;
+
+    return ngx_http_v3_send_goaway(c, h3c->next_request_id);
 }
 
 #endif
