@@ -2,34 +2,51 @@
 
 NGINX      ?= $(or $(shell command -v nginx 2>/dev/null),/usr/sbin/nginx)
 NGINX_SRC  ?= /usr/share/nginx/src
+CONFIGURE  ?=
 AOP_CFLAGS ?=
 PREFIX     ?= /usr/local
 BUILD       = build
 TESTS       = $(sort $(wildcard t/unit/*.c) $(wildcard t/*.t))
 
-WARNINGS = -Wall -Wextra -Wno-unused-parameter -Wshadow -Wstrict-prototypes \
-           -Wmissing-prototypes -Wvla -Werror
+# Warnings are errors, and the tests' own module is built, for those who work on
+# the module: from the first "make test" or "make check" in a folder on. Whoever
+# builds it with another compiler or another nginx need not care for either.
 
-module  = $(abspath $(BUILD))/ngx_http_aop_module.so
+strict := $(or $(STRICT),$(if $(or $(filter test check,$(MAKECMDGOALS)),$(shell \
+              grep -s '^strict: yes' $(BUILD)/tool.facts)),yes,no))
+
+WARNINGS = $(if $(filter yes,$(strict)),-Wall -Wextra -Wno-unused-parameter \
+           -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror)
+
+# A path may have spaces, which make's own functions take apart.
+
+path = $(if $(filter /%,$(1)),$(1),$(CURDIR)/$(1))
+
+so      = ngx_http_aop_module.so
+module  = $(call path,$(BUILD))/$(so)
 facts   = $(BUILD)/nginx.facts
+toolset = $(BUILD)/tool.facts
 tree    = $(BUILD)/nginx
 unit    = $(BUILD)/unit
 ctl     = $(BUILD)/ctl
-aopctl  = $(abspath $(BUILD))/aopctl
-tool    = $(if $(wildcard aopctl/*.c),tool)
-nginx   = $(abspath $(NGINX))
-source  = $(abspath $(NGINX_SRC))
-addons  = $(CURDIR) $(patsubst %/config,%,$(wildcard $(CURDIR)/t/module/config))
+aopctl  = $(BUILD)/aopctl
+tool    = $(if $(wildcard aopctl/*.c),aopctl)
+nginx   = $(call path,$(NGINX))
+source  = $(call path,$(NGINX_SRC))
+addons  = . $(if $(filter yes,$(strict)),$(patsubst \
+              %/config,%,$(wildcard t/module/config)))
+sources = ngx_http_aop_module.c $(wildcard src/*.[ch] src/*/*.[ch])
 tests   = $(patsubst t/unit/%.c,$(unit)/%.t,$(TESTS))
 core    = $(sort $(wildcard src/core/*.c src/ngx_aop_*.c))
 rooms   = $(patsubst %/,%,$(sort src/ $(dir $(wildcard src/*/*.h src/*/*.c))))
 ctl_src = $(sort $(wildcard aopctl/*.c aopctl/*/*.c))
 ctl_dir = $(patsubst %/,%,$(sort aopctl/ $(dir $(wildcard aopctl/*/*.c))))
 long    = $(sort $(wildcard t/long/*.t))
-run     = NGINX=$(nginx) AOP_MODULE=$(module) AOPCTL=$(aopctl) \
-          CMOCKA_MESSAGE_OUTPUT=TAP
+run     = NGINX='$(nginx)' AOP_MODULE='$(module)' \
+          AOPCTL='$(call path,$(aopctl))' CMOCKA_MESSAGE_OUTPUT=TAP
 prove   = $(run) prove -j2 --failures --comments -It/lib
 jobs    = $(if $(findstring --jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+install = t/tools/install-packages '$(nginx)' '$(source)'
 
 # No variable of our command line is meant for nginx's own Makefile.
 
@@ -39,7 +56,7 @@ MAKEOVERRIDES =
 
 .PHONY: help deps build install uninstall test demo bench check check-mutants \
         check-long sanitize valgrind fuzz coverage soak deb matrix clean tool \
-        FORCE
+        aopctl FORCE
 
 help: ## List the targets (the default)
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile \
@@ -47,6 +64,7 @@ help: ## List the targets (the default)
 	@echo
 	@echo 'NGINX=path     the nginx to build for and test with'
 	@echo 'NGINX_SRC=dir  its headers or sources, if not those of nginx-dev'
+	@echo 'CONFIGURE=args what to configure them with, if not as nginx was built'
 	@echo 'TESTS=files    what "make test" runs, such as "t/modes.t t/unit/pem.c"'
 	@echo 'BUILD=dir      where all output goes, if not to build/'
 	@echo 'AOP_CFLAGS=... further compiler flags'
@@ -55,38 +73,54 @@ help: ## List the targets (the default)
 
 
 deps: ## Install the packages that building and testing needs (Debian)
-	@t/tools/install-packages $(nginx) $(source)
+	@$(install)
 
 
 # A plain build installs no packages: it says what it lacks.
 
 ifneq ($(filter test demo bench check check-% soak valgrind,$(MAKECMDGOALS)),)
-$(facts): deps
+$(facts) $(toolset): deps
 endif
 
 # The facts are rewritten only when they have changed, and all else is built
-# anew then: another nginx, OpenSSL, compiler, flag, or list of files.
+# anew then: another nginx, OpenSSL, compiler, flag, or list of files. The core
+# and aopctl know of no nginx, and have facts of their own.
+
+changed = cmp -s $@.new $@ || mv $@.new $@; rm -f $@.new
 
 $(facts): FORCE
 	@mkdir -p $(BUILD)
-	@t/tools/nginx-facts $(nginx) $(source) > $@.new
-	@echo 'flags: $(WARNINGS) $(AOP_CFLAGS)' >> $@.new
-	@echo 'files: $(sort $(wildcard src/*.[ch] src/*/*.[ch] t/module/*))' >> $@.new
-	@cmp -s $@.new $@ || mv $@.new $@
-	@rm -f $@.new
+	@t/tools/nginx-facts '$(nginx)' '$(source)' > $@.new
+	@printf '%s\n' 'flags: $(WARNINGS) $(AOP_CFLAGS)' "configure: $$CONFIGURE" \
+	    'files: $(sort $(addsuffix /config,$(addons)) $(sources))' >> $@.new
+	@$(changed)
+
+$(toolset): FORCE
+	@mkdir -p $(BUILD)
+	@{ echo 'strict: $(strict)'; \
+	   echo 'flags: $(WARNINGS) $(AOP_CFLAGS)'; \
+	   $(CC) --version; \
+	   echo '#include <openssl/opensslv.h>' | $(CC) $(AOP_CFLAGS) -E -dM - \
+	       | grep ' OPENSSL_VERSION_TEXT '; } > $@.new || { \
+	   echo 'A C compiler and the headers of OpenSSL are needed: gcc and' \
+	       'libssl-dev ("make deps" installs them)' >&2; exit 1; }
+	@$(changed)
+
+export CONFIGURE
 
 $(tree)/objs/Makefile: $(facts) $(addsuffix /config,$(addons))
 	@head -n 3 $(facts)
 	@AOP_CFLAGS='$(WARNINGS) $(AOP_CFLAGS)' \
-	    t/tools/nginx-configure $(nginx) $(source) $(tree) $(addons)
+	    t/tools/nginx-configure '$(nginx)' '$(source)' $(tree) \
+	    $(patsubst %,"$(CURDIR)/%",$(addons))
 
 # install makes a new file where cp would write into the old one, which a
 # running nginx may have mapped.
 
-build: $(tree)/objs/Makefile $(tool) ## Build ngx_http_aop_module.so and aopctl
+build: $(tree)/objs/Makefile $(toolset) $(tool) ## Build ngx_http_aop_module.so and aopctl
 	+@$(MAKE) -s --no-print-directory $(jobs) -C $(tree) -f objs/Makefile modules
 	@for so in $(tree)/objs/*.so; do \
-	    t/tools/nginx-signature $(nginx) $$so || exit 1; \
+	    t/tools/nginx-signature '$(nginx)' $$so || exit 1; \
 	    cmp -s $$so $(BUILD)/$${so##*/} && continue; \
 	    install -m 644 $$so $(BUILD) && echo "built $(BUILD)/$${so##*/}"; \
 	done
@@ -94,9 +128,9 @@ build: $(tree)/objs/Makefile $(tool) ## Build ngx_http_aop_module.so and aopctl
 
 install: build ## Copy the module to nginx's folder, aopctl to PREFIX
 	@dir=$$(sed -n 's/^modules: //p' $(facts)) && \
-	install -D -m 644 $(module) "$(DESTDIR)$$dir/$(notdir $(module))" && \
+	install -D -m 644 $(BUILD)/$(so) "$(DESTDIR)$$dir/$(so)" && \
 	echo "installed; nginx.conf needs, at its top:" && \
-	echo "    load_module $$dir/$(notdir $(module));"
+	echo "    load_module $$dir/$(so);"
 	@[ ! -e $(aopctl) ] || { \
 	install -D -m 755 $(aopctl) "$(DESTDIR)$(PREFIX)/bin/aopctl" && \
 	install -D -m 644 aopctl/aopctl.1 \
@@ -112,7 +146,7 @@ install: build ## Copy the module to nginx's folder, aopctl to PREFIX
 
 uninstall: $(facts) ## Remove what "make install" has copied
 	@dir=$$(sed -n 's/^modules: //p' $(facts)) && \
-	rm -f "$(DESTDIR)$$dir/$(notdir $(module))" \
+	rm -f "$(DESTDIR)$$dir/$(so)" \
 	    "$(DESTDIR)$(PREFIX)/bin/aopctl" \
 	    "$(DESTDIR)$(PREFIX)/share/man/man1/aopctl.1" \
 	    "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/aopctl" \
@@ -127,7 +161,7 @@ uninstall: $(facts) ## Remove what "make install" has copied
 unit_cflags = -g -O2 -std=gnu99 $(WARNINGS) -Wno-error=deprecated-declarations \
               $(AOP_CFLAGS) $(addprefix -I,$(rooms)) -MMD -MP -MF $@.d -MT $@
 
-$(unit)/%.o: src/%.c $(facts)
+$(unit)/%.o: src/%.c $(toolset)
 	@mkdir -p $(@D)
 	@$(CC) $(unit_cflags) -c -o $@ $<
 
@@ -135,25 +169,30 @@ $(unit)/core.a: $(core:src/%.c=$(unit)/%.o)
 	@rm -f $@
 	@$(AR) rcs $@ $^
 
-$(unit)/%.t: t/unit/%.c $(unit)/core.a $(facts)
+$(unit)/%.t: t/unit/%.c $(unit)/core.a $(toolset)
 	@$(CC) $(unit_cflags) -o $@ $< $(unit)/core.a -lcmocka -lssl -lcrypto
 
 # aopctl is the core with libraries that the module does not need: where their
 # headers are not installed, the module is built all the same.
 
-tool: $(facts)
-	+@if printf '#include <%s>\n' archive.h jansson.h nghttp2/nghttp2.h pcre2.h zlib.h \
-	    | $(CC) -DPCRE2_CODE_UNIT_WIDTH=8 -E - > /dev/null 2>&1; then \
-	    $(MAKE) -s --no-print-directory $(jobs) BUILD=$(BUILD) \
-	        AOP_CFLAGS='$(AOP_CFLAGS)' NGINX=$(nginx) NGINX_SRC=$(source) \
-	        $(aopctl); \
-	else \
-	    rm -f $(aopctl); \
-	    echo 'aopctl is not built: it needs the headers of jansson, libarchive,'; \
-	    echo 'nghttp2, pcre2 and zlib ("make deps" installs them)'; \
-	fi
+tool_needs = { \
+	echo 'aopctl is not built: it needs the headers of jansson, libarchive,'; \
+	echo 'nghttp2, pcre2 and zlib ("make deps" installs them)'; }
+tool_has   = printf '\#include <%s>\n' archive.h jansson.h \
+	    nghttp2/nghttp2.h pcre2.h zlib.h \
+	    | $(CC) $(AOP_CFLAGS) -DPCRE2_CODE_UNIT_WIDTH=8 -E - > /dev/null 2>&1
+tool_make  = $(MAKE) -s --no-print-directory $(jobs) BUILD='$(BUILD)' CC='$(CC)' \
+	    AOP_CFLAGS='$(AOP_CFLAGS)' STRICT=$(strict) \
+	    $(if $(filter command% environment%,$(origin WARNINGS)),\
+	        WARNINGS='$(WARNINGS)') $(aopctl)
 
-$(ctl)/%.o: aopctl/%.c $(facts)
+tool: $(toolset) ## Build aopctl alone, for which no nginx is needed
+	+@$(tool_has) || { $(tool_needs) >&2; exit 1; }; $(tool_make)
+
+aopctl: $(toolset)
+	+@if $(tool_has); then $(tool_make); else rm -f $(aopctl); $(tool_needs); fi
+
+$(ctl)/%.o: aopctl/%.c $(toolset)
 	@mkdir -p $(@D)
 	@$(CC) $(unit_cflags) $(addprefix -I,$(ctl_dir)) -D_GNU_SOURCE -c -o $@ $<
 
@@ -175,16 +214,16 @@ demo: build ## Show the rollout with a real nginx on loopback
 
 
 bench: build ## Measure what it costs beside stock nginx; BENCH=quick: sooner
-	@t/tools/install-packages $(nginx) $(source) valgrind
+	@$(install) valgrind
 	@$(run) BENCH=$(BENCH) perl t/bench/bench.pl
 
 
 check: build ## Analyse the C code and the scripts, which is to find nothing
-	@t/tools/install-packages $(nginx) $(source) cppcheck shellcheck
+	@$(install) cppcheck shellcheck
 	@t/tools/check-source $(BUILD)/check $(tree)
 
 check-mutants: build ## Prove that the tests fail when the module is broken
-	@NGINX=$(nginx) NGINX_SRC=$(source) t/tools/mutate $(BUILD)/mutants
+	@NGINX='$(nginx)' NGINX_SRC='$(source)' t/tools/mutate $(BUILD)/mutants
 
 check-long: check-mutants ## Run what takes too long for "make test"
 	@$(if $(long),$(prove) $(long))
@@ -197,8 +236,8 @@ san        = $(abspath $(BUILD))/sanitize
 san_cflags = -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined
 
 sanitize: ## Run the tests with ASan and UBSan in nginx and the module
-	@t/tools/install-packages $(nginx) $(source) dpkg-dev libpcre2-dev zlib1g-dev
-	@t/tools/sanitize $(nginx) $(san)/nginx
+	@$(install) dpkg-dev libpcre2-dev zlib1g-dev
+	@t/tools/sanitize '$(nginx)' $(san)/nginx
 	+@ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0 \
 	UBSAN_OPTIONS=print_stacktrace=1 \
 	$(MAKE) --no-print-directory test BUILD=$(san)/build \
@@ -215,13 +254,13 @@ vg_tests = $(filter-out %/pem.t %/verify.t,$(filter $(unit)/%,$(tests))) \
              stock_session stock_verify tickets variables)
 
 valgrind: build $(filter $(unit)/%,$(tests)) ## Run some tests under valgrind
-	@t/tools/install-packages $(nginx) $(source) valgrind
+	@$(install) valgrind
 	@$(run) t/tools/valgrind $(BUILD)/valgrind \
 	    $(if $(findstring command,$(origin TESTS)),$(tests),$(vg_tests))
 
 
 fuzz: ## Fuzz what reads the input of others, FUZZ_TIME=60 seconds each
-	@t/tools/install-packages $(nginx) $(source) clang libclang-rt-dev \
+	@$(install) clang libclang-rt-dev \
 	    libarchive-dev libjansson-dev libpcre2-dev zlib1g-dev
 	@FUZZ_TIME=$(FUZZ_TIME) t/tools/fuzz $(BUILD)/fuzz
 
@@ -236,7 +275,7 @@ coverage: ## Run the tests, and tell which lines of C none of them runs
 	@chmod +x $(cov)/cc
 	@find $(cov) -name '*.gcda' -delete
 	+@$(MAKE) --no-print-directory test CC=$(cov)/cc BUILD=$(cov)/build \
-	    NGINX=$(nginx) NGINX_SRC=$(source) TESTS='$(TESTS)' AOP_CFLAGS=-O0
+	    NGINX='$(nginx)' NGINX_SRC='$(source)' TESTS='$(TESTS)' AOP_CFLAGS=-O0
 	@t/tools/coverage $(cov)/build
 
 
@@ -249,7 +288,7 @@ deb: ## Build the Debian packages, in build/deb
 
 
 matrix: ## Test and package on RELEASES="bullseye bookworm trixie forky"
-	@t/tools/install-packages $(nginx) $(source) debootstrap
+	@$(install) debootstrap
 	@t/tools/matrix $(BUILD)/matrix $(RELEASES)
 
 
