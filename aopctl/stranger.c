@@ -97,19 +97,25 @@ aopctl_stranger_fill(X509 *x509, const X509_NAME *name, EVP_PKEY *key)
 static int
 aopctl_stranger_name(X509 *x509, const X509_NAME *name)
 {
-    X509_NAME  *subject;
+    int         ok;
+    X509_NAME  *own;
 
-    if (name != NULL) {
-        return X509_set_subject_name(x509, (X509_NAME *) name)
-               && X509_set_issuer_name(x509, (X509_NAME *) name);
+    own = (name != NULL) ? X509_NAME_dup((X509_NAME *) name) : X509_NAME_new();
+
+    if (own == NULL) {
+        return 0;
     }
 
-    subject = X509_get_subject_name(x509);
-
-    return X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
+    ok = (name != NULL
+          || X509_NAME_add_entry_by_txt(own, "CN", MBSTRING_ASC,
                                       (const unsigned char *) "aopctl probe",
-                                      -1, -1, 0)
-           && X509_set_issuer_name(x509, subject);
+                                      -1, -1, 0))
+         && X509_set_subject_name(x509, own)
+         && X509_set_issuer_name(x509, own);
+
+    X509_NAME_free(own);
+
+    return ok;
 }
 
 

@@ -391,8 +391,9 @@ ngx_aop_verify_until(const ngx_aop_policy_t *policy, STACK_OF(X509) *chain,
 
 /*
  * A date that is past did not count for the verdict (an older CRL of the same
- * issuer), so it cannot end it.  At the very second of a date OpenSSL holds
- * that it is past.
+ * issuer), so it cannot end it.  At the very second of a date OpenSSL before
+ * 4.0 holds that it is past, later ones that it is not: what passes then holds
+ * no longer than it takes to say so.
  */
 
 static void
@@ -401,7 +402,7 @@ ngx_aop_verify_earlier(time_t *until, const ASN1_TIME *asn1, time_t now)
     time_t  t;
 
     if (ngx_aop_cert_time(asn1, &t)
-        && t > now
+        && t >= now
         && (*until == 0 || t - 1 < *until))
     {
         *until = t - 1;

@@ -108,9 +108,10 @@ pki_key(int rsa)
 }
 
 
-static inline void
-pki_name(X509_NAME *name, const char *text)
+static inline X509_NAME *
+pki_name(const char *text)
 {
+    X509_NAME   *name;
     const char  *field, *value;
 
     field = "CN";
@@ -121,9 +122,13 @@ pki_name(X509_NAME *name, const char *text)
         value = text + 3;
     }
 
+    name = X509_NAME_new();
+    assert_non_null(name);
     assert_int_equal(X509_NAME_add_entry_by_txt(name, field, MBSTRING_UTF8,
                                    (const unsigned char *) value, -1, -1, 0),
                      1);
+
+    return name;
 }
 
 
@@ -225,8 +230,9 @@ pki_cert_parse(X509 *made)
 static inline X509 *
 pki_cert(const pki_cert_t *spec, pki_index_t self)
 {
-    X509         *x509, *issuer;
-    EVP_PKEY     *signer;
+    X509          *x509, *issuer;
+    EVP_PKEY      *signer;
+    X509_NAME     *name;
     const EVP_MD  *md;
 
     x509 = X509_new();
@@ -242,8 +248,12 @@ pki_cert(const pki_cert_t *spec, pki_index_t self)
 
     X509_set_version(x509, spec->v1 ? 0 : 2);
     ASN1_INTEGER_set(X509_get_serialNumber(x509), self);
-    pki_name(X509_get_subject_name(x509), spec->name);
-    X509_set_issuer_name(x509, X509_get_subject_name(issuer));
+
+    name = pki_name(spec->name);
+    X509_set_subject_name(x509, name);
+    X509_NAME_free(name);
+
+    X509_set_issuer_name(x509, (X509_NAME *) X509_get_subject_name(issuer));
     X509_set_pubkey(x509, pki.key[self]);
 
     pki_cert_dates(x509, spec->from ? spec->from : PKI_FROM,

@@ -955,7 +955,10 @@ verify_result(const verify_case_t *c, const ngx_aop_policy_t *policy,
 }
 
 
-/* ok is ok up to valid_until, and no longer. */
+/*
+ * ok is ok up to valid_until, and no longer; but for the second that comes
+ * next, the date itself, which belongs to the certificate from OpenSSL 4 on.
+ */
 
 static void
 verify_until(const verify_case_t *c, const ngx_aop_policy_t *policy,
@@ -969,6 +972,14 @@ verify_until(const verify_case_t *c, const ngx_aop_policy_t *policy,
     assert_true(result.valid_until == until);
 
     verify_judge(c, policy, until + 1, &result);
+
+    assert_true(result.verdict != NGX_AOP_OK || result.valid_until == until);
+
+    if (until == PKI_END - 1) {
+        return;         /* RFC 5280, 4.1.2.5: no end */
+    }
+
+    verify_judge(c, policy, until + 2, &result);
 
     assert_int_not_equal(result.verdict, NGX_AOP_OK);
 }
