@@ -10,6 +10,7 @@
  */
 
 
+#include "ngx_aop_selfissued.h"
 #include "ngx_http_aop_endings.h"
 
 
@@ -27,6 +28,7 @@ static char *ngx_http_aop_check_zone_size(ngx_conf_t *cf, void *post,
 static ngx_int_t ngx_http_aop_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_aop_init(ngx_conf_t *cf);
 static ngx_int_t ngx_http_aop_init_zone(ngx_shm_zone_t *zone, void *data);
+static void ngx_http_aop_check_openssl(ngx_conf_t *cf);
 static ngx_int_t ngx_http_aop_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_aop_init_process(ngx_cycle_t *cycle);
 static void *ngx_http_aop_create_main_conf(ngx_conf_t *cf);
@@ -328,7 +330,30 @@ ngx_http_aop_init(ngx_conf_t *cf)
     amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_aop_module);
     amcf->cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 
+    ngx_http_aop_check_openssl(cf);
+
     return ngx_http_aop_phase_init(cf);
+}
+
+
+static void
+ngx_http_aop_check_openssl(ngx_conf_t *cf)
+{
+    ngx_http_aop_main_conf_t  *amcf;
+
+    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_aop_module);
+
+    if (amcf->policies.nelts == 0
+        || !ngx_aop_selfissued_openssl(OpenSSL_version_num()))
+    {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                  "%s rejects certificates that have the name of their "
+                  "issuer, such as Cloudflare's; \"aop\" accepts them, "
+                  "\"ssl_verify_client\" does not (update to OpenSSL 4.0.3)",
+                  OpenSSL_version(OPENSSL_VERSION));
 }
 
 

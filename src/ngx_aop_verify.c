@@ -16,6 +16,7 @@
 #include <openssl/x509_vfy.h>
 
 #include "ngx_aop_cloudflare.h"
+#include "ngx_aop_selfissued.h"
 #include "ngx_aop_verify.h"
 
 
@@ -26,13 +27,15 @@ static void ngx_aop_verify(const ngx_aop_policy_t *policy, int auth_level,
     ngx_aop_result_t *result);
 static int ngx_aop_verify_chain(X509_STORE_CTX *ctx,
     const ngx_aop_policy_t *policy, int auth_level, X509 *leaf,
-    STACK_OF(X509) *chain, time_t now, STACK_OF(X509) *trusted);
+    STACK_OF(X509) *chain, time_t now, STACK_OF(X509) *trusted, X509 *real);
+static int ngx_aop_verify_signed(X509_STORE_CTX *ctx);
 static int ngx_aop_verify_callback(int ok, X509_STORE_CTX *ctx);
 static int ngx_aop_verify_issuers(STACK_OF(X509) *chain);
 static void ngx_aop_verify_failed(ngx_aop_result_t *result, X509 *leaf,
     int error);
 static void ngx_aop_verify_passed(ngx_aop_result_t *result,
-    const ngx_aop_policy_t *policy, X509_STORE_CTX *ctx, time_t now);
+    const ngx_aop_policy_t *policy, X509 *leaf, X509_STORE_CTX *ctx,
+    time_t now);
 static time_t ngx_aop_verify_until(const ngx_aop_policy_t *policy,
     STACK_OF(X509) *chain, time_t now);
 static void ngx_aop_verify_earlier(time_t *until, const ASN1_TIME *asn1,
@@ -127,12 +130,14 @@ ngx_aop_verify(const ngx_aop_policy_t *policy, int auth_level, X509 *leaf,
     STACK_OF(X509) *chain, time_t now, X509 *only, ngx_aop_result_t *result)
 {
     int              error;
+    X509            *copy;
     STACK_OF(X509)  *trusted;
     X509_STORE_CTX  *ctx;
 
     memset(result, 0, sizeof(ngx_aop_result_t));
     ngx_aop_result_set(result, NGX_AOP_ERROR, X509_V_ERR_UNSPECIFIED);
 
+    copy = NULL;
     trusted = NULL;
 
     ctx = X509_STORE_CTX_new();
@@ -150,10 +155,25 @@ ngx_aop_verify(const ngx_aop_policy_t *policy, int auth_level, X509 *leaf,
     }
 
     error = ngx_aop_verify_chain(ctx, policy, auth_level, leaf, chain, now,
-                                 trusted);
+                                 trusted, NULL);
+
+    if (error == X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT
+        && ngx_aop_selfissued(leaf))
+    {
+        copy = ngx_aop_selfissued_copy(leaf);
+
+        if (copy == NULL) {
+            goto done;
+        }
+
+        X509_STORE_CTX_cleanup(ctx);
+
+        error = ngx_aop_verify_chain(ctx, policy, auth_level, copy, chain,
+                                     now, trusted, leaf);
+    }
 
     if (error == X509_V_OK) {
-        ngx_aop_verify_passed(result, policy, ctx, now);
+        ngx_aop_verify_passed(result, policy, leaf, ctx, now);
 
     } else {
         ngx_aop_verify_failed(result, leaf, error);
@@ -163,18 +183,21 @@ done:
 
     X509_STORE_CTX_free(ctx);
     sk_X509_free(trusted);
+    X509_free(copy);
 }
 
 
 /*
  * Returns X509_V_OK or the X509_V_ERR_* that stands for the failure.  The
  * parameters are those of ssl_verify_cert_chain() in OpenSSL's ssl_cert.c.
+ *
+ * If the leaf is a copy, "real" is what it is a copy of, else NULL.
  */
 
 static int
 ngx_aop_verify_chain(X509_STORE_CTX *ctx, const ngx_aop_policy_t *policy,
     int auth_level, X509 *leaf, STACK_OF(X509) *chain, time_t now,
-    STACK_OF(X509) *trusted)
+    STACK_OF(X509) *trusted, X509 *real)
 {
     int                 rc, error;
     X509_VERIFY_PARAM  *param;
@@ -204,6 +227,7 @@ ngx_aop_verify_chain(X509_STORE_CTX *ctx, const ngx_aop_policy_t *policy,
     X509_VERIFY_PARAM_set_auth_level(param, auth_level);
     X509_VERIFY_PARAM_set_time(param, now);
 
+    X509_STORE_CTX_set_app_data(ctx, real);
     X509_STORE_CTX_set_verify_cb(ctx, ngx_aop_verify_callback);
 
     rc = X509_verify_cert(ctx);
@@ -260,6 +284,10 @@ ngx_aop_verify_callback(int ok, X509_STORE_CTX *ctx)
         return 0;
     }
 
+    if (error == X509_V_ERR_CERT_SIGNATURE_FAILURE) {
+        return ngx_aop_verify_signed(ctx);
+    }
+
     verdict = ngx_aop_verdict_from_x509(error);
 
     if (verdict != NGX_AOP_CRL && verdict != NGX_AOP_REVOKED) {
@@ -298,6 +326,40 @@ ngx_aop_verify_issuers(STACK_OF(X509) *chain)
 }
 
 
+/*
+ * The signature of a copy does not fit.  That of the real one has to, by the
+ * key that OpenSSL has chosen for the copy.
+ */
+
+static int
+ngx_aop_verify_signed(X509_STORE_CTX *ctx)
+{
+    X509            *real;
+    EVP_PKEY        *key;
+    STACK_OF(X509)  *chain;
+
+    real = X509_STORE_CTX_get_app_data(ctx);
+    chain = X509_STORE_CTX_get0_chain(ctx);
+
+    if (real == NULL
+        || X509_STORE_CTX_get_error_depth(ctx) != 0
+        || sk_X509_num(chain) < 2)
+    {
+        return 0;
+    }
+
+    key = X509_get0_pubkey(sk_X509_value(chain, 1));
+
+    if (key == NULL || X509_verify(real, key) <= 0) {
+        return 0;
+    }
+
+    X509_STORE_CTX_set_error(ctx, X509_V_OK);
+
+    return 1;
+}
+
+
 static void
 ngx_aop_verify_failed(ngx_aop_result_t *result, X509 *leaf, int error)
 {
@@ -317,7 +379,8 @@ ngx_aop_verify_failed(ngx_aop_result_t *result, X509 *leaf, int error)
 
 static void
 ngx_aop_verify_passed(ngx_aop_result_t *result,
-    const ngx_aop_policy_t *policy, X509_STORE_CTX *ctx, time_t now)
+    const ngx_aop_policy_t *policy, X509 *leaf, X509_STORE_CTX *ctx,
+    time_t now)
 {
     int              match;
     STACK_OF(X509)  *chain;
@@ -332,8 +395,7 @@ ngx_aop_verify_passed(ngx_aop_result_t *result,
     }
 
     if (policy->npins) {
-        match = ngx_aop_pin_match(policy->pins, policy->npins,
-                                  sk_X509_value(chain, 0));
+        match = ngx_aop_pin_match(policy->pins, policy->npins, leaf);
 
         if (match == 0) {
             ngx_aop_result_set(result, NGX_AOP_PIN,
