@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "entry.h"
+#include "ngx_aop_time.h"
 #include "prefix.h"
 
 
@@ -377,22 +378,13 @@ aopctl_entry_is(const aopctl_bytes_t *bytes, const char *word)
 int
 aopctl_entry_time(const char *text, time_t *t)
 {
-    long         offset;
-    struct tm    tm;
-    const char  *end;
+    int64_t  seconds;
 
-    memset(&tm, 0, sizeof(struct tm));
-
-    end = strptime(text, "%Y-%m-%dT%H:%M:%S%z", &tm);
-
-    if (end == NULL || *end != '\0') {
+    if (!ngx_aop_time_parse(text, &seconds)) {
         return 0;
     }
 
-    /* timegm() clears it */
-
-    offset = tm.tm_gmtoff;
-    *t = timegm(&tm) - offset;
+    *t = ngx_aop_time_fit(seconds);
 
     return *t > 0;
 }

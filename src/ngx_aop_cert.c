@@ -25,6 +25,7 @@ static int ngx_aop_cert_print_integer(const ASN1_INTEGER *integer, BIO *bio);
 static int ngx_aop_cert_print_digest(const X509 *x509,
     int (*digest)(const X509 *x509, unsigned char *digest), BIO *bio);
 static int ngx_aop_cert_print_time(const ASN1_TIME *asn1, BIO *bio);
+static int ngx_aop_cert_seconds(const ASN1_TIME *asn1, int64_t *t);
 static int ngx_aop_cert_is_hex(char ch);
 
 
@@ -122,10 +123,10 @@ ngx_aop_cert_print_digest(const X509 *x509,
 static int
 ngx_aop_cert_print_time(const ASN1_TIME *asn1, BIO *bio)
 {
-    char    date[NGX_AOP_DATE];
-    time_t  t;
+    char     date[NGX_AOP_DATE];
+    int64_t  t;
 
-    return ngx_aop_cert_time(asn1, &t)
+    return ngx_aop_cert_seconds(asn1, &t)
            && BIO_puts(bio, ngx_aop_cert_date(t, date)) > 0;
 }
 
@@ -153,17 +154,9 @@ ngx_aop_cert_name(const X509_NAME *name)
 
 
 const char *
-ngx_aop_cert_date(time_t t, char *buf)
+ngx_aop_cert_date(int64_t t, char *buf)
 {
-    struct tm  tm;
-
-    buf[0] = '\0';
-
-    if (gmtime_r(&t, &tm) != NULL) {
-        (void) strftime(buf, NGX_AOP_DATE, "%Y-%m-%dT%H:%M:%SZ", &tm);
-    }
-
-    return buf;
+    return ngx_aop_time_print(t, buf);
 }
 
 
@@ -249,6 +242,19 @@ ngx_aop_cert_issued(X509 *issuer, X509 *x509)
 int
 ngx_aop_cert_time(const ASN1_TIME *asn1, time_t *t)
 {
+    int      rc;
+    int64_t  seconds;
+
+    rc = ngx_aop_cert_seconds(asn1, &seconds);
+    *t = ngx_aop_time_fit(seconds);
+
+    return rc;
+}
+
+
+static int
+ngx_aop_cert_seconds(const ASN1_TIME *asn1, int64_t *t)
+{
     struct tm  tm;
 
     *t = 0;
@@ -259,7 +265,7 @@ ngx_aop_cert_time(const ASN1_TIME *asn1, time_t *t)
         return 0;
     }
 
-    *t = timegm(&tm);
+    *t = ngx_aop_time_seconds(&tm);
 
     return 1;
 }

@@ -13,6 +13,8 @@
 #include <openssl/bio.h>
 #include <openssl/x509v3.h>
 
+#include "ngx_aop_time.h"
+
 
 #define NGX_AOP_DIGEST  32      /* SHA-256 */
 
@@ -51,9 +53,9 @@ char *ngx_aop_cert_name(const X509_NAME *name);
  * NGX_AOP_DATE bytes, and returns the buffer.
  */
 
-#define NGX_AOP_DATE  sizeof("+292277026596-12-04T15:30:07Z")
+#define NGX_AOP_DATE  NGX_AOP_TIME
 
-const char *ngx_aop_cert_date(time_t t, char *buf);
+const char *ngx_aop_cert_date(int64_t t, char *buf);
 
 
 /*
@@ -79,7 +81,8 @@ int ngx_aop_cert_issued(X509 *issuer, X509 *x509);
 
 /*
  * ngx_aop_cert_time() turns an ASN.1 time into seconds since the epoch.
- * Returns 1, or 0 if it is no valid time; *t is then 0.
+ * Returns 1, or 0 if it is no valid time; *t is then 0.  A time_t of 32 bits
+ * is the last that it holds for all that is later.
  */
 
 int ngx_aop_cert_time(const ASN1_TIME *asn1, time_t *t);
