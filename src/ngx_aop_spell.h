@@ -1,0 +1,54 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+#ifndef _NGX_AOP_SPELL_H_INCLUDED_
+#define _NGX_AOP_SPELL_H_INCLUDED_
+
+
+#include "ngx_aop_evidence.h"
+
+
+/*
+ * The tables of failures inside the evidence, which nobody else has to do
+ * with.  All that changes them is called under the caller's mutex.
+ */
+
+ngx_aop_spell_e ngx_aop_spell_kind(ngx_aop_verdict_e verdict);
+
+
+/* The place of an address: NULL if it has none; or made, if need be. */
+
+ngx_aop_private_t *ngx_aop_spell_find(ngx_aop_evidence_t *evidence,
+    const char *addr, size_t len);
+ngx_aop_private_t *ngx_aop_spell_private(ngx_aop_evidence_t *evidence,
+    const ngx_aop_event_t *event);
+
+
+void ngx_aop_spell_private_failed(ngx_aop_private_t *peer,
+    const ngx_aop_event_t *event);
+void ngx_aop_spell_host_failed(ngx_aop_evidence_t *evidence,
+    const ngx_aop_event_t *event);
+void ngx_aop_spell_foreign_failed(ngx_aop_evidence_t *evidence,
+    const ngx_aop_event_t *event);
+
+
+/* Another policy; and a clock that was ahead and is set back to t. */
+
+void ngx_aop_spell_policy(ngx_aop_evidence_t *evidence);
+void ngx_aop_spell_back(ngx_aop_evidence_t *evidence, time_t t);
+
+
+/* Whether a name, which may have been cut, is that of the text. */
+
+int ngx_aop_spell_is(const char *name, size_t size, const char *text,
+    size_t len);
+
+/* never 0 */
+
+uint64_t ngx_aop_spell_hash(const char *text, size_t len);
+
+
+#endif /* _NGX_AOP_SPELL_H_INCLUDED_ */
