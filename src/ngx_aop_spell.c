@@ -149,7 +149,10 @@ ngx_aop_spell_add(ngx_aop_spell_t *spell, time_t t)
 static void
 ngx_aop_spell_start(ngx_aop_spell_t *spell, time_t t)
 {
-    memset(spell, 0, sizeof(ngx_aop_spell_t));
+    /* no failure may shorten the time that the ones before it take */
+
+    spell->gap[1] = ngx_aop_spell_usual(spell);
+    spell->gap[0] = 0;
 
     spell->first = t;
     spell->last = t;

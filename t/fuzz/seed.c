@@ -411,6 +411,29 @@ seed_modes(void)
 }
 
 
+/*
+ * Six bytes an event: two for the time, who and what, and what is forged
+ * beside it.  Requests that pass from the edge, and one failure among them.
+ */
+
+static void
+seed_evidence(void)
+{
+    unsigned       i;
+    unsigned char  events[120][6];
+
+    for (i = 0; i < unit_nelts(events); i++) {
+        memcpy(events[i], "\x20\x40\0\x90\xf0\x11", 6);
+
+        if (i == 30) {
+            events[i][3] = 0x91;
+        }
+    }
+
+    seed_file("evidence", "rollout", (char *) events, sizeof(events));
+}
+
+
 int
 main(int argc, char **argv)
 {
@@ -430,6 +453,7 @@ main(int argc, char **argv)
     seed_stamps();
     seed_pins();
     seed_modes();
+    seed_evidence();
 
     for (i = 0; i < unit_nelts(judgements); i++) {
         seed_judge(&judgements[i]);
