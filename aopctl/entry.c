@@ -35,6 +35,7 @@ static int aopctl_entry_outcome(aopctl_entry_t *entry);
 static int aopctl_entry_verdict(aopctl_entry_t *entry);
 static int aopctl_entry_peer(aopctl_entry_t *entry);
 static int aopctl_entry_host(aopctl_entry_t *entry);
+static void aopctl_entry_off(aopctl_entry_t *entry);
 static int aopctl_entry_text(const aopctl_entry_t *entry, const char *key,
     aopctl_bytes_t *bytes);
 static void aopctl_entry_optional(const aopctl_entry_t *entry,
@@ -203,6 +204,14 @@ aopctl_entry_fill(aopctl_entry_t *entry)
 {
     aopctl_bytes_t  time;
 
+    /* lines of 0.1 lack the first two */
+
+    aopctl_entry_optional(entry, "origin", &entry->origin);
+    aopctl_entry_optional(entry, "mode_from", &entry->mode_from);
+    aopctl_entry_optional(entry, "ray", &entry->ray);
+
+    aopctl_entry_off(entry);
+
     return aopctl_entry_text(entry, "time", &time)
            && aopctl_entry_time(time.data, &entry->time)
            && aopctl_entry_text(entry, "server", &entry->server)
@@ -338,6 +347,21 @@ aopctl_entry_host(aopctl_entry_t *entry)
     }
 
     return 1;
+}
+
+
+/* Who was not judged is known too, if the line is whole. */
+
+static void
+aopctl_entry_off(aopctl_entry_t *entry)
+{
+    entry->peer = NGX_AOP_DIRECT;
+
+    aopctl_entry_optional(entry, "peer_addr", &entry->addr);
+    aopctl_entry_optional(entry, "host", &entry->host);
+    aopctl_entry_optional(entry, "ua", &entry->agent);
+
+    (void) aopctl_entry_peer(entry);
 }
 
 

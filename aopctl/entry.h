@@ -35,10 +35,13 @@ typedef struct {
     time_t              time;
     aopctl_outcome_e    outcome;
     ngx_aop_verdict_e   verdict;    /* of what was judged */
-    ngx_aop_peer_e      peer;       /* likewise */
+    ngx_aop_peer_e      peer;       /* if it is known */
     unsigned            full:1;     /* on a connection that was not resumed */
     aopctl_bytes_t      server;
     aopctl_bytes_t      mode;
+    aopctl_bytes_t      origin;     /* these three may be empty */
+    aopctl_bytes_t      mode_from;
+    aopctl_bytes_t      ray;
     aopctl_bytes_t      addr;
     aopctl_bytes_t      host;
     aopctl_bytes_t      path;

@@ -44,6 +44,7 @@ static aopctl_status_e aopctl_report_arguments(aopctl_report_t *report,
 static aopctl_status_e aopctl_report_argument(aopctl_report_t *report,
     const char *command, int option);
 static int aopctl_report_since(const char *text, time_t *since);
+static int aopctl_report_age(const char *text, long *age);
 static off_t aopctl_report_size(const char *const *files);
 static aopctl_status_e aopctl_report_read(aopctl_report_t *report,
     const char *const *files);
@@ -72,19 +73,25 @@ const char  aopctl_report_help[] =
     "                     may be repeated. Failures for other hosts do not\n"
     "                     decide, and what passed for them is no evidence\n"
     "      --brief        one line for each server\n"
+    "      --requests N   how many requests from Cloudflare must have passed\n"
+    "                     in 24 hours (100)\n"
+    "      --time TIME    how long the log must be, and how long nothing must\n"
+    "                     have failed, such as 10m, 2h (1h)\n"
     "      --top N        length of the lists, 1 to 64 (10)\n"
     "      --json         the answer as JSON\n"
     "  -h, --help         this text\n"
     "\n"
     "Exit status: 0 all servers are ready, 1 unknown for some, 2 some are not\n"
-    "ready, 3 cannot tell: not one request in the log passed, or too much of\n"
-    "it is damaged; 66 a file could not be read.\n";
+    "ready, 3 cannot tell: no request in the log passed, and none failed that\n"
+    "matters, or too much of it is damaged; 66 a file could not be read.\n";
 
 
 static const struct option  aopctl_report_options[] = {
     { "since", required_argument, NULL, 's' },
     { "server", required_argument, NULL, 'o' },
     { "name", required_argument, NULL, 'n' },
+    { "requests", required_argument, NULL, 'r' },
+    { "time", required_argument, NULL, 'w' },
     { "top", required_argument, NULL, 't' },
     { "brief", no_argument, NULL, 'b' },
     { "json", no_argument, NULL, 'j' },
@@ -103,6 +110,8 @@ aopctl_report(int argc, char **argv)
 
     memset(&report, 0, sizeof(aopctl_report_t));
     report.top = 10;
+    report.tally.conf.requests = NGX_AOP_READY_REQUESTS;
+    report.tally.conf.time = NGX_AOP_READY_TIME;
 
     status = aopctl_report_arguments(&report, argc, argv);
 
@@ -204,6 +213,24 @@ aopctl_report_argument(aopctl_report_t *report, const char *command,
         report->brief = 1;
         break;
 
+    case 'r':
+        if (!aopctl_number(optarg, 1, 1000000, &number)) {
+            return aopctl_usage(command, "invalid number of requests \"%s\" "
+                                "(1 to 1000000)", optarg);
+        }
+
+        report->tally.conf.requests = number;
+        break;
+
+    case 'w':
+        if (!aopctl_report_age(optarg, &number)) {
+            return aopctl_usage(command, "invalid time \"%s\", such as 10m "
+                                "or 2h", optarg);
+        }
+
+        report->tally.conf.time = number;
+        break;
+
     case 't':
         if (!aopctl_number(optarg, 1, AOPCTL_TOP, &number)) {
             return aopctl_usage(command, "\"%s\" is no number from 1 to %d",
@@ -228,8 +255,33 @@ aopctl_report_argument(aopctl_report_t *report, const char *command,
 static int
 aopctl_report_since(const char *text, time_t *since)
 {
+    long  age;
+    char  time_of[64];
+
+    /* a date is its midnight, in the zone of the times that are printed */
+
+    snprintf(time_of, sizeof(time_of), "%s%s", text,
+             strlen(text) == sizeof("2030-01-31") - 1 ? "T00:00:00Z" : "");
+
+    if (aopctl_entry_time(time_of, since)) {
+        return 1;
+    }
+
+    if (!aopctl_report_age(text, &age)) {
+        return 0;
+    }
+
+    *since = time(NULL) - age;
+
+    return 1;
+}
+
+
+static int
+aopctl_report_age(const char *text, long *age)
+{
     long         number;
-    char         digits[16], time_of[64];
+    char         digits[16];
     size_t       len;
     const char  *unit;
 
@@ -237,15 +289,6 @@ aopctl_report_since(const char *text, time_t *since)
     static const long  seconds[] = { 1, 60, 3600, 86400 };
 
     len = strlen(text);
-
-    /* a date is its midnight, in the zone of the times that are printed */
-
-    snprintf(time_of, sizeof(time_of), "%s%s", text,
-             len == sizeof("2030-01-31") - 1 ? "T00:00:00Z" : "");
-
-    if (aopctl_entry_time(time_of, since)) {
-        return 1;
-    }
 
     if (len < 2 || len > sizeof(digits)) {
         return 0;
@@ -260,7 +303,7 @@ aopctl_report_since(const char *text, time_t *since)
         return 0;
     }
 
-    *since = time(NULL) - number * seconds[unit - units];
+    *age = number * seconds[unit - units];
 
     return 1;
 }

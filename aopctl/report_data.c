@@ -17,9 +17,6 @@
 #include "ngx_aop_text.h"
 
 
-#define AOPCTL_REPORT_HOSTS  5
-
-
 /* a hundredth of a log that is lost may hold all that failed */
 
 #define AOPCTL_REPORT_DAMAGED  100
@@ -33,13 +30,11 @@ static json_t *aopctl_report_modes(const aopctl_server_t *server);
 static void aopctl_report_counts(json_t *object, const uint64_t *outcomes);
 static void aopctl_report_span(json_t *object, time_t first, time_t last);
 static void aopctl_report_ready(json_t *object, const aopctl_tally_t *tally,
-    aopctl_server_t *server, aopctl_status_e *status);
+    aopctl_server_t *server, ngx_aop_answer_t *told, aopctl_status_e *status);
 static aopctl_status_e aopctl_report_status(ngx_aop_ready_e ready);
-static void aopctl_report_hosts(const aopctl_tally_t *tally,
-    aopctl_server_t *server, ngx_aop_text_t *text);
-static json_t *aopctl_report_window(const aopctl_tally_t *tally,
-    const ngx_aop_window_t *window);
-static json_t *aopctl_report_requests(const aopctl_server_t *server);
+static json_t *aopctl_report_window(const ngx_aop_answer_t *told, time_t end);
+static json_t *aopctl_report_requests(const aopctl_server_t *server,
+    const ngx_aop_answer_t *told);
 static json_t *aopctl_report_timeline(const aopctl_timeline_t *timeline);
 static json_t *aopctl_report_behind(const aopctl_server_t *server, size_t max);
 static json_t *aopctl_report_top(aopctl_top_t *top, size_t max);
@@ -112,11 +107,13 @@ static json_t *
 aopctl_report_server(const aopctl_tally_t *tally, aopctl_server_t *server,
     size_t top, aopctl_status_e *status)
 {
-    json_t  *object;
+    json_t            *object;
+    ngx_aop_answer_t   told;
 
     object = json_object();
 
     aopctl_json_set(object, "name", aopctl_json_text(server->name));
+    aopctl_json_set(object, "origin", aopctl_json_text(server->origin));
     aopctl_json_set(object, "mode", aopctl_json_text(server->mode));
     aopctl_json_set(object, "modes", aopctl_report_modes(server));
 
@@ -129,9 +126,10 @@ aopctl_report_server(const aopctl_tally_t *tally, aopctl_server_t *server,
     }
 
     aopctl_report_span(object, server->first, server->last);
-    aopctl_report_ready(object, tally, server, status);
+    aopctl_report_ready(object, tally, server, &told, status);
 
-    aopctl_json_set(object, "requests", aopctl_report_requests(server));
+    aopctl_json_set(object, "requests",
+                    aopctl_report_requests(server, &told));
     aopctl_json_set(object, "over_time",
                     aopctl_report_timeline(&server->timeline));
     aopctl_json_set(object, "behind", aopctl_report_behind(server, top));
@@ -189,23 +187,15 @@ aopctl_report_span(json_t *object, time_t first, time_t last)
 
 static void
 aopctl_report_ready(json_t *object, const aopctl_tally_t *tally,
-    aopctl_server_t *server, aopctl_status_e *status)
+    aopctl_server_t *server, ngx_aop_answer_t *told, aopctl_status_e *status)
 {
-    char              why[2048], hosts[AOPCTL_REPORT_HOSTS
-                                       * (AOPCTL_TOP_TEXT + 2)];
+    char              why[4096];
     ngx_aop_text_t    text;
     ngx_aop_ready_e   ready;
-    ngx_aop_window_t  window;
-
-    ngx_aop_text_init(&text, hosts, sizeof(hosts) - 1);
-    aopctl_report_hosts(tally, server, &text);
-    *text.pos = '\0';
-
-    aopctl_tally_window(tally, server, &window);
-    window.hosts = hosts;
 
     ngx_aop_text_init(&text, why, sizeof(why));
-    ready = ngx_aop_ready(&window, &text);
+
+    ready = aopctl_tally_answer(tally, server, &text, told);
 
     if (aopctl_report_status(ready) > *status) {
         *status = aopctl_report_status(ready);
@@ -213,7 +203,18 @@ aopctl_report_ready(json_t *object, const aopctl_tally_t *tally,
 
     aopctl_json_set(object, "ready", json_string(ngx_aop_ready_word(ready)));
     aopctl_json_set(object, "why", aopctl_json_bytes(why, text.pos - why));
-    aopctl_json_set(object, "window", aopctl_report_window(tally, &window));
+
+    if (told->hint != NULL) {
+        aopctl_json_set(object, "hint", json_string(told->hint));
+    }
+
+    if (told->settles) {
+        aopctl_json_set(object, "settles", aopctl_json_time(told->settles));
+    }
+
+    aopctl_json_set(object, "window",
+                    aopctl_report_window(told,
+                                         aopctl_tally_end(tally, server)));
 }
 
 
@@ -234,72 +235,38 @@ aopctl_report_status(ngx_aop_ready_e ready)
 }
 
 
-/* The hosts of "why": as the module's, of the window and of the server. */
-
-static void
-aopctl_report_hosts(const aopctl_tally_t *tally, aopctl_server_t *server,
-    ngx_aop_text_t *text)
-{
-    size_t                    i;
-    unsigned                  found;
-    aopctl_top_t             *top;
-    const aopctl_top_item_t  *item;
-
-    if (server->tops == NULL) {
-        return;
-    }
-
-    found = 0;
-    top = &server->tops[AOPCTL_TOP_HOSTS];
-
-    aopctl_top_sort(top);
-
-    for (i = 0; i < top->n && found < AOPCTL_REPORT_HOSTS; i++) {
-        item = &top->items[i];
-
-        if (item->foreign
-            || item->text[0] == '\0'
-            || item->last < aopctl_tally_start(tally)
-            || memmem(text->start, text->pos - text->start, item->text,
-                      strlen(item->text)))
-        {
-            continue;
-        }
-
-        ngx_aop_text_printf(text, "%s%s", found++ ? ", " : "", item->text);
-    }
-}
-
-
 static json_t *
-aopctl_report_window(const aopctl_tally_t *tally,
-    const ngx_aop_window_t *window)
+aopctl_report_window(const ngx_aop_answer_t *told, time_t end)
 {
-    json_t    *object;
-    unsigned   peer;
-    uint64_t   foreign;
+    json_t          *object;
+    const uint64_t  *sums;
 
+    sums = told->sums;
     object = json_object();
-    foreign = 0;
 
-    for (peer = 0; peer < NGX_AOP_PEERS; peer++) {
-        foreign += window->foreign[peer];
-    }
-
-    aopctl_json_set(object, "from",
-                    aopctl_json_time(aopctl_tally_start(tally)));
-    aopctl_json_set(object, "to", aopctl_json_time(tally->last));
-    aopctl_json_set(object, "other_hosts", json_integer(foreign));
+    aopctl_json_set(object, "from", aopctl_json_time(told->from));
+    aopctl_json_set(object, "to", aopctl_json_time(end));
+    aopctl_json_set(object, "other_hosts",
+                    json_integer(sums[NGX_AOP_SUM_FAILED
+                                      + NGX_AOP_FROM_FOREIGN]));
+    aopctl_json_set(object, "not_verified",
+                    json_integer(sums[NGX_AOP_SUM_VARIABLE]
+                                 + sums[NGX_AOP_SUM_VARIABLE_PRIVATE]
+                                 + sums[NGX_AOP_SUM_LOCATION]
+                                 + sums[NGX_AOP_SUM_LOCATION_PRIVATE]));
+    aopctl_json_set(object, "aopctl", json_integer(sums[NGX_AOP_SUM_TOOL]));
 
     return object;
 }
 
 
 static json_t *
-aopctl_report_requests(const aopctl_server_t *server)
+aopctl_report_requests(const aopctl_server_t *server,
+    const ngx_aop_answer_t *told)
 {
-    json_t    *list, *object;
-    unsigned   verdict, peer;
+    json_t      *list, *object;
+    unsigned     verdict, peer;
+    const char  *hint;
 
     list = json_array();
 
@@ -319,9 +286,10 @@ aopctl_report_requests(const aopctl_server_t *server)
             aopctl_json_set(object, "count",
                             json_integer(server->requests[verdict][peer]));
 
-            if (ngx_aop_verdict(verdict)->hint[peer] != NULL) {
-                aopctl_json_set(object, "hint",
-                          json_string(ngx_aop_verdict(verdict)->hint[peer]));
+            hint = ngx_aop_answer_hint(told, verdict, peer);
+
+            if (hint != NULL) {
+                aopctl_json_set(object, "hint", json_string(hint));
             }
 
             aopctl_json_append(list, object);
@@ -461,15 +429,15 @@ aopctl_report_doubt(const aopctl_tally_t *tally, aopctl_status_e status)
                "or \"aop on\"?";
     }
 
-    if (tally->outcomes[AOPCTL_PASSED] == 0) {
-        return "not one request passed yet (or the log is written with "
-               "\"if=$aop_failed\", and tells of failures only)";
-    }
-
     /* what was found to fail is no less true */
 
     if (status == AOPCTL_BAD) {
         return NULL;
+    }
+
+    if (tally->outcomes[AOPCTL_PASSED] == 0) {
+        return "not one request passed yet (or the log is written with "
+               "\"if=$aop_failed\", and tells of failures only)";
     }
 
     if (tally->unread) {

@@ -120,13 +120,15 @@ static void
 aopctl_report_print_server(const json_t *server)
 {
     char           modes[64];
-    const char    *name, *ready;
+    const char    *name, *ready, *origin;
     const json_t  *requests;
 
     name = aopctl_json_str(server, "name");
+    origin = aopctl_json_str(server, "origin");
     ready = aopctl_json_str(server, "ready");
 
-    aopctl_line(AOPCTL_BOLD, "%s", name[0] ? name : "(no server_name)");
+    aopctl_line(AOPCTL_BOLD, "%s%s%s", name[0] ? name : "(no server_name)",
+                origin[0] ? " on " : "", origin);
 
     if (ready[0] == '\0') {
         aopctl_line(AOPCTL_PLAIN, "  not judged: %lld requests",

@@ -11,9 +11,11 @@
  */
 
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <netinet/in.h>
 
 #include "names.h"
 #include "tally.h"
@@ -25,13 +27,22 @@ static int aopctl_tally_entry(aopctl_tally_t *tally,
     const aopctl_entry_t *entry);
 static aopctl_server_t *aopctl_tally_server(aopctl_tally_t *tally,
     const aopctl_entry_t *entry);
-static aopctl_server_t *aopctl_tally_new(const char *name);
+static aopctl_server_t *aopctl_tally_new(const char *name,
+    const char *origin);
+static void aopctl_tally_name(char *name, const aopctl_bytes_t *text);
 static int aopctl_tally_judged(aopctl_tally_t *tally, aopctl_server_t *server,
     const aopctl_entry_t *entry);
 static void aopctl_tally_mode(aopctl_server_t *server,
     const aopctl_entry_t *entry);
-static void aopctl_tally_hour(aopctl_server_t *server,
+static int aopctl_tally_evidence(aopctl_server_t *server,
     const aopctl_entry_t *entry, unsigned foreign);
+static ngx_aop_unjudged_e aopctl_tally_unjudged(const aopctl_server_t *server,
+    const aopctl_entry_t *entry);
+static unsigned aopctl_tally_private(const aopctl_entry_t *entry);
+static unsigned aopctl_tally_from(const aopctl_entry_t *entry,
+    const char *word);
+static size_t aopctl_tally_host(char *name, size_t size,
+    const aopctl_bytes_t *host);
 static int aopctl_tally_tops(aopctl_server_t *server,
     const aopctl_entry_t *entry, unsigned foreign);
 static unsigned aopctl_tally_foreign(const aopctl_tally_t *tally,
@@ -96,11 +107,18 @@ aopctl_tally_entry(aopctl_tally_t *tally, const aopctl_entry_t *entry)
 
     aopctl_tally_span(&tally->first, &tally->last, entry->time);
 
+    if (entry->time > server->seen) {
+        server->seen = entry->time;
+    }
+
     tally->outcomes[entry->outcome]++;
     server->outcomes[entry->outcome]++;
 
-    return entry->outcome == AOPCTL_OFF
-           || aopctl_tally_judged(tally, server, entry);
+    if (entry->outcome == AOPCTL_OFF) {
+        return aopctl_tally_evidence(server, entry, 0);
+    }
+
+    return aopctl_tally_judged(tally, server, entry);
 }
 
 
@@ -112,16 +130,17 @@ aopctl_tally_entry(aopctl_tally_t *tally, const aopctl_entry_t *entry)
 static aopctl_server_t *
 aopctl_tally_server(aopctl_tally_t *tally, const aopctl_entry_t *entry)
 {
-    char              name[AOPCTL_NAME];
-    size_t            i, n;
+    char              name[AOPCTL_NAME], origin[AOPCTL_NAME];
+    size_t            i;
     aopctl_server_t  *server;
 
-    n = ngx_aop_text_utf8(name, sizeof(name) - 1, entry->server.data,
-                          entry->server.len);
-    name[n] = '\0';
+    aopctl_tally_name(name, &entry->server);
+    aopctl_tally_name(origin, &entry->origin);
 
     for (i = 0; i < tally->nservers; i++) {
-        if (strcmp(tally->servers[i]->name, name) == 0) {
+        if (strcmp(tally->servers[i]->name, name) == 0
+            && strcmp(tally->servers[i]->origin, origin) == 0)
+        {
             return tally->servers[i];
         }
     }
@@ -130,8 +149,12 @@ aopctl_tally_server(aopctl_tally_t *tally, const aopctl_entry_t *entry)
         return tally->servers[AOPCTL_SERVERS - 1];
     }
 
-    server = aopctl_tally_new(tally->nservers == AOPCTL_SERVERS - 1
-                              ? "(further servers)" : name);
+    if (tally->nservers == AOPCTL_SERVERS - 1) {
+        server = aopctl_tally_new("(further servers)", "");
+
+    } else {
+        server = aopctl_tally_new(name, origin);
+    }
 
     if (server != NULL) {
         tally->servers[tally->nservers++] = server;
@@ -142,7 +165,7 @@ aopctl_tally_server(aopctl_tally_t *tally, const aopctl_entry_t *entry)
 
 
 static aopctl_server_t *
-aopctl_tally_new(const char *name)
+aopctl_tally_new(const char *name, const char *origin)
 {
     aopctl_server_t  *server;
 
@@ -150,9 +173,23 @@ aopctl_tally_new(const char *name)
 
     if (server != NULL) {
         strcpy(server->name, name);
+        strcpy(server->origin, origin);
+
+        ngx_aop_evidence_init(&server->evidence, 0, 1);
     }
 
     return server;
+}
+
+
+static void
+aopctl_tally_name(char *name, const aopctl_bytes_t *text)
+{
+    size_t  n;
+
+    n = ngx_aop_text_utf8(name, AOPCTL_NAME - 1, text->data, text->len);
+
+    name[n] = '\0';
 }
 
 
@@ -176,8 +213,11 @@ aopctl_tally_judged(aopctl_tally_t *tally, aopctl_server_t *server,
 
     server->requests[entry->verdict][entry->peer]++;
 
-    aopctl_tally_hour(server, entry, foreign);
     aopctl_timeline_add(&server->timeline, entry->time, kind);
+
+    if (!aopctl_tally_evidence(server, entry, foreign)) {
+        return 0;
+    }
 
     switch (kind) {
 
@@ -224,56 +264,129 @@ aopctl_tally_mode(aopctl_server_t *server, const aopctl_entry_t *entry)
         n = ngx_aop_text_utf8(server->mode, sizeof(server->mode) - 1,
                               entry->mode.data, entry->mode.len);
         server->mode[n] = '\0';
+
+        server->partly = aopctl_tally_from(entry, "variable")
+                         || aopctl_tally_from(entry, "location");
     }
 }
 
 
-/* An hour that has another one's place is out of the window already. */
+/* Returns 0 if memory is short. */
 
-static void
-aopctl_tally_hour(aopctl_server_t *server, const aopctl_entry_t *entry,
+static int
+aopctl_tally_evidence(aopctl_server_t *server, const aopctl_entry_t *entry,
     unsigned foreign)
 {
-    time_t          number;
-    aopctl_hour_t  *hour;
+    char             host[AOPCTL_NAME];
+    ngx_aop_event_t  event;
 
-    number = entry->time / 3600;
-    hour = &server->hours[number % AOPCTL_HOURS];
+    memset(&event, 0, sizeof(ngx_aop_event_t));
 
-    if (hour->hour > number) {
-        return;
-    }
+    if (entry->outcome == AOPCTL_OFF) {
+        event.unjudged = aopctl_tally_unjudged(server, entry);
 
-    if (hour->hour < number) {
-        memset(hour, 0, sizeof(aopctl_hour_t));
-        hour->hour = number;
-    }
-
-    if (foreign && entry->verdict != NGX_AOP_OK) {
-        hour->foreign[entry->peer]++;
-
-    } else {
-        hour->requests[entry->verdict][entry->peer]++;
-
-        if (entry->verdict != NGX_AOP_OK
-            && entry->peer != NGX_AOP_DIRECT
-            && entry->time > hour->failed)
-        {
-            hour->failed = entry->time;
+        if (event.unjudged == NGX_AOP_JUDGED) {
+            return 1;
         }
     }
 
+    event.time = entry->time;
+    event.verdict = entry->verdict;
+    event.peer = entry->peer;
+    event.addr = entry->addr.data;
+    event.addr_len = entry->addr.len;
+    event.host = host;
+    event.host_len = aopctl_tally_host(host, sizeof(host), &entry->host);
+    event.private = aopctl_tally_private(entry);
+    event.ray = (entry->ray.len != 0);
+    event.foreign = foreign;
+    event.full = entry->full;
+    event.tool = (memmem(entry->agent.data, entry->agent.len, "aopctl", 6)
+                  != NULL);
+
+    ngx_aop_evidence_add(&server->evidence, &event);
+
+    return entry->outcome != AOPCTL_PASSED
+           || (event.peer == NGX_AOP_DIRECT
+               || aopctl_passes_add(&server->passes, host, event.host_len,
+                                    entry->time));
+}
+
+
+/*
+ * A location with "aop off" in a server that judges is meant to be so, and so
+ * is a server that never judges.
+ */
+
+static ngx_aop_unjudged_e
+aopctl_tally_unjudged(const aopctl_server_t *server,
+    const aopctl_entry_t *entry)
+{
+    if (aopctl_tally_from(entry, "variable")) {
+        return NGX_AOP_UNJUDGED_VARIABLE;
+    }
+
+    return aopctl_tally_from(entry, "server") ? NGX_AOP_UNJUDGED_LOCATION
+                                              : NGX_AOP_JUDGED;
+}
+
+
+static unsigned
+aopctl_tally_from(const aopctl_entry_t *entry, const char *word)
+{
+    return entry->mode_from.len == strlen(word)
+           && memcmp(entry->mode_from.data, word, entry->mode_from.len) == 0;
+}
+
+
+/* By its number, also if "aop_edge" lists it. */
+
+static unsigned
+aopctl_tally_private(const aopctl_entry_t *entry)
+{
+    ngx_aop_range_t      range;
+    struct sockaddr_in6  sin6;
+
     if (entry->peer != NGX_AOP_EDGE) {
-        return;
+        return entry->peer == NGX_AOP_PRIVATE;
     }
 
-    if (entry->full) {
-        hour->handshakes++;
+    if (!ngx_aop_range_parse(&range, entry->addr.data, entry->addr.len)) {
+        return 0;
     }
 
-    if (foreign && entry->verdict == NGX_AOP_OK) {
-        hour->elsewhere++;
+    memset(&sin6, 0, sizeof(sin6));
+
+    sin6.sin6_family = AF_INET6;
+    memcpy(&sin6.sin6_addr, range.addr, sizeof(range.addr));
+
+    return ngx_aop_peer_class((struct sockaddr *) &sin6, NULL, 0)
+           == NGX_AOP_PRIVATE;
+}
+
+
+/* As nginx has it: in lower case, without the port. */
+
+static size_t
+aopctl_tally_host(char *name, size_t size, const aopctl_bytes_t *host)
+{
+    size_t  i, len;
+
+    len = host->len;
+
+    for (i = len; i > 0 && isdigit((unsigned char) host->data[i - 1]); i--) {
+        /* void */
     }
+
+    if (i > 0 && i < len && host->data[i - 1] == ':') {
+        len = i - 1;
+    }
+
+    for (i = 0; i < len && i < size; i++) {
+        name[i] = tolower((unsigned char) host->data[i]);
+    }
+
+    return i;
 }
 
 
@@ -346,6 +459,7 @@ aopctl_tally_free(aopctl_tally_t *tally)
     size_t  i;
 
     for (i = 0; i < tally->nservers; i++) {
+        aopctl_passes_free(&tally->servers[i]->passes);
         free(tally->servers[i]->tops);
         free(tally->servers[i]->passed);
         free(tally->servers[i]);
@@ -353,46 +467,55 @@ aopctl_tally_free(aopctl_tally_t *tally)
 }
 
 
-void
-aopctl_tally_window(const aopctl_tally_t *tally,
-    const aopctl_server_t *server, ngx_aop_window_t *window)
+ngx_aop_ready_e
+aopctl_tally_answer(const aopctl_tally_t *tally, aopctl_server_t *server,
+    ngx_aop_text_t *why, ngx_aop_answer_t *answer)
 {
     size_t                i;
-    unsigned              peer, verdict;
-    const aopctl_hour_t  *hour;
+    time_t                last;
+    uint64_t              passed;
+    ngx_aop_host_t       *host;
+    ngx_aop_ready_conf_t  conf;
 
-    memset(window, 0, sizeof(ngx_aop_window_t));
+    for (i = 0; i < NGX_AOP_EVIDENCE_HOSTS; i++) {
+        host = &server->evidence.hosts[i];
 
-    for (i = 0; i < AOPCTL_HOURS; i++) {
-        hour = &server->hours[i];
+        last = host->spells[0].last;
+        last = (host->spells[1].last > last) ? host->spells[1].last : last;
 
-        if (hour->hour * 3600 < aopctl_tally_start(tally)) {
-            continue;
-        }
+        passed = aopctl_passes_since(&server->passes, host->name, last);
 
-        for (verdict = 0; verdict < NGX_AOP_VERDICTS; verdict++) {
-            for (peer = 0; peer < NGX_AOP_PEERS; peer++) {
-                window->requests[verdict][peer] +=
-                                               hour->requests[verdict][peer];
-            }
-        }
-
-        for (peer = 0; peer < NGX_AOP_PEERS; peer++) {
-            window->foreign[peer] += hour->foreign[peer];
-        }
-
-        window->elsewhere += hour->elsewhere;
-        window->handshakes += hour->handshakes;
-
-        if (hour->failed > window->last) {
-            window->last = hour->failed;
+        if (passed > host->passed) {
+            host->passed = passed;
         }
     }
+
+    conf = tally->conf;
+
+    conf.state = server->partly ? NGX_AOP_STATE_PARTLY
+                 : strcmp(server->mode, "on") == 0 ? NGX_AOP_STATE_ENFORCED
+                 : NGX_AOP_STATE_OBSERVING;
+
+    return ngx_aop_answer(&server->evidence, &conf,
+                          aopctl_tally_end(tally, server), why, answer);
 }
 
 
 time_t
-aopctl_tally_start(const aopctl_tally_t *tally)
+aopctl_tally_end(const aopctl_tally_t *tally, const aopctl_server_t *server)
 {
-    return (tally->last / 3600 - (AOPCTL_HOURS - 1)) * 3600;
+    size_t  i;
+    time_t  end;
+
+    end = 0;
+
+    for (i = 0; i < tally->nservers; i++) {
+        if (strcmp(tally->servers[i]->origin, server->origin) == 0
+            && tally->servers[i]->seen > end)
+        {
+            end = tally->servers[i]->seen;
+        }
+    }
+
+    return end;
 }

@@ -11,13 +11,10 @@
 #include "ngx_aop_ready.h"
 #include "ngx_aop_name.h"
 #include "passed.h"
+#include "passes.h"
 #include "timeline.h"
 #include "top.h"
 
-
-/* The window that readiness is told of, as the module's. */
-
-#define AOPCTL_HOURS    24
 
 #define AOPCTL_SERVERS  256
 #define AOPCTL_NAME     256
@@ -33,28 +30,21 @@ typedef enum {
 } aopctl_top_e;
 
 
-/* What was judged in one hour. */
-
-typedef struct {
-    time_t              hour;
-    uint64_t            requests[NGX_AOP_VERDICTS][NGX_AOP_PEERS];
-    uint64_t            foreign[NGX_AOP_PEERS];
-    uint64_t            elsewhere;
-    uint64_t            handshakes;
-    time_t              failed;         /* last time, from edge or private */
-} aopctl_hour_t;
-
-
 typedef struct {
     char                name[AOPCTL_NAME];
+    char                origin[AOPCTL_NAME];    /* the host; may be empty */
     char                mode[16];       /* of the last line judged */
     unsigned            modes;          /* of all: 1 << ngx_aop_mode_e */
     time_t              first;          /* of what was judged; 0: nothing */
     time_t              last;
     uint64_t            outcomes[AOPCTL_REFUSED + 1];
     uint64_t            requests[NGX_AOP_VERDICTS][NGX_AOP_PEERS];
-    aopctl_hour_t       hours[AOPCTL_HOURS];
     aopctl_timeline_t   timeline;
+
+    ngx_aop_evidence_t  evidence;
+    aopctl_passes_t     passes;
+    time_t              seen;           /* the last line, also not judged */
+    unsigned            partly:1;       /* a variable or location decided */
 
     /* failures from the edge and private addresses; owned, NULL if none */
     aopctl_top_t       *tops;           /* [AOPCTL_TOPS] */
@@ -69,6 +59,7 @@ typedef struct {
     aopctl_server_t    *servers[AOPCTL_SERVERS];    /* owned */
     size_t              nservers;
     time_t              since;          /* earlier lines are passed over */
+    ngx_aop_ready_conf_t  conf;
 
     /* names of the servers, borrowed; without any, all hosts are theirs */
     ngx_aop_name_t      names[AOPCTL_NAMES];
@@ -97,14 +88,15 @@ int aopctl_tally_line(aopctl_tally_t *tally, const char *line, size_t len);
 void aopctl_tally_free(aopctl_tally_t *tally);
 
 
-/* What ngx_aop_ready() is to be asked about a server; hosts are not set. */
+/*
+ * aopctl_tally_answer() asks the rule about a server, at the end of what its
+ * origin logged, which aopctl_tally_end() returns.
+ */
 
-void aopctl_tally_window(const aopctl_tally_t *tally,
-    const aopctl_server_t *server, ngx_aop_window_t *window);
-
-/* The start of that window. */
-
-time_t aopctl_tally_start(const aopctl_tally_t *tally);
+ngx_aop_ready_e aopctl_tally_answer(const aopctl_tally_t *tally,
+    aopctl_server_t *server, ngx_aop_text_t *why, ngx_aop_answer_t *answer);
+time_t aopctl_tally_end(const aopctl_tally_t *tally,
+    const aopctl_server_t *server);
 
 
 #endif /* _AOPCTL_TALLY_H_INCLUDED_ */

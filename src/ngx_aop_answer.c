@@ -40,7 +40,6 @@ static int ngx_aop_answer_traffic(const ngx_aop_evidence_t *evidence,
 static int ngx_aop_answer_today(time_t t, time_t now);
 static time_t ngx_aop_answer_last(const ngx_aop_spell_t *spells);
 static void ngx_aop_answer_max(time_t *max, time_t t);
-static void ngx_aop_answer_hint(ngx_aop_answer_t *answer);
 
 
 static const char *const  ngx_aop_answer_states[] = {
@@ -69,7 +68,11 @@ ngx_aop_answer(const ngx_aop_evidence_t *evidence,
     answer->cause = ngx_aop_answer_cause(evidence, conf, now, answer);
     answer->ready = ready[answer->cause];
 
-    ngx_aop_answer_hint(answer);
+    if (answer->cause == NGX_AOP_CAUSE_FAILED) {
+        answer->hint = ngx_aop_answer_hint(answer, answer->verdict,
+                                           answer->peer);
+    }
+
     ngx_aop_answer_why(evidence, conf, now, answer, why);
 
     return answer->ready;
@@ -377,25 +380,22 @@ ngx_aop_answer_max(time_t *max, time_t t)
  * open the site to all of them.
  */
 
-static void
-ngx_aop_answer_hint(ngx_aop_answer_t *answer)
+const char *
+ngx_aop_answer_hint(const ngx_aop_answer_t *answer, ngx_aop_verdict_e verdict,
+    ngx_aop_peer_e peer)
 {
-    if (answer->cause != NGX_AOP_CAUSE_FAILED) {
-        return;
-    }
-
-    if (answer->peer == NGX_AOP_PRIVATE
+    if (verdict != NGX_AOP_OK
+        && peer == NGX_AOP_PRIVATE
         && (answer->suspected || answer->relay))
     {
-        answer->hint = "this address may stand for all clients (Docker's "
-                       "proxy, NAT, a load balancer): make it pass on their "
-                       "addresses by the PROXY protocol, or use the host "
-                       "network; then check whether Authenticated Origin "
-                       "Pulls is on for this zone or hostname";
-        return;
+        return "a private address that may stand for all clients (Docker's "
+               "proxy, NAT, a load balancer): let it pass on their addresses "
+               "by the PROXY protocol, or use the host network; then check "
+               "whether Authenticated Origin Pulls is on for this zone or "
+               "hostname";
     }
 
-    answer->hint = ngx_aop_verdict(answer->verdict)->hint[answer->peer];
+    return ngx_aop_verdict(verdict)->hint[peer];
 }
 
 

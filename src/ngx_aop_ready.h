@@ -152,6 +152,15 @@ time_t ngx_aop_answer_private(const ngx_aop_evidence_t *evidence,
     const ngx_aop_ready_conf_t *conf, size_t i);
 
 
+/*
+ * What to do about requests of that verdict and class of peer, NULL for "ok".
+ * Where an address hides others, no hint says to let it in.
+ */
+
+const char *ngx_aop_answer_hint(const ngx_aop_answer_t *answer,
+    ngx_aop_verdict_e verdict, ngx_aop_peer_e peer);
+
+
 /* "observing", "partly" or "enforced" */
 
 const char *ngx_aop_state_word(ngx_aop_state_e state);

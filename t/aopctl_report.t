@@ -43,7 +43,9 @@ sub at {
                     gmtime(1896177600 - 3600 * $_[0]));
 }
 
-my $passed = join '', map { log_line(time => at(0)) } 1 .. 100;
+# two hours of it
+
+my $passed = join '', map { log_line(time => at(2 - $_ / 50)) } 1 .. 100;
 my $failed = log_line(none => 'edge', time => at(0), host => 'shop.test',
                       uri => '/cart', ua => 'curl/8',
                       peer_addr => '172.64.9.9');
@@ -51,39 +53,69 @@ my $failed = log_line(none => 'edge', time => at(0), host => 'shop.test',
 # the rule: name, log, arguments, exit status, ready, why
 
 for (
-    [ 'all passed', $passed, [], 0, 'yes', qr/^all 100 requests from Cl/ ],
+    [ 'all passed', $passed, [], 0, 'yes', qr/^100 requests from Cloudflare passed in 118 min, none failed/ ],
     [ 'one failed from the edge', $passed . $failed, [], 2, 'no',
       qr/^1 of 101 .*\bnone 1.*shop\.test/ ],
     [ 'one failed from a private address',
       $passed . log_line(none => 'private', time => at(0)), [], 2, 'no',
-      qr/^1 of 1 requests from private addresses/ ],
+      qr/^1 request from private addresses failed: none 1; addresses: 172/ ],
     [ 'direct ones failed',
       $passed . log_line(none => 'direct', time => at(0)) x 9, [], 0, 'yes',
-      qr/turns away.* 9 requests/ ],
+      qr/would reject 9 requests from other/ ],
     [ 'too few', $passed =~ s/\n.*\n\z/\n/r, [], 1, 'unknown',
-      qr/too little traffic/ ],
+      qr/not enough traffic: 99 of 100 requests from Cloudflare in 1\d\d min/ ],
     [ 'resumed only', $passed =~ s/"resumed":"\."/"resumed":"r"/gr, [], 1,
       'unknown', qr/no full handshake/ ],
     [ 'passed from elsewhere', $passed . log_line(peer => 'direct',
       time => at(0)), [], 1, 'unknown', qr/"aop_edge"/ ],
     [ 'failed two days ago',
       log_line(none => 'edge', time => at(48)) . $passed, [], 0, 'yes',
-      qr/^all 100/ ],
-    [ 'failed 22 hours ago',
-      log_line(none => 'edge', time => at(22)) . $passed, [], 2, 'no',
-      qr/^1 of 101/ ],
+      qr/^100 requests/ ],
+    [ 'failed 22 hours ago, and was put right',
+      log_line(none => 'edge', time => at(22)) . $passed, [], 0, 'yes',
+      qr/^100 .*failures before are settled/ ],
+    [ 'failed 22 hours ago, and nothing shows that it is over',
+      log_line(none => 'edge', time => at(22), host => 'b.test') . $passed,
+      [], 2, 'no', qr/^1 of 101 .*b\.test.*settled at 2030-02-01T14:00:00Z if/ ],
     [ 'the order does not matter',
-      $passed . log_line(none => 'edge', time => at(48)), [], 0, 'yes',
-      qr/^all 100/ ],
+      $passed . log_line(none => 'edge', time => at(22)), [], 0, 'yes',
+      qr/^100 requests/ ],
+    [ 'half an hour', join('', map { log_line(time => at(0.5 - $_ / 200)) }
+                               1 .. 100), [], 1, 'unknown',
+      qr/^watched for 29 min of 1 h/ ],
+    [ 'half an hour is enough, and less than a hundred', join('', map {
+          log_line(time => at(0.5 - $_ / 40)) } 1 .. 20),
+      [ '--time', '20m', '--requests', 20 ], 0, 'yes', qr/^20 requests/ ],
+    [ 'the mode variable said off', $passed . log_line(time => at(0),
+      status => '', verdict => '', mode => 'off', mode_from => 'variable'),
+      [], 1, 'unknown', qr/^1 of 101 requests .*variable was "off"/ ],
+    [ 'only a location asks', $passed . log_line(time => at(0),
+      status => '', verdict => '', mode => 'off', mode_from => 'server'),
+      [], 1, 'unknown', qr/^1 of 101 requests .*1 were for locations/ ],
+    [ 'an exempt location', $passed . log_line(time => at(0),
+      status => '', verdict => '', mode => 'off', mode_from => 'location'),
+      [], 0, 'yes', qr/^100 requests/ ],
+    [ 'the tool itself', $passed . log_line(none => 'private', time => at(0),
+      peer_addr => '127.0.0.1', ua => 'aopctl/0.2.0'), [], 0, 'yes', qr/^100/ ],
+    [ 'the name of the tool, from elsewhere', $passed . log_line(
+      none => 'edge', time => at(0), ua => 'aopctl/0.2.0'), [], 2, 'no',
+      qr/^1 of 101/ ],
+    [ 'a relay', join('', map {
+          my %relay = (peer => 'private', peer_addr => '172.17.0.1');
+          (log_line(%relay, time => at(2 - $_ / 50), ray => "ray$_"),
+           log_line(%relay, none => 'private', time => at(2 - $_ / 50)))
+      } 1 .. 100), [], 0, 'yes',
+      qr/^100 .* lost behind 172\.17\.0\.1 .*would reject 100 without$/ ],
     [ 'another zone', $passed . $failed =~ s/\+00:00/+05:30/r, [], 2, 'no',
       qr/^1 of 101/ ],
     [ 'enforced and refused',
       $passed . $failed =~ s/REJECTED_DRY_RUN/REJECTED/r, [], 2, 'no',
       qr/^1 of 101/ ],
     [ 'failed for another host', $passed . $failed,
-      [ '--name', 'example.test' ], 0, 'yes', qr/1 .*not this server's/ ],
+      [ '--name', 'example.test' ], 0, 'yes',
+      qr/not names of this server: shop\.test \(1\)/ ],
     [ 'failed for a host of the name', $passed . $failed,
-      [ '--name', 'Shop.test' ], 2, 'no', qr/^1 of 101/ ],
+      [ '--name', 'Shop.test' ], 2, 'no', qr/^1 of 1 request .*shop\.test/ ],
     [ 'failed for a host below the name', $passed . $failed,
       [ '--name', '*.test' ], 2, 'no', qr/^1 of 101/ ],
     [ 'failed for a host as the client wrote it',
@@ -93,18 +125,20 @@ for (
     [ 'failed without a host', $passed . $failed =~ s/"shop.test"/""/r,
       [ '--name', 'example.test' ], 2, 'no', qr/^1 of 101/ ],
     [ 'a name of other letters', $passed . $failed,
-      [ '--name', '*.op.test', '--name', 'example.test' ], 0, 'yes', qr/^all/ ],
+      [ '--name', '*.op.test', '--name', 'example.test' ], 0, 'yes', qr/^100/ ],
     [ 'a name that nothing passed for', $passed . $failed,
       [ '--name', 'exmaple.test' ], 1, 'unknown',
-      qr/traffic: 0 of .*, without 100 that passed for hosts that are not/ ],
+      qr/traffic: 0 of .*, without 101 for hosts that are not names/ ],
     [ 'a name that too little passed for',
       $passed . log_line(host => 'shop.test', time => at(0)) x 99,
       [ '--name', 'shop.test' ], 1, 'unknown', qr/: 99 of .*, without 100 / ],
     [ 'names that enough passed for', $passed, [ '--name', '*.test' ], 0, 'yes',
-      qr/^all 100/ ],
+      qr/^100/ ],
     [ 'failed before --since',
-      log_line(none => 'edge', time => at(2)) . $passed, [ '--since', at(1) ],
-      0, 'yes', qr/^all 100/ ],
+      log_line(none => 'edge', time => at(5), host => 'b.test') . $passed,
+      [ '--since', at(3) ], 0, 'yes', qr/^100 .*none failed/ ],
+    [ 'everything fails', $failed x 200, [], 2, 'no',
+      qr/^200 of 200 requests from Cloudflare failed \(100%\)/ ],
 ) {
     my ($name, $log, $arg, $status, $ready, $why) = @$_;
     my $answer = report($log, @$arg);
@@ -123,6 +157,36 @@ my $two = report($passed . join('', map {
     log_line(server => 'two.test', host => 'shop.two.test', time => at(0),
              none => 'edge') } 1 .. 200), '--name', 'example.test');
 
+# where an address hides others, nothing advises to let it in
+
+unlike(aopctl({ input => join '', map {
+           log_line(none => 'private', peer_addr => '172.17.0.1',
+                    ray => "ray$_") } 1 .. 9 }, 'report')->{out},
+       qr/aop off/, 'hints of a relay');
+
+# two origins are two answers, each at the end of its own log, and the worst
+# decides
+
+my %log = (
+    good => $passed =~ s/\{/{"origin":"good",/gr,
+    bad  => ($passed . $failed) =~ s/\{/{"origin":"bad",/gr,
+    old  => $passed =~ s/2030-01-31/2030-01-29/gr =~ s/\{/{"origin":"old",/gr,
+);
+
+is(join(' ', map { "$_->{origin} $_->{ready}" } @{ $_->{servers} }),
+   'good yes bad no old yes', 'origins'), is($_->{status}, 2, 'the worst')
+    for report(join '', @log{qw(good bad old)});
+is(report(join '', @log{qw(old good)})->{status}, 0, 'origins that are ready');
+
+# files as the shell sorts them: the newest first
+
+is(answer('report', file('access.log', $passed),
+          file('access.log.1', log_line(none => 'edge', time => at(5))))
+       ->{servers}[0]{ready}, 'yes', 'a failure that is read late');
+is(answer('report', file('access.log', $passed),
+          file('access.log.1', log_line(none => 'edge', time => at(0.1))))
+       ->{servers}[0]{ready}, 'no', 'and one that is not settled');
+
 is(join(' ', $two->{status}, map { $_->{ready} } @{ $two->{servers} }),
    '1 yes unknown', 'two servers, the name of one');
 
@@ -134,7 +198,7 @@ for (
                                  mode => 'off') x 3, qr/no line of the log/ ],
     [ 'another format', qq(1.2.3.4 - - [x] "GET / HTTP/1.1" 200\n) x 200,
       qr/no line of the log tells/ ],
-    [ 'nothing passed', $failed x 200,
+    [ 'nothing passed', log_line(none => 'direct', time => at(0)) x 200,
       qr/^not one request passed yet \(or .*"if=\$aop_failed", and tells/ ],
     [ 'two of a hundred are damaged', $passed . '{"time":' . "\n" . "{\n",
       qr/damaged/ ],
@@ -397,8 +461,8 @@ like(aopctl({ input => $passed }, 'report')->{out},
 like(aopctl({ input => '' }, 'report')->{out},
      qr/^0 lines, 0 judged requests\n\nready: cannot tell: no line /,
      'text: an empty log');
-like(aopctl({ input => $failed }, 'report')->{out},
-     qr/^  ready: no: .*^ready: cannot tell: not one request passed yet \(/ms,
+like(aopctl({ input => log_line(none => 'direct') }, 'report')->{out},
+     qr/^  ready: unknown: .*^ready: cannot tell: not one request passed yet \(/ms,
      'text: nothing passed');
 like(aopctl({ input => $many = join '', $passed, map {
          log_line(none => 'edge', uri => "/$_", time => at(0)) } 1 .. 900 },
