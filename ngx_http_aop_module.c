@@ -107,6 +107,13 @@ static ngx_command_t  ngx_http_aop_commands[] = {
       offsetof(ngx_http_aop_srv_conf_t, session_timeout),
       NULL },
 
+    { ngx_string("aop_ready"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_CONF_TAKE12,
+      ngx_http_aop_set_ready,
+      NGX_HTTP_SRV_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("aop_expiry_warning"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_CONF_1MORE,
       ngx_http_aop_set_expiry,
@@ -468,6 +475,8 @@ ngx_http_aop_create_srv_conf(ngx_conf_t *cf)
     conf->pins = NGX_CONF_UNSET_PTR;
     conf->verify_depth = NGX_CONF_UNSET;
     conf->session_timeout = NGX_CONF_UNSET;
+    conf->ready_requests = NGX_CONF_UNSET;
+    conf->ready_time = NGX_CONF_UNSET;
     conf->expiry = NGX_CONF_UNSET_PTR;
     conf->auth_level = -1;
 
@@ -502,6 +511,10 @@ ngx_http_aop_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_ptr_value(conf->pins, prev->pins, NULL);
     ngx_conf_merge_value(conf->verify_depth, prev->verify_depth, 1);
     ngx_conf_merge_value(conf->session_timeout, prev->session_timeout, 3600);
+    ngx_conf_merge_value(conf->ready_requests, prev->ready_requests,
+                         NGX_AOP_READY_REQUESTS);
+    ngx_conf_merge_value(conf->ready_time, prev->ready_time,
+                         NGX_AOP_READY_TIME);
     ngx_conf_merge_ptr_value(conf->expiry, prev->expiry, NULL);
 
     return NGX_CONF_OK;

@@ -27,40 +27,6 @@ typedef enum {
 } ngx_aop_ready_e;
 
 
-typedef struct {
-
-    /*
-     * requests judged; failures whose Host is none of the server's names are
-     * not among them
-     */
-
-    uint64_t     requests[NGX_AOP_VERDICTS][NGX_AOP_PEERS];
-
-    uint64_t     foreign[NGX_AOP_PEERS];    /* those failures */
-
-    /* passed from the edge, but for such a Host: they are no evidence */
-    uint64_t     elsewhere;
-
-    uint64_t     handshakes;        /* full ones, from the edge */
-    unsigned     outdated:1;        /* an anchor or CRL is out of its dates */
-
-    /* of what failed from the edge or from private addresses, for "why" */
-
-    const char  *hosts;             /* may be NULL */
-    time_t       last;              /* 0: not known */
-} ngx_aop_window_t;
-
-
-/* A server needs that many judged requests from the edge to be told "yes". */
-
-#define NGX_AOP_READY_MIN  100
-
-
-/* Returns the answer, and writes to why, in one sentence, what it rests on. */
-
-ngx_aop_ready_e ngx_aop_ready(const ngx_aop_window_t *window,
-    ngx_aop_text_t *why);
-
 /* The rule's numbers, if the configuration has no others. */
 
 #define NGX_AOP_READY_REQUESTS  100
@@ -79,6 +45,7 @@ typedef enum {
 typedef struct {
     uint64_t            requests;
     time_t              time;
+    time_t              ahead;          /* added to times that are printed */
     ngx_aop_state_e     state;
 
     /* texts such as "CN=Old CA expired on 2030-01-01T00:00:00Z", or NULL */

@@ -123,6 +123,8 @@ typedef struct {
     ngx_array_t                *pins;       /* of ngx_aop_pin_t */
     ngx_int_t                   verify_depth;
     time_t                      session_timeout;
+    ngx_int_t                   ready_requests;
+    time_t                      ready_time;
     ngx_array_t                *expiry;     /* of time_t, the longest first */
 
     /* "aop" directives of the server's locations */
@@ -186,6 +188,7 @@ struct ngx_http_aop_judgement_s {
 
 typedef struct {
     ngx_aop_peer_e              class;
+    unsigned                    private:1;  /* by number, also if listed */
     ngx_str_t                   addr;
 } ngx_http_aop_peer_t;
 
@@ -293,6 +296,9 @@ ngx_str_t *ngx_http_aop_record_fact(ngx_http_request_t *r,
     ngx_aop_cert_fact_e fact);
 ngx_int_t ngx_http_aop_record_whole_fact(ngx_http_request_t *r,
     ngx_aop_cert_fact_e fact, ngx_str_t *text);
+
+
+char *ngx_http_aop_set_ready(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 
 /* The peer of a request's connection; never fails. */

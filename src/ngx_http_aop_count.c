@@ -22,9 +22,11 @@ static ngx_uint_t ngx_http_aop_count_held(ngx_http_request_t *r,
 static ngx_http_aop_throttle_t *ngx_http_aop_count_throttle(
     ngx_http_request_t *r);
 static ngx_http_aop_known_t *ngx_http_aop_count_known(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_aop_count_failed(ngx_http_request_t *r,
-    ngx_http_aop_known_t *known, ngx_aop_verdict_e verdict,
-    ngx_aop_peer_e peer);
+static void ngx_http_aop_count_evidence(ngx_http_request_t *r,
+    ngx_http_aop_known_t *known, const ngx_http_aop_peer_t *peer,
+    ngx_aop_event_t *event);
+static ngx_uint_t ngx_http_aop_count_ray(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_aop_count_tool(ngx_http_request_t *r);
 static void ngx_http_aop_count_add(ngx_http_aop_counter_t *counter);
 static void ngx_http_aop_count_connection(ngx_http_request_t *r,
     ngx_http_aop_known_t *known, const ngx_http_aop_state_t *state,
@@ -37,7 +39,6 @@ static void ngx_http_aop_count_read(ngx_http_request_t *r,
     ngx_http_aop_client_t *client);
 static ngx_http_aop_client_t *ngx_http_aop_count_place(
     ngx_http_aop_server_t *server, const u_char *digest);
-static void ngx_http_aop_count_hour(ngx_http_aop_server_t *server);
 static ngx_uint_t ngx_http_aop_count_foreign(ngx_http_request_t *r,
     ngx_http_aop_known_t *known);
 static ngx_uint_t ngx_http_aop_count_names(ngx_http_server_name_t *sn,
@@ -52,11 +53,9 @@ static ngx_http_aop_throttle_t  ngx_http_aop_count_unlisted;
 void
 ngx_http_aop_count(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
 {
-    ngx_uint_t              foreign, stale;
-    ngx_aop_verdict_e       verdict;
+    ngx_aop_event_t         event;
     ngx_http_aop_peer_t     peer;
     ngx_http_aop_known_t   *known;
-    ngx_http_aop_server_t  *server;
 
     known = ngx_http_aop_count_known(r);
 
@@ -64,36 +63,143 @@ ngx_http_aop_count(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
         return;
     }
 
-    server = known->shared;
-    verdict = state->result->verdict;
+    ngx_http_aop_peer(r, &peer);
+
+    ngx_memzero(&event, sizeof(ngx_aop_event_t));
+
+    event.verdict = state->result->verdict;
+
+    ngx_http_aop_count_add(&known->shared->requests[state->mode - 1]
+                                            [event.verdict][peer.class]);
+
+    ngx_http_aop_count_connection(r, known, state, peer.class);
+    ngx_http_aop_count_evidence(r, known, &peer, &event);
+
+    if (event.verdict != NGX_AOP_OK) {
+        ngx_http_aop_top_add(r, known, state, &peer, event.foreign);
+    }
+}
+
+
+/*
+ * A location with "aop off" in a server that verifies is meant to be exempt.
+ * Where it is the server's own mode that said "off", nobody knows what would
+ * have been rejected.
+ */
+
+void
+ngx_http_aop_count_off(ngx_http_request_t *r)
+{
+    ngx_aop_event_t           event;
+    ngx_http_aop_mode_t      *mode;
+    ngx_http_aop_peer_t       peer;
+    ngx_http_aop_known_t     *known;
+    ngx_http_aop_loc_conf_t  *alcf;
+
+    mode = ngx_http_aop_server_mode(r);
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_aop_module);
+
+    if (alcf->mode != mode) {
+        return;
+    }
+
+    known = ngx_http_aop_count_known(r);
+
+    if (known == NULL) {
+        return;
+    }
 
     ngx_http_aop_peer(r, &peer);
 
-    if (ngx_current_msec - server->tick >= (ngx_msec_t) NGX_HTTP_AOP_HOUR) {
-        ngx_http_aop_count_hour(server);
+    ngx_memzero(&event, sizeof(ngx_aop_event_t));
+
+    event.unjudged = (mode->mode == NGX_HTTP_AOP_VARIABLE)
+                     ? NGX_AOP_UNJUDGED_VARIABLE : NGX_AOP_UNJUDGED_LOCATION;
+
+    ngx_http_aop_count_evidence(r, known, &peer, &event);
+}
+
+
+/* What is asked only where it matters is not asked of what passes. */
+
+static void
+ngx_http_aop_count_evidence(ngx_http_request_t *r, ngx_http_aop_known_t *known,
+    const ngx_http_aop_peer_t *peer, ngx_aop_event_t *event)
+{
+    ngx_http_aop_server_t  *server;
+
+    server = known->shared;
+
+    event->time = ngx_http_aop_shm_time(server);
+    event->peer = peer->class;
+    event->generation = known->epoch;
+
+    event->addr = (char *) peer->addr.data;
+    event->addr_len = peer->addr.len;
+    event->host = (char *) r->headers_in.server.data;
+    event->host_len = r->headers_in.server.len;
+
+    event->private = peer->private;
+    event->foreign = ngx_http_aop_count_foreign(r, known);
+    event->full = (r->connection->ssl != NULL
+                   && !SSL_session_reused(r->connection->ssl->connection));
+
+    if (peer->private || peer->class == NGX_AOP_DIRECT) {
+        event->ray = ngx_http_aop_count_ray(r);
     }
 
-    /* asked before, or a sum could fall below that at the policy's start */
-
-    stale = (known->epoch != server->epoch);
-
-    ngx_http_aop_count_add(&server->requests[state->mode - 1][verdict]
-                                            [peer.class]);
-
-    ngx_http_aop_count_connection(r, known, state, peer.class);
-
-    if (verdict != NGX_AOP_OK) {
-        foreign = ngx_http_aop_count_failed(r, known, verdict, peer.class);
-        ngx_http_aop_top_add(r, known, state, &peer, foreign);
-
-    } else if (stale) {
-        (void) ngx_atomic_fetch_add(&server->stale[peer.class], 1);
-
-    } else if (peer.class == NGX_AOP_EDGE
-               && ngx_http_aop_count_foreign(r, known))
-    {
-        (void) ngx_atomic_fetch_add(&server->elsewhere, 1);
+    if (peer->private) {
+        event->tool = ngx_http_aop_count_tool(r);
     }
+
+    if (!ngx_aop_evidence_fast(&server->evidence, event)) {
+        ngx_http_aop_shm_lock();
+
+        ngx_aop_evidence_add(&server->evidence, event);
+
+        ngx_http_aop_shm_unlock();
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_aop_count_ray(ngx_http_request_t *r)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_in.headers.part; part != NULL; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].key.len == sizeof("CF-Ray") - 1
+                && h[i].value.len != 0
+                && ngx_strncasecmp(h[i].key.data, (u_char *) "CF-Ray",
+                                   sizeof("CF-Ray") - 1)
+                   == 0)
+            {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_uint_t
+ngx_http_aop_count_tool(ngx_http_request_t *r)
+{
+    ngx_str_t  *agent;
+
+    if (r->headers_in.user_agent == NULL) {
+        return 0;
+    }
+
+    agent = &r->headers_in.user_agent->value;
+
+    return ngx_strnstr(agent->data, "aopctl", agent->len) != NULL;
 }
 
 
@@ -123,31 +229,6 @@ ngx_http_aop_count_known(ngx_http_request_t *r)
     ngx_http_aop_zone_recheck(known);
 
     return (known->shared && known->shared->gone == 0) ? known : NULL;
-}
-
-
-/* Returns whether the request was for a host that is not the server's. */
-
-static ngx_uint_t
-ngx_http_aop_count_failed(ngx_http_request_t *r, ngx_http_aop_known_t *known,
-    ngx_aop_verdict_e verdict, ngx_aop_peer_e peer)
-{
-    ngx_uint_t  foreign;
-
-    foreign = ngx_http_aop_count_foreign(r, known);
-
-    if (known->epoch != known->shared->epoch) {
-        return foreign;
-    }
-
-    if (foreign) {
-        (void) ngx_atomic_fetch_add(&known->shared->foreign[peer], 1);
-
-    } else {
-        (void) ngx_atomic_fetch_add(&known->shared->failed[verdict][peer], 1);
-    }
-
-    return foreign;
 }
 
 
@@ -468,61 +549,6 @@ ngx_http_aop_count_held(ngx_http_request_t *r, ngx_http_aop_held_t *held,
     }
 
     return 1;
-}
-
-
-/* Keeps the sums at the start of each hour; the first to notice does it. */
-
-static void
-ngx_http_aop_count_hour(ngx_http_aop_server_t *server)
-{
-    ngx_http_aop_shm_lock();
-
-    ngx_http_aop_shm_hour(server);
-
-    ngx_http_aop_shm_unlock();
-}
-
-
-void
-ngx_http_aop_count_window(ngx_http_aop_server_t *server,
-    ngx_aop_window_t *window)
-{
-    ngx_uint_t           peer, verdict;
-    ngx_http_aop_sums_t  sums, base;
-
-    ngx_http_aop_shm_lock();
-
-    ngx_http_aop_shm_hour(server);
-
-    base = (server->hour - server->since >= NGX_HTTP_AOP_HOURS)
-           ? server->hours[(server->hour + 1) % NGX_HTTP_AOP_HOURS]
-           : server->base;
-
-    ngx_http_aop_shm_unlock();
-
-    ngx_http_aop_shm_sums(server, &sums);
-
-    ngx_memzero(window, sizeof(ngx_aop_window_t));
-
-    for (peer = 0; peer < NGX_AOP_PEERS; peer++) {
-
-        for (verdict = 0; verdict < NGX_AOP_VERDICTS; verdict++) {
-            window->requests[verdict][peer] =
-                                      sums.requests[verdict][peer]
-                                      - base.requests[verdict][peer];
-        }
-
-        window->foreign[peer] = sums.foreign[peer] - base.foreign[peer];
-    }
-
-    /* between the two additions of a request the base may have been taken */
-
-    window->elsewhere = sums.elsewhere - base.elsewhere;
-    window->elsewhere = ngx_min(window->elsewhere,
-                                window->requests[NGX_AOP_OK][NGX_AOP_EDGE]);
-
-    window->handshakes = sums.handshakes - base.handshakes;
 }
 
 

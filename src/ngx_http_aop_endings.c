@@ -266,42 +266,6 @@ ngx_http_aop_endings_cmp(const void *one, const void *two)
 }
 
 
-ngx_uint_t
-ngx_http_aop_policy_outdated(const ngx_aop_policy_t *policy)
-{
-    int        i;
-    size_t     n;
-    time_t     now;
-    X509_CRL  *crl;
-
-    now = ngx_time();
-
-    for (n = 0; n < policy->nanchors; n++) {
-        if (X509_cmp_time(X509_get0_notAfter(policy->anchors[n].x509), &now)
-            < 0
-            || X509_cmp_time(X509_get0_notBefore(policy->anchors[n].x509),
-                             &now)
-               > 0)
-        {
-            return 1;
-        }
-    }
-
-    for (i = 0; policy->crls && i < sk_X509_CRL_num(policy->crls); i++) {
-        crl = sk_X509_CRL_value(policy->crls, i);
-
-        if (X509_cmp_time(X509_CRL_get0_lastUpdate(crl), &now) > 0
-            || (X509_CRL_get0_nextUpdate(crl) != NULL
-                && X509_cmp_time(X509_CRL_get0_nextUpdate(crl), &now) < 0))
-        {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
 ngx_int_t
 ngx_http_aop_days_left(time_t not_after)
 {

@@ -50,10 +50,6 @@ ngx_uint_t ngx_http_aop_client_replaced(const ngx_aop_policy_t *policy,
     const ngx_http_aop_client_t *clients, const ngx_http_aop_client_t *client);
 
 
-/* Is an anchor or CRL of the policy out of its dates now? */
-
-ngx_uint_t ngx_http_aop_policy_outdated(const ngx_aop_policy_t *policy);
-
 /* Whole days from now; negative once the time has passed. */
 
 ngx_int_t ngx_http_aop_days_left(time_t not_after);

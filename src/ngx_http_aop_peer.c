@@ -18,8 +18,8 @@
 static ngx_http_aop_record_t *ngx_http_aop_peer_record(ngx_http_request_t *r);
 static void ngx_http_aop_peer_find(ngx_http_request_t *r,
     ngx_http_aop_peer_t *peer);
-static ngx_aop_peer_e ngx_http_aop_peer_class(ngx_http_request_t *r,
-    ngx_str_t *addr, ngx_uint_t *trusted);
+static void ngx_http_aop_peer_class(ngx_http_request_t *r,
+    ngx_http_aop_peer_t *peer, ngx_uint_t *trusted);
 static ngx_int_t ngx_http_aop_peer_add(ngx_conf_t *cf, ngx_array_t *ranges,
     ngx_str_t *text);
 static ngx_int_t ngx_http_aop_peer_add_published(ngx_array_t *ranges);
@@ -49,6 +49,7 @@ ngx_http_aop_peer(ngx_http_request_t *r, ngx_http_aop_peer_t *peer)
     record->peer.addr.data = ngx_pstrdup(record->pool, &peer->addr);
     record->peer.addr.len = peer->addr.len;
     record->peer.class = peer->class;
+    record->peer.private = peer->private;
 }
 
 
@@ -98,7 +99,7 @@ ngx_http_aop_peer_find(ngx_http_request_t *r, ngx_http_aop_peer_t *peer)
         peer->addr.len = vv->len;
     }
 
-    peer->class = ngx_http_aop_peer_class(r, &peer->addr, &trusted);
+    ngx_http_aop_peer_class(r, peer, &trusted);
 
     /* a PROXY protocol header counts if a load balancer of ours sent it */
 
@@ -106,28 +107,31 @@ ngx_http_aop_peer_find(ngx_http_request_t *r, ngx_http_aop_peer_t *peer)
 
     if (pp != NULL && pp->src_addr.len && trusted) {
         peer->addr = pp->src_addr;
-        peer->class = ngx_http_aop_peer_class(r, &peer->addr, &trusted);
+        ngx_http_aop_peer_class(r, peer, &trusted);
     }
 }
 
 
 /* *trusted: its PROXY protocol header is to be believed. */
 
-static ngx_aop_peer_e
-ngx_http_aop_peer_class(ngx_http_request_t *r, ngx_str_t *addr,
+static void
+ngx_http_aop_peer_class(ngx_http_request_t *r, ngx_http_aop_peer_t *peer,
     ngx_uint_t *trusted)
 {
     size_t                     n;
-    ngx_aop_peer_e             class;
+    ngx_str_t                 *addr;
     struct sockaddr_in6        sin6;
     const ngx_aop_range_t     *ranges;
     ngx_http_aop_main_conf_t  *amcf;
 
+    addr = &peer->addr;
     *trusted = 0;
 
     if (addr->len >= 5 && ngx_strncmp(addr->data, "unix:", 5) == 0) {
         *trusted = 1;
-        return NGX_AOP_PRIVATE;
+        peer->class = NGX_AOP_PRIVATE;
+        peer->private = 1;
+        return;
     }
 
     ngx_memzero(&sin6, sizeof(struct sockaddr_in6));
@@ -136,7 +140,9 @@ ngx_http_aop_peer_class(ngx_http_request_t *r, ngx_str_t *addr,
     if (!ngx_aop_addr_parse((u_char *) &sin6.sin6_addr, (char *) addr->data,
                             addr->len))
     {
-        return NGX_AOP_DIRECT;
+        peer->class = NGX_AOP_DIRECT;
+        peer->private = 0;
+        return;
     }
 
     amcf = ngx_http_get_module_main_conf(r, ngx_http_aop_module);
@@ -149,9 +155,11 @@ ngx_http_aop_peer_class(ngx_http_request_t *r, ngx_str_t *addr,
         ranges = ngx_aop_cloudflare_ranges(&n);
     }
 
-    class = ngx_aop_peer_class((struct sockaddr *) &sin6, ranges, n);
+    peer->class = ngx_aop_peer_class((struct sockaddr *) &sin6, ranges, n);
+    peer->private = ngx_aop_peer_class((struct sockaddr *) &sin6, NULL, 0)
+                    == NGX_AOP_PRIVATE;
 
-    if (class == NGX_AOP_PRIVATE) {
+    if (peer->class == NGX_AOP_PRIVATE) {
         *trusted = 1;
 
     } else if (amcf->proxies != NULL) {
@@ -159,8 +167,6 @@ ngx_http_aop_peer_class(ngx_http_request_t *r, ngx_str_t *addr,
                                       amcf->proxies->nelts,
                                       (struct sockaddr *) &sin6);
     }
-
-    return class;
 }
 
 

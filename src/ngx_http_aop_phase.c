@@ -204,7 +204,12 @@ ngx_http_aop_log_handler(ngx_http_request_t *r)
 
     state = ngx_http_aop_state(r);
 
-    if (state == NULL || state->result == NULL) {
+    if (state == NULL) {
+        return NGX_OK;
+    }
+
+    if (state->result == NULL) {
+        ngx_http_aop_count_off(r);
         return NGX_OK;
     }
 

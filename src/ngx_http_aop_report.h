@@ -58,11 +58,12 @@ typedef struct {
 
     ngx_http_aop_known_t       *server;
     ngx_array_t                *endings;    /* of ngx_http_aop_ending_t */
-    ngx_aop_window_t            window;
+    ngx_aop_answer_t            answer;
     ngx_aop_ready_e             ready;
+    ngx_aop_state_e             state;
     const char                 *mode;
     char                        label[NGX_HTTP_AOP_LABEL_LEN];
-    char                        why[2048];
+    char                        why[4096];
 
     unsigned                    failed:1;   /* memory is short */
 } ngx_http_aop_report_t;

@@ -67,6 +67,8 @@ static const ngx_http_aop_column_t  ngx_http_aop_columns_ready[] = {
     { "ready", "Ready", NGX_HTTP_AOP_TEXT, 0 },
     { "why", "Why", NGX_HTTP_AOP_TEXT, 0 },
     { "since", "Since", NGX_HTTP_AOP_TIME, 0 },
+    { "state", "State", NGX_HTTP_AOP_TEXT, 0 },
+    { "settles", "Settled at", NGX_HTTP_AOP_TIME, 0 },
     { NULL, NULL, 0, 0 }
 };
 
@@ -249,8 +251,9 @@ ngx_http_aop_rows_ready(ngx_http_aop_report_t *report,
     value[1].text = report->mode;
     value[2].text = ngx_aop_ready_word(report->ready);
     value[3].text = report->why;
-    value[4].number = report->server->shared
-                      ? report->server->shared->changed : 0;
+    value[4].number = report->answer.since;
+    value[5].text = ngx_aop_state_word(report->state);
+    value[6].number = report->answer.settles;
 
     row(data, value);
 }
@@ -542,6 +545,10 @@ ngx_http_aop_report_server(ngx_http_aop_report_t *report,
         return NGX_ERROR;
     }
 
+    ngx_memzero(&report->answer, sizeof(ngx_aop_answer_t));
+
+    report->state = ngx_http_aop_ready_state(server->cscf);
+
     ngx_aop_text_init(&why, report->why, sizeof(report->why) - 1);
 
     if (server->shared == NULL) {
@@ -552,18 +559,8 @@ ngx_http_aop_report_server(ngx_http_aop_report_t *report,
                             "another version of the module");
 
     } else {
-        ngx_http_aop_count_window(server->shared, &report->window);
-
-        report->window.outdated = ngx_http_aop_policy_outdated(ascf->policy);
-        report->window.hosts = ngx_http_aop_top_hosts(report->request,
-                                                      server->shared,
-                                                      &report->window.last);
-        if (report->window.hosts == NULL) {
-            report->failed = 1;
-            return NGX_ERROR;
-        }
-
-        report->ready = ngx_aop_ready(&report->window, &why);
+        ngx_http_aop_ready(server, &why, &report->answer);
+        report->ready = report->answer.ready;
     }
 
     *why.pos = '\0';

@@ -296,33 +296,14 @@ ngx_http_aop_html_label(ngx_aop_text_t *text, const char *label)
 }
 
 
-/* What to do about the most frequent failure of those that decide. */
+/* What to do about the worst of the failures that decide. */
 
 static void
 ngx_http_aop_html_hint(ngx_http_aop_report_t *report, ngx_aop_text_t *text)
 {
-    uint64_t     n, most;
-    ngx_uint_t   peer, verdict;
-    const char  *hint;
-
-    most = 0;
-    hint = NULL;
-
-    for (peer = NGX_AOP_EDGE; peer <= NGX_AOP_PRIVATE; peer++) {
-        for (verdict = NGX_AOP_OK + 1; verdict < NGX_AOP_VERDICTS; verdict++)
-        {
-            n = report->window.requests[verdict][peer];
-
-            if (n > most) {
-                most = n;
-                hint = ngx_aop_verdict(verdict)->hint[peer];
-            }
-        }
-    }
-
-    if (hint != NULL) {
+    if (report->answer.hint != NULL) {
         ngx_aop_text_puts(text, "<p class=\"hint\">");
-        ngx_http_aop_html_text(text, hint);
+        ngx_http_aop_html_text(text, report->answer.hint);
         ngx_aop_text_puts(text, "</p>");
     }
 }

@@ -132,83 +132,23 @@ ngx_http_aop_shm_cache(ngx_uint_t hit)
 }
 
 
-void
-ngx_http_aop_shm_sums(const ngx_http_aop_server_t *server,
-    ngx_http_aop_sums_t *sums)
+time_t
+ngx_http_aop_shm_time(const ngx_http_aop_server_t *server)
 {
-    ngx_uint_t                     peer, verdict;
-    const ngx_http_aop_counter_t  *conn;
-
-    /* a request is counted before this: read in that order, it is not less */
-
-    sums->elsewhere = server->elsewhere;
-
-    for (peer = 0; peer < NGX_AOP_PEERS; peer++) {
-
-        sums->requests[NGX_AOP_OK][peer] =
-                              server->requests[0][NGX_AOP_OK][peer].count
-                              + server->requests[1][NGX_AOP_OK][peer].count
-                              - server->stale[peer];
-
-        for (verdict = NGX_AOP_OK + 1; verdict < NGX_AOP_VERDICTS; verdict++)
-        {
-            sums->requests[verdict][peer] = server->failed[verdict][peer];
-        }
-
-        sums->foreign[peer] = server->foreign[peer];
-    }
-
-    conn = &server->connections[NGX_HTTP_AOP_CONN_FULL][NGX_AOP_EDGE];
-    sums->handshakes = conn->count;
-
-    conn = &server->connections[NGX_HTTP_AOP_CONN_DECLINED][NGX_AOP_EDGE];
-    sums->handshakes += conn->count;
+    return server->start
+           + (ngx_msec_int_t) (ngx_current_msec - server->tick) / 1000;
 }
 
 
-/*
- * The hours are those of the monotonic clock: the time of day may be set a
- * day ahead and back, and what failed would be forgotten.
- */
-
 void
-ngx_http_aop_shm_hour(ngx_http_aop_server_t *server)
+ngx_http_aop_shm_evidence(const ngx_http_aop_server_t *server,
+    ngx_aop_evidence_t *evidence)
 {
-    ngx_uint_t           n, hours;
-    ngx_msec_int_t       passed;
-    ngx_http_aop_sums_t  sums;
+    ngx_http_aop_shm_lock();
 
-    passed = (ngx_msec_int_t) (ngx_current_msec - server->tick);
+    *evidence = server->evidence;
 
-    if (passed < 0) {
-
-        /*
-         * a process may see the time a little later than another; more than
-         * that is a clock of 32 bits that nobody has looked at for 24 days
-         */
-
-        if (passed < -NGX_HTTP_AOP_HOUR) {
-            server->tick = ngx_current_msec;
-        }
-
-        return;
-    }
-
-    hours = passed / NGX_HTTP_AOP_HOUR;
-
-    if (hours == 0) {
-        return;
-    }
-
-    ngx_http_aop_shm_sums(server, &sums);
-
-    for (n = ngx_min(hours, NGX_HTTP_AOP_HOURS); n > 0; n--) {
-        server->hours[(server->hour + hours - n + 1) % NGX_HTTP_AOP_HOURS]
-                                                                       = sums;
-    }
-
-    server->hour += hours;
-    server->tick += hours * NGX_HTTP_AOP_HOUR;
+    ngx_http_aop_shm_unlock();
 }
 
 
@@ -269,7 +209,10 @@ ngx_http_aop_shm_server(const ngx_str_t *label, ngx_queue_t **from)
         ngx_http_aop_shm_clear(server);
     }
 
+    server->start = ngx_time();
     server->tick = ngx_current_msec;
+
+    ngx_aop_evidence_init(&server->evidence, server->start, 0);
 
     ngx_memcpy(server->label, label->data, label->len);
 

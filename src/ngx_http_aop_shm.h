@@ -11,9 +11,8 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
-#include "ngx_aop_peer.h"
-#include "ngx_aop_verdict.h"
 #include "ngx_aop_cert.h"
+#include "ngx_aop_evidence.h"
 
 
 /*
@@ -22,14 +21,11 @@
  * and a zone of another version is left alone.
  */
 
-#define NGX_HTTP_AOP_ZONE_VERSION  5
+#define NGX_HTTP_AOP_ZONE_VERSION  6
 
 #define NGX_HTTP_AOP_LABEL_LEN     256
 #define NGX_HTTP_AOP_CLIENTS       8
-#define NGX_HTTP_AOP_HOSTS         6
 #define NGX_HTTP_AOP_HOST_LEN      96
-#define NGX_HTTP_AOP_HOURS         24
-#define NGX_HTTP_AOP_HOUR          ((ngx_msec_int_t) 3600000)
 #define NGX_HTTP_AOP_TOP           32
 
 
@@ -55,16 +51,6 @@ typedef struct {
 } ngx_http_aop_counter_t;
 
 
-/* Sums since the server is known; their differences are right modulo 2^32. */
-
-typedef struct {
-    uint32_t            requests[NGX_AOP_VERDICTS][NGX_AOP_PEERS];
-    uint32_t            foreign[NGX_AOP_PEERS];
-    uint32_t            elsewhere;
-    uint32_t            handshakes;
-} ngx_http_aop_sums_t;
-
-
 /* Lines in error.log of one cause. */
 
 typedef struct {
@@ -85,15 +71,6 @@ typedef struct {
                             [NGX_AOP_PEERS];
     ngx_http_aop_held_t mode;       /* of lines about invalid modes */
 } ngx_http_aop_throttle_t;
-
-
-/* A host of the server that failed, but from strangers. */
-
-typedef struct {
-    time_t              last;       /* 0: the place is free */
-    ngx_uint_t          hour;       /* of the server's */
-    char                name[NGX_HTTP_AOP_HOST_LEN];
-} ngx_http_aop_host_t;
 
 
 /* A client certificate that passed lately, and the anchor it passed by. */
@@ -119,38 +96,19 @@ typedef struct {
     time_t                  gone;       /* from the configuration; 0: not */
 
     u_char                  policy[NGX_AOP_DIGEST];
-    ngx_atomic_t            epoch;      /* of the policy */
-    time_t                  changed;    /* when the policy did */
-    ngx_uint_t              since;      /* in which hour the policy did */
+
+    /* the time of the evidence goes on from here, by the monotonic clock */
+    time_t                  start;
+    ngx_msec_t              tick;
 
     /* the rows of requests[] are "optional" and "on" */
 
     ngx_http_aop_counter_t  requests[2][NGX_AOP_VERDICTS][NGX_AOP_PEERS];
     ngx_http_aop_counter_t  connections[NGX_HTTP_AOP_CONNS][NGX_AOP_PEERS];
 
-    /* failures for hosts of the server, and for others */
-
-    ngx_atomic_t            failed[NGX_AOP_VERDICTS][NGX_AOP_PEERS];
-    ngx_atomic_t            foreign[NGX_AOP_PEERS];
-
-    ngx_http_aop_host_t     hosts[NGX_HTTP_AOP_HOSTS];
-
-    /* requests "ok" from the edge for other hosts */
-
-    ngx_atomic_t            elsewhere;
-
-    /* requests "ok" that workers of an older policy counted */
-
-    ngx_atomic_t            stale[NGX_AOP_PEERS];
-
     ngx_http_aop_throttle_t throttle;
 
-    /* sums at the policy's start, and at the start of each hour */
-
-    ngx_http_aop_sums_t     base;
-    ngx_uint_t              hour;       /* since the server is known */
-    ngx_msec_t              tick;       /* when the hour began */
-    ngx_http_aop_sums_t     hours[NGX_HTTP_AOP_HOURS];
+    ngx_aop_evidence_t      evidence;
 
     ngx_http_aop_client_t   clients[NGX_HTTP_AOP_CLIENTS];
 } ngx_http_aop_server_t;
@@ -212,18 +170,18 @@ void ngx_http_aop_shm_unlock(void);
 void ngx_http_aop_shm_cache(ngx_uint_t hit);
 
 
-/* The sums of a server as they are now. */
-
-void ngx_http_aop_shm_sums(const ngx_http_aop_server_t *server,
-    ngx_http_aop_sums_t *sums);
-
-
 /*
- * ngx_http_aop_shm_hour() keeps the sums of a server if an hour has begun
- * since the last call.  The mutex is held.
+ * The time that a server's evidence has: of a clock that nobody sets, or what
+ * failed would be forgotten when the time of day is a day ahead and set back.
  */
 
-void ngx_http_aop_shm_hour(ngx_http_aop_server_t *server);
+time_t ngx_http_aop_shm_time(const ngx_http_aop_server_t *server);
+
+
+/* Copies a server's evidence. */
+
+void ngx_http_aop_shm_evidence(const ngx_http_aop_server_t *server,
+    ngx_aop_evidence_t *evidence);
 
 
 /*

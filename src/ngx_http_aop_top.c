@@ -21,8 +21,6 @@ static int ngx_libc_cdecl ngx_http_aop_top_cmp(const void *one,
 static ngx_http_aop_top_t *ngx_http_aop_top_place(ngx_http_aop_top_t *top,
     const ngx_http_aop_server_t *server, ngx_aop_verdict_e verdict,
     const char *addr);
-static void ngx_http_aop_top_host(ngx_http_aop_server_t *server,
-    const char *name);
 static void ngx_http_aop_top_text(char *buf, size_t size, const u_char *data,
     size_t len);
 
@@ -82,13 +80,6 @@ ngx_http_aop_top_add(ngx_http_request_t *r, ngx_http_aop_known_t *known,
                           agent ? agent->value.data : NULL,
                           agent ? agent->value.len : 0);
 
-    if (list == NGX_HTTP_AOP_TOP_EDGE
-        && !foreign
-        && known->epoch == known->shared->epoch)
-    {
-        ngx_http_aop_top_host(known->shared, top->host);
-    }
-
     ngx_http_aop_shm_unlock();
 }
 
@@ -131,37 +122,6 @@ ngx_http_aop_top_place(ngx_http_aop_top_t *top,
                        sizeof(least->addr));
 
     return least;
-}
-
-
-/* The hosts that failed last; a peer's place has its last host only. */
-
-static void
-ngx_http_aop_top_host(ngx_http_aop_server_t *server, const char *name)
-{
-    ngx_uint_t            i;
-    ngx_http_aop_host_t  *host, *place;
-
-    host = server->hosts;
-    place = host;
-
-    for (i = 0; i < NGX_HTTP_AOP_HOSTS; i++) {
-
-        if (host[i].last && ngx_strcmp(host[i].name, name) == 0) {
-            place = &host[i];
-            break;
-        }
-
-        if (host[i].last < place->last) {
-            place = &host[i];
-        }
-    }
-
-    place->last = ngx_time();
-    place->hour = server->hour;
-
-    (void) ngx_cpystrn((u_char *) place->name, (u_char *) name,
-                       sizeof(place->name));
 }
 
 
@@ -218,47 +178,4 @@ ngx_http_aop_top_cmp(const void *one, const void *two)
     const ngx_http_aop_top_t  *second = two;
 
     return (first->count < second->count) - (first->count > second->count);
-}
-
-
-const char *
-ngx_http_aop_top_hosts(ngx_http_request_t *r,
-    const ngx_http_aop_server_t *server, time_t *last)
-{
-    char                 *hosts;
-    ngx_uint_t            i, hour;
-    ngx_aop_text_t        text;
-    ngx_http_aop_host_t   host[NGX_HTTP_AOP_HOSTS];
-
-    *last = 0;
-
-    hosts = ngx_pcalloc(r->pool, sizeof(host));
-    if (hosts == NULL) {
-        return NULL;
-    }
-
-    ngx_http_aop_shm_lock();
-
-    hour = server->hour;
-    ngx_memcpy(host, server->hosts, sizeof(host));
-
-    ngx_http_aop_shm_unlock();
-
-    ngx_aop_text_init(&text, hosts, sizeof(host) - 1);
-
-    for (i = 0; i < NGX_HTTP_AOP_HOSTS; i++) {
-
-        if (host[i].last == 0 || hour - host[i].hour >= NGX_HTTP_AOP_HOURS) {
-            continue;
-        }
-
-        *last = ngx_max(*last, host[i].last);
-
-        if (host[i].name[0] != '\0') {
-            ngx_aop_text_printf(&text, "%s%s", hosts[0] ? ", " : "",
-                                host[i].name);
-        }
-    }
-
-    return hosts;
 }

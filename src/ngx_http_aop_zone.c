@@ -471,17 +471,11 @@ ngx_http_aop_zone_policy(ngx_http_aop_known_t *known,
     if (ngx_memcmp(server->policy, policy->digest, NGX_AOP_DIGEST) != 0) {
         ngx_memcpy(server->policy, policy->digest, NGX_AOP_DIGEST);
 
-        ngx_http_aop_shm_hour(server);
-
-        server->epoch++;
-        server->changed = ngx_time();
-        server->since = server->hour;
-
-        ngx_http_aop_shm_sums(server, &server->base);
-        ngx_memzero(server->hosts, sizeof(server->hosts));
+        ngx_aop_evidence_policy(&server->evidence,
+                                ngx_http_aop_shm_time(server));
     }
 
-    known->epoch = server->epoch;
+    known->epoch = server->evidence.generation;
 }
 
 

@@ -75,13 +75,9 @@ ngx_uint_t ngx_http_aop_count_due(ngx_http_request_t *r, ngx_uint_t level,
 ngx_uint_t ngx_http_aop_count_mode_due(ngx_http_request_t *r);
 
 
-/*
- * ngx_http_aop_count_window() sums up what the server was asked since its
- * policy changed, at most 24 hours ago.
- */
+/* Counts a request to which no mode but "off" was applied. */
 
-void ngx_http_aop_count_window(ngx_http_aop_server_t *server,
-    ngx_aop_window_t *window);
+void ngx_http_aop_count_off(ngx_http_request_t *r);
 
 
 /* Notes a request that was refused or would have been. */
@@ -94,16 +90,20 @@ void ngx_http_aop_top_add(ngx_http_request_t *r, ngx_http_aop_known_t *known,
 /*
  * ngx_http_aop_top_copy() copies a list, the most frequent first, to the
  * request's pool; NULL if memory is short.
- *
- * ngx_http_aop_top_hosts() names the hosts of a server that failed from the
- * edge or from private addresses in the window, and the last time that one
- * did; NULL likewise.
  */
 
 const ngx_http_aop_top_t *ngx_http_aop_top_copy(ngx_http_request_t *r,
     ngx_http_aop_top_e list, ngx_uint_t *n);
-const char *ngx_http_aop_top_hosts(ngx_http_request_t *r,
-    const ngx_http_aop_server_t *server, time_t *last);
+
+
+/*
+ * Asks the rule whether a server that is counted could enforce now; "why" is
+ * the reason.
+ */
+
+ngx_aop_state_e ngx_http_aop_ready_state(const ngx_http_core_srv_conf_t *cscf);
+void ngx_http_aop_ready(const ngx_http_aop_known_t *known,
+    ngx_aop_text_t *why, ngx_aop_answer_t *answer);
 
 
 #endif /* _NGX_HTTP_AOP_ZONE_H_INCLUDED_ */

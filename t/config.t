@@ -84,6 +84,8 @@ my @good = (
     [ 'ends of lines of DOS', '', 'aop on; aop_ca crlf.pem;', '' ],
     [ 'a byte order mark', '', 'aop on; aop_ca bom.pem;', '' ],
     [ 'depth 0', '', 'aop on; aop_verify_depth 0;', '' ],
+    [ 'aop_ready', 'aop_ready requests=7;',
+      'aop on; aop_ready requests=1000 time=2d;', '' ],
     [ 'depth 100', '', 'aop on; aop_verify_depth 100;', '' ],
     (map { [ "log level $_", '', "aop on; aop_log_level $_;", '' ] }
          qw(info notice warn error)),
@@ -155,6 +157,14 @@ my @bad = (
 
     [ 'no depth', 'server', 'aop_verify_depth;',
       qr/invalid number of arguments in "aop_verify_depth" directive/ ],
+    (map { [ "aop_ready $_", 'server', "aop_ready $_;",
+             qr/invalid parameter "\Q$_\E"/ ] }
+        'requests=0', 'requests=x', 'requests=', 'time=0', 'time=1x', 'hour=1',
+        'time'),
+    [ 'aop_ready with a parameter twice', 'server',
+      'aop_ready requests=1 requests=2;', qr/invalid parameter "requests=2"/ ],
+    [ 'aop_ready twice', 'server', 'aop_ready time=1h; aop_ready time=1h;',
+      qr/"aop_ready" directive is duplicate/ ],
     [ 'two depths', 'server', 'aop_verify_depth 1 2;',
       qr/invalid number of arguments in "aop_verify_depth" directive/ ],
     (map { [ "depth $_", 'server', "aop_verify_depth $_;",

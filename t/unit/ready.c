@@ -4,252 +4,565 @@
  */
 
 
-/* The rule of "safe to enforce?", and what it says it rests on. */
+/*
+ * "Is it safe to enforce?" in every situation that an administrator may be in,
+ * each with its word, its cause, and how long it takes until it is over.
+ */
 
 
-#include <string.h>
-
-#include "ngx_aop_ready.h"
-#include "unit.h"
+#include "rollout.h"
 
 
-#define FOREIGN    NGX_AOP_VERDICTS
-#define ELSEWHERE  (NGX_AOP_VERDICTS + 1)
+#define YES    NGX_AOP_READY_YES
+#define NO     NGX_AOP_READY_NO
+#define MAYBE  NGX_AOP_READY_UNKNOWN
+
+#define A      "a.example"
+#define B      "b.example"
+
+/* a busy site, a health check */
+
+#define busy(from, to)                                                        \
+    { from, to, 5, NGX_AOP_OK, EDGE, A, 0 }
+#define edge(from, to, every, verdict, host, flags)                           \
+    { from, to, every, NGX_AOP_##verdict, EDGE, host, flags }
+#define health(from, to, every, verdict)                                      \
+    { from, to, every, NGX_AOP_##verdict, "10.0.0.9", "", 0 }
+#define peer(from, to, every, verdict, addr, flags)                           \
+    { from, to, every, NGX_AOP_##verdict, addr, A, flags }
+#define policy(at)  { at, 0, 0, 0, NULL, NULL, POLICY }
+#define clock(at, by)  { at, 0, by, 0, NULL, NULL, CLOCK }
+
+#define DOCKER  "172.17.0.1"
 
 
-/* A row of counts: of a verdict, or of what was for foreign hosts. */
+static const rollout_t  cases[] = {
 
-typedef struct {
-    unsigned           verdict;
-    ngx_aop_peer_e     peer;
-    uint64_t           n;
-} count_t;
+    /* the order of the reasons, and their words */
 
+    { "no requests", { { 0, 0, 0, 0, NULL, NULL, 0 } }, {
+      { 3 * HOUR, MAYBE, "not enough traffic: 0 of 100 requests from "
+        "Cloudflare in 3 h", NULL } }, 0, NULL, NULL, 0, 0 },
 
-typedef struct {
-    const char        *name;
-    count_t            counts[4];
-    uint64_t           handshakes;
-    unsigned           outdated;
-    const char        *hosts;
-    time_t             last;
-    ngx_aop_ready_e    ready;
-    const char        *why;
-} ready_case_t;
+    { "all passed", { busy(0, DAY) }, {
+      { 8 * MIN, MAYBE, "not enough traffic: 97 of 100 requests from "
+        "Cloudflare in 8 min (they must come within 24 h); watched for 8 min "
+        "of 1 h", NULL },
+      { 30 * MIN, MAYBE, "watched for 30 min of 1 h", "traffic" },
+      { HOUR - 1, MAYBE, "watched for", NULL },
+      { HOUR, YES, "721 requests from Cloudflare passed in 1 h, none failed; "
+        "enforcing would reject 0 requests from other addresses", NULL },
+      { DAY, YES, " in 23 h", NULL } }, 0, NULL, NULL, 0, 0 },
 
+    { "aop_ready has other numbers", { busy(0, HOUR) }, {
+      { 9 * MIN, MAYBE, "watched for 9 min of 10 min", NULL },
+      { 10 * MIN, MAYBE, "not enough traffic: 121 of 200", "watched" },
+      { 17 * MIN, YES, "205 requests from Cloudflare passed in 17 min", NULL }
+      }, 0, NULL, NULL, 200, 10 * MIN },
 
-#define ok(peer, n)       { NGX_AOP_OK, NGX_AOP_##peer, n }
-#define none(peer, n)     { NGX_AOP_NONE, NGX_AOP_##peer, n }
-#define foreign(peer, n)  { FOREIGN, NGX_AOP_##peer, n }
-#define elsewhere(n)      { ELSEWHERE, NGX_AOP_EDGE, n }
+    { "a site that has 100 requests in two days",
+      { edge(0, 4 * DAY, 1728, OK, A, 0) }, {
+      { 2 * DAY, MAYBE, "of 100 requests from Cloudflare in 23 h (they must "
+        "come within 24 h)", NULL } }, 0, NULL, NULL, 0, 0 },
 
-#define YES   NGX_AOP_READY_YES
-#define NO    NGX_AOP_READY_NO
-#define MAYBE NGX_AOP_READY_UNKNOWN
+    { "no full handshake", { edge(0, DAY, 5, OK, A, RESUMED) }, {
+      { 2 * HOUR, MAYBE, "no full handshake from Cloudflare yet", "traffic" }
+      }, 0, NULL, NULL, 0, 0 },
 
-#define ALL   "all 100 requests from Cloudflare's edge passed; enforcing "     \
-              "turns away what came from other addresses, "
-#define FEW   "too little traffic: "
-#define FEW_  " of the 100 judged requests from Cloudflare's edge that are "   \
-              "needed"
-#define OLD   "an anchor or CRL in use is out of its dates, so what depends "  \
-              "on it fails"
+    { "no anchor is in its dates", { busy(0, DAY) }, {
+      { 2 * HOUR, NO, "out of date: CN=Old CA expired", NULL } },
+      0, "CN=Old CA expired on 2029-12-31T00:00:00Z", NULL, 0, 0 },
 
+    { "an expired anchor beside a good one", { busy(0, DAY) }, {
+      { 2 * HOUR, YES, "; warning: CN=Old CA expired", NULL } },
+      0, NULL, "CN=Old CA expired on 2029-12-31T00:00:00Z", 0, 0 },
 
-static const ready_case_t  cases[] = {
+    { "the causes in their order", {
+      edge(0, 10, 5, NONE, A, 0), { 0, 10, 5, NGX_AOP_OK, DIRECT, A, 0 },
+      edge(0, 10, 5, OK, A, VARIABLE), busy(11, 3 * HOUR) }, {
+      { 10, NO, "3 of 3 requests from Cloudflare failed (100%): none 3; "
+        "hosts: a.example; last at 2030-01-01T00:00:10Z; settled at "
+        "2030-01-02T00:00:10Z if no more fail, or sooner, after 1 h without a "
+        "failure, once 100 more requests for each of these hosts passed",
+        "aop_edge" },
+      { 2 * HOUR, MAYBE, "3 requests with a verified certificate came from "
+        "addresses that are not Cloudflare's in 2 h: the list in "
+        "\"aop_edge\" is out of date, or a proxy is in front", "failed" } },
+      0, NULL, NULL, 0, 0 },
 
-    { "nothing", { { 0, 0, 0 } }, 0, 0, NULL, 0, MAYBE, FEW "0" FEW_ },
-    { "one less than enough", { ok(EDGE, 99) }, 1, 0, NULL, 0, MAYBE,
-      FEW "99" FEW_ },
-    { "just enough", { ok(EDGE, 100) }, 1, 0, NULL, 0, YES,
-      ALL "0 requests" },
-    { "private traffic is not the edge's", { ok(EDGE, 99), ok(PRIVATE, 99) },
-      1, 0, NULL, 0, MAYBE, FEW "99" FEW_ },
-    { "private traffic that passes does no harm",
-      { ok(EDGE, 100), ok(PRIVATE, 9) }, 1, 0, NULL, 0, YES,
-      ALL "0 requests" },
+    /* what was seen: yes, wrongly */
 
-    { "no handshake", { ok(EDGE, 100) }, 0, 0, NULL, 0, MAYBE,
-      "no full handshake from Cloudflare's edge yet, only resumed or older "
-      "connections" },
+    { "the second that nginx starts, after 100 requests",
+      { edge(0, 1, 1, OK, A, 0), edge(0, 1, 1, OK, A, 0) }, {
+      { 1, MAYBE, "watched for", NULL } }, 0, NULL, NULL, 2, 0 },
 
-    { "one failure from the edge", { ok(EDGE, 9999), none(EDGE, 1) }, 1, 0,
-      NULL, 0, NO, "1 of 10000 requests from Cloudflare's edge failed "
-      "(0.01%): none 1" },
-    { "one failure from a private address",
-      { ok(EDGE, 100), ok(PRIVATE, 2), none(PRIVATE, 1) }, 1, 0, NULL, 0, NO,
-      "1 of 3 requests from private addresses failed (33.33%): none 1" },
-    { "failures from both",
-      { none(EDGE, 1), none(PRIVATE, 2) }, 1, 0, NULL, 0, NO,
-      "1 of 1 requests from Cloudflare's edge failed (100%): none 1; 2 of 2 "
-      "requests from private addresses failed (100%): none 2" },
-    { "several verdicts, in the order of the table",
-      { { NGX_AOP_ERROR, NGX_AOP_EDGE, 3 }, none(EDGE, 1),
-        { NGX_AOP_PIN, NGX_AOP_EDGE, 2 } }, 1, 0, NULL, 0, NO,
-      "6 of 6 requests from Cloudflare's edge failed (100%): none 1, pin 2, "
-      "error 3" },
-    { "a failure outweighs little traffic", { none(EDGE, 1) }, 0, 0, NULL, 0,
-      NO, "1 of 1 requests from Cloudflare's edge failed (100%): none 1" },
-    { "a failure outweighs a stale list", { ok(DIRECT, 9), none(EDGE, 1) }, 0,
-      0, NULL, 0, NO,
-      "1 of 1 requests from Cloudflare's edge failed (100%): none 1" },
-    { "hosts and time", { none(EDGE, 1) }, 0, 0, "a.test, b.test", 86400, NO,
-      "1 of 1 requests from Cloudflare's edge failed (100%): none 1; hosts: "
-      "a.test, b.test; last at 1970-01-02T00:00:00Z" },
-    { "no hosts", { none(EDGE, 1) }, 0, 0, "", 0, NO,
-      "1 of 1 requests from Cloudflare's edge failed (100%): none 1" },
-    { "hosts without a failure", { ok(EDGE, 100) }, 1, 0, "a.test", 86400,
-      YES, ALL "0 requests" },
+    { "an edit of aop_ca does not heal a health check",
+      { busy(0, DAY), health(0, 50 * MIN, 10, NONE), policy(HOUR) }, {
+      { HOUR + 1, NO, "requests from private addresses failed: none 301; "
+        "addresses: 10.0.0.9", "Cloudflare failed" },
+      { 2 * HOUR, NO, "private", NULL } }, 0, NULL, NULL, 0, 0 },
 
-    { "direct failures are what it is for",
-      { ok(EDGE, 100), none(DIRECT, 7) }, 1, 0, NULL, 0, YES,
-      ALL "7 requests" },
-    { "direct failures alone", { none(DIRECT, 700) }, 0, 0, NULL, 0, MAYBE,
-      FEW "0" FEW_ },
-    { "direct successes", { ok(EDGE, 100), ok(DIRECT, 1) }, 1, 0, NULL, 0,
-      MAYBE, "requests that passed from addresses that are not on the list of "
-      "Cloudflare's: 1; the list (\"aop_edge\") is out of date, or a proxy "
-      "stands in front" },
+    { "5% on; * off", {
+      edge(0, DAY, 20, OK, A, 0), edge(0, DAY, 1, OK, A, VARIABLE) }, {
+      { 2 * HOUR, MAYBE, "7201 of 7562 requests from Cloudflare and private "
+        "addresses in 24 h were not verified: the mode variable was \"off\" "
+        "for 7201", NULL } }, NGX_AOP_STATE_PARTLY, NULL, NULL, 0, 0 },
 
-    { "foreign hosts do not decide",
-      { ok(EDGE, 100), foreign(EDGE, 3), foreign(DIRECT, 4) }, 1, 0, NULL, 0,
-      YES, ALL "0 requests, and 7 for hosts that are not this server's" },
-    { "foreign hosts from private addresses",
-      { ok(EDGE, 100), foreign(EDGE, 3), foreign(PRIVATE, 4) }, 1, 0, NULL, 0,
-      YES, ALL "0 requests, and 7 for hosts that are not this server's (4 of "
-      "them from private addresses: a health check?)" },
-    { "foreign hosts are no traffic", { foreign(EDGE, 300) }, 1, 0, NULL, 0,
-      MAYBE, FEW "0" FEW_ },
+    { "only a location asks", {
+      edge(0, DAY, 5, OK, A, 0), edge(2, DAY, 7, OK, A, LOCATION) }, {
+      { 2 * HOUR, MAYBE, "were not verified: 1029 were for locations with "
+        "\"aop off\"", NULL } }, NGX_AOP_STATE_PARTLY, NULL, NULL, 0, 0 },
 
-    { "passed for foreign hosts", { ok(EDGE, 300), elsewhere(201) }, 1, 0,
-      NULL, 0, MAYBE, FEW "99" FEW_ ", without 201 that passed for hosts that "
-      "are not this server's" },
-    { "enough passed without foreign hosts",
-      { ok(EDGE, 100), elsewhere(0) }, 1, 0, NULL, 0, YES, ALL "0 requests" },
-    { "as many as are needed beside foreign hosts",
-      { ok(EDGE, 100), ok(EDGE, 7), elsewhere(7), none(DIRECT, 1) }, 1, 0,
-      NULL, 0, YES, "all 107 requests from Cloudflare's edge passed; enforcing "
-      "turns away what came from other addresses, 1 requests" },
+    { "a canary that ends is shown for an hour", {
+      edge(0, DAY, 20, OK, A, 0), edge(0, HOUR, 1, OK, A, VARIABLE) }, {
+      { 2 * HOUR - 60, MAYBE, "not verified", NULL },
+      { 2 * HOUR, YES, "passed in 2 h", NULL } }, 0, NULL, NULL, 0, 0 },
 
-    { "out of date", { ok(EDGE, 100) }, 1, 1, NULL, 0, NO, OLD },
-    { "out of date without traffic", { { 0, 0, 0 } }, 0, 1, NULL, 0, NO,
-      OLD },
+    { "what a canary hides of a private address may come daily", {
+      busy(0, 2 * DAY), peer(HOUR, HOUR, 0, OK, "10.0.0.3", VARIABLE) }, {
+      { 24 * HOUR, MAYBE, "not verified", NULL },
+      { 25 * HOUR, YES, NULL, NULL } }, 0, NULL, NULL, 0, 0 },
 
-    { "more than 32 bits",
-      { ok(EDGE, 5000000000), none(EDGE, 5000000000) }, 1, 0, NULL, 0, NO,
-      "5000000000 of 10000000000 requests from Cloudflare's edge failed "
-      "(50%): none 5000000000" },
+    { "a health check without Host", {
+      busy(0, DAY), health(0, DAY, 10, NONE) }, {
+      { 3 * HOUR, NO, "1081 requests from private addresses failed: none "
+        "1081; addresses: 10.0.0.9; last at", "CF-Ray" } },
+      0, NULL, NULL, 0, 0 },
+
+    { "a foreign Host of a private address decides", {
+      busy(0, DAY), peer(0, DAY, 10, NONE, "10.0.0.9", FOREIGN) }, {
+      { 3 * HOUR, NO, "addresses: 10.0.0.9", NULL } }, 0, NULL, NULL, 0, 0 },
+
+    { "a forgotten www", {
+      busy(0, DAY), edge(0, DAY, 90, NONE, "www.a.example", FOREIGN) }, {
+      { 2 * HOUR, YES, "; failed from Cloudflare for hosts that are not names "
+        "of this server: www.a.example (81)", NULL } }, 0, NULL, NULL, 0, 0 },
+
+    /* what never ended */
+
+    { "Docker's proxy", {
+      peer(0, DAY, 5, OK, DOCKER, RAY),
+      peer(0, DAY, 75, NONE, DOCKER, STRANGER) }, {
+      { HOUR, YES, "; the addresses of clients are lost behind 172.17.0.1 (use "
+        "the PROXY protocol or the host network): requests with CF-Ray count "
+        "as Cloudflare's, enforcing would reject 49 without", "aop off" } },
+      0, NULL, NULL, 0, 0 },
+
+    { "Docker's proxy, and strangers come first", {
+      peer(MIN, DAY, 5, OK, DOCKER, RAY),
+      peer(0, DAY, 75, NONE, DOCKER, STRANGER) }, {
+      { 30, NO, "private", NULL },
+      { 2 * HOUR, YES, "would reject 97 without", NULL } },
+      0, NULL, NULL, 0, 0 },
+
+    { "Docker's proxy in aop_edge", {
+      peer(MIN, DAY, 5, OK, DOCKER, RAY|LISTED),
+      peer(0, DAY, 75, NONE, DOCKER, STRANGER|LISTED) }, {
+      { 30, NO, "from Cloudflare failed", NULL },
+      { 2 * HOUR, YES, "would reject 96 without", NULL } },
+      0, NULL, NULL, 0, 0 },
+
+    { "Docker's proxy, AOP not yet on", {
+      peer(0, DAY, 5, NONE, DOCKER, RAY) }, {
+      { HOUR, NO, "requests from there carry CF-Ray, so this address may hide "
+        "those of all clients", "aop off" } }, 0, NULL, NULL, 0, 0 },
+
+    { "Docker's proxy, AOP switched on", {
+      peer(0, HOUR, 5, NONE, DOCKER, RAY),
+      peer(HOUR, DAY, 5, OK, DOCKER, RAY) }, {
+      { HOUR + 5, NO, "from Cloudflare failed", "private addresses failed" },
+      { 2 * HOUR - 1, NO, "hosts: a.example", NULL },
+      { 2 * HOUR, YES, "failures before are settled", NULL } },
+      0, NULL, NULL, 0, 0 },
+
+    { "Docker's proxy, one host of two", {
+      peer(0, DAY, 5, OK, DOCKER, RAY),
+      { 0, DAY, 60, NGX_AOP_NONE, DOCKER, B, RAY } }, {
+      { HOUR, NO, "from Cloudflare failed (7.801%): none 61; hosts: b.example",
+        "aop off" } }, 0, NULL, NULL, 0, 0 },
+
+    { "an administrator's certificate makes no relay", {
+      busy(0, DAY), health(0, DAY, 10, NONE),
+      peer(MIN, MIN, 0, OK, "10.0.0.9", 0) }, {
+      { 2 * HOUR, NO, "addresses: 10.0.0.9", "CF-Ray" } },
+      0, NULL, NULL, 0, 0 },
+
+    { "aopctl probe on the origin", {
+      busy(0, DAY), peer(0, MIN, 1, NONE, "127.0.0.1", TOOL),
+      peer(0, MIN, 1, NONE, "10.0.0.8", TOOL) }, {
+      { HOUR, YES, NULL, NULL } }, 0, NULL, NULL, 0, 0 },
+
+    { "whoever calls himself aopctl elsewhere is not", {
+      busy(0, DAY), edge(0, MIN, 1, NONE, B, TOOL|RARE) }, {
+      { HOUR, NO, "hosts: b.example", NULL } }, 0, NULL, NULL, 0, 0 },
+
+    { "whoever calls himself aopctl behind a relay is not", {
+      peer(0, DAY, 5, OK, DOCKER, RAY),
+      { 0, MIN, 1, NGX_AOP_NONE, DOCKER, B, RAY|TOOL|RARE } }, {
+      { HOUR, NO, "hosts: b.example", NULL } }, 0, NULL, NULL, 0, 0 },
+
+    /* right word, wrong cause */
+
+    { "addresses that are on no list", {
+      { 0, DAY, 5, NGX_AOP_OK, DIRECT, A, RAY } }, {
+      { 2 * HOUR, MAYBE, "1441 requests with a verified certificate came from "
+        "addresses that are not Cloudflare's", "not enough" } },
+      0, NULL, NULL, 0, 0 },
+
+    { "addresses that are on no list, and AOP is not on", {
+      { 0, DAY, 5, NGX_AOP_NONE, DIRECT, A, RAY } }, {
+      { 2 * HOUR, MAYBE, "; 1441 requests with CF-Ray came from addresses that "
+        "are not Cloudflare's (is the list in \"aop_edge\" out of date", NULL }
+      }, 0, NULL, NULL, 0, 0 },
+
+    { "a load balancer that hides addresses and CF-Ray", {
+      peer(0, DAY, 5, OK, "10.0.0.1", 0) }, {
+      { 2 * HOUR, MAYBE, "; 1441 requests came from private addresses (if a "
+        "load balancer hides", NULL } }, 0, NULL, NULL, 0, 0 },
+
+    { "scanners only", { { 0, DAY, 5, NGX_AOP_NONE, DIRECT, A, 0 } }, {
+      { 3 * HOUR, MAYBE, "not enough traffic: 0 of 100 requests from "
+        "Cloudflare in 3 h (they must come within 24 h); 2161 requests came "
+        "from addresses that are not Cloudflare's", "CF-Ray" } },
+      0, NULL, NULL, 0, 0 },
+
+    { "an apex is named beside its www", {
+      edge(0, DAY, 60, NONE, "shop.example", 0),
+      edge(0, DAY, 60, NONE, "www.shop.example", 0) }, {
+      { HOUR, NO, "; hosts: shop.example, www.shop.example; last", NULL } },
+      0, NULL, NULL, 0, 0 },
+
+    /* staged rollouts */
+
+    { "1: the wrong toggle", {
+      edge(0, 6 * HOUR, 5, NONE, A, 0), edge(6 * HOUR, DAY, 5, OK, A, 0) }, {
+      { 2 * HOUR, NO, "(100%): none 1441", NULL },
+      { 7 * HOUR - 1, NO, NULL, NULL },
+      { 7 * HOUR, YES, "failures before are settled", NULL } },
+      0, NULL, NULL, 0, 0 },
+
+    { "2: one hostname of three", {
+      edge(0, DAY, 5, OK, A, 0), edge(1, DAY, 9, OK, B, 0),
+      edge(2, 5 * HOUR, 600, NONE, "c.example", 0),
+      edge(5 * HOUR, DAY, 60, OK, "c.example", 0) }, {
+      { 4 * HOUR, NO, "hosts: c.example", B },
+      { 6 * HOUR, NO, NULL, NULL },
+      { 7 * HOUR, YES, NULL, NULL } }, 0, NULL, NULL, 0, 0 },
+
+    { "3: one colo late, again and again", {
+      busy(0, 2 * DAY), edge(0, 4 * HOUR, 20 * MIN, NONE, A, 0),
+      edge(4 * HOUR + 90 * MIN, 9 * HOUR, 90 * MIN, NONE, A, RARE) }, {
+      { 4 * HOUR, NO, NULL, NULL },
+      { 5 * HOUR + 15 * MIN, YES, NULL, NULL },
+      { 5 * HOUR + 31 * MIN, NO, NULL, NULL },
+      { 7 * HOUR, NO, NULL, NULL },
+      { 8 * HOUR + 20 * MIN, NO, NULL, NULL },
+      { 11 * HOUR, NO, NULL, NULL },
+      { 11 * HOUR + 31 * MIN, YES, NULL, NULL } }, 0, NULL, NULL, 0, 0 },
+
+    { "4: the wrong CA", {
+      edge(0, 2 * HOUR, 5, UNTRUSTED, A, 0), policy(2 * HOUR + 1),
+      edge(2 * HOUR + 2, DAY, 5, OK, A, 0) }, {
+      { HOUR, NO, "untrusted 721", NULL },
+      { 2 * HOUR + 2, MAYBE, "not enough traffic: 1 of 100", NULL },
+      { 3 * HOUR + 2, YES, "passed in 1 h, none failed", NULL } },
+      0, NULL, NULL, 0, 0 },
+
+    { "5: a certificate of the Origin CA", {
+      edge(0, 2 * HOUR, 5, ORIGIN_CA, A, 0),
+      edge(2 * HOUR + 5, DAY, 5, OK, A, 0) }, {
+      { HOUR, NO, "origin_ca 721", NULL },
+      { 3 * HOUR - 1, NO, NULL, NULL },
+      { 3 * HOUR, YES, NULL, NULL } }, 0, NULL, NULL, 0, 0 },
+
+    { "6: the leaf expires in mid-window", {
+      busy(0, 5 * HOUR), edge(5 * HOUR + 1, 6 * HOUR, 5, EXPIRED, A, 0),
+      edge(6 * HOUR, DAY, 5, OK, A, 0) }, {
+      { 5 * HOUR, YES, NULL, NULL },
+      { 5 * HOUR + 1, NO, "expired 1", NULL },
+      { 7 * HOUR, YES, NULL, NULL } }, 0, NULL, NULL, 0, 0 },
+
+    { "7: scanners beside the edge", {
+      busy(0, DAY), { 0, DAY, 3, NGX_AOP_NONE, DIRECT, A, 0 },
+      { 1, DAY, 30, NGX_AOP_UNTRUSTED, DIRECT, A, RAY },
+      { 2, DAY, 30, NGX_AOP_PLAINTEXT, DIRECT, "", FOREIGN } }, {
+      { HOUR, YES, "would reject 1441 requests from other addresses", NULL }
+      }, 0, NULL, NULL, 0, 0 },
+
+    { "8: an exempt path for ACME is not seen", { busy(0, DAY) }, {
+      { HOUR, YES, NULL, "verified" } }, NGX_AOP_STATE_PARTLY, NULL, NULL,
+      0, 0 },
+
+    { "9: another tenant's Host", {
+      busy(0, DAY), edge(0, DAY, 10, NONE, "evil.example", FOREIGN),
+      edge(0, DAY, 10, OK, "theirs.example", FOREIGN) }, {
+      { 2 * HOUR, YES, "evil.example (721)", "theirs" } },
+      0, NULL, NULL, 0, 0 },
+
+    { "10: another tenant's Host is no traffic", {
+      edge(0, DAY, 1, OK, "theirs.example", FOREIGN) }, {
+      { 2 * HOUR, MAYBE, "0 of 100 requests from Cloudflare in 2 h (they must "
+        "come within 24 h), without 7201 for hosts that are not names", NULL }
+      }, 0, NULL, NULL, 0, 0 },
+
+    { "11: rotation, the new CA was forgotten", {
+      busy(0, 3 * HOUR), edge(3 * HOUR, 4 * HOUR, 5, UNTRUSTED, A, 0),
+      policy(4 * HOUR + 1), edge(4 * HOUR + 2, DAY, 5, OK, A, 0) }, {
+      { 2 * HOUR, YES, NULL, NULL }, { 4 * HOUR, NO, "untrusted", NULL },
+      { 5 * HOUR, MAYBE, "watched", NULL }, { 5 * HOUR + 2, YES, NULL, NULL }
+      }, 0, NULL, NULL, 0, 0 },
+
+    { "12: rotation as it should be", {
+      busy(0, DAY), policy(3 * HOUR) }, {
+      { 3 * HOUR - 1, YES, NULL, NULL }, { 3 * HOUR, MAYBE, NULL, NULL },
+      { 4 * HOUR + 5, YES, "in 1 h", NULL } }, 0, NULL, NULL, 0, 0 },
+
+    { "13: a CRL runs out", {
+      busy(0, 3 * HOUR), edge(3 * HOUR, 5 * HOUR, 5, CRL, A, 0),
+      policy(5 * HOUR + 1), edge(5 * HOUR + 2, DAY, 5, OK, A, 0) }, {
+      { 3 * HOUR, NO, "crl 1", NULL }, { 6 * HOUR + 2, YES, NULL, NULL } },
+      0, NULL, NULL, 0, 0 },
+
+    { "14: a server without TLS on one address", {
+      busy(0, DAY), edge(0, 5 * HOUR, 50, PLAINTEXT, A, 0) }, {
+      { 4 * HOUR, NO, "plaintext", NULL }, { 5 * HOUR + 60, NO, NULL, NULL },
+      { 6 * HOUR, YES, NULL, NULL } }, 0, NULL, NULL, 0, 0 },
+
+    { "15: mixed servers on one address", {
+      busy(0, DAY), edge(0, 5 * HOUR, 50, MISDIRECTED, B, 0) }, {
+      { 4 * HOUR, NO, "misdirected 289; hosts: b.example", A },
+      { 6 * HOUR, NO, NULL, NULL } }, 0, NULL, NULL, 0, 0 },
+
+    { "16: HTTP/2 opened before the toggle", {
+      edge(0, 3 * HOUR, 5, NONE, A, 0), edge(0, 2 * HOUR, 60, OK, A, 0),
+      edge(3 * HOUR, DAY, 5, OK, A, 0) }, {
+      { 3 * HOUR, NO, "none 2161", NULL }, { 4 * HOUR, YES, NULL, NULL } },
+      0, NULL, NULL, 0, 0 },
+
+    { "17: a backup comes once a day", {
+      busy(0, 4 * DAY), peer(3 * HOUR, 4 * DAY, DAY, NONE, "10.0.0.7", 0) }, {
+      { 2 * HOUR, YES, NULL, NULL }, { 20 * HOUR, NO, "10.0.0.7", NULL },
+      { 2 * DAY, NO, NULL, NULL }, { 4 * DAY, NO, NULL, NULL } },
+      0, NULL, NULL, 0, 0 },
+
+    { "18: a job comes every two hours, in bursts", {
+      busy(0, 2 * DAY),
+      peer(HOUR, DAY, 2 * HOUR, NONE, "10.0.0.7", 0),
+      peer(HOUR + 1, DAY, 2 * HOUR, NONE, "10.0.0.7", 0),
+      peer(HOUR + 2, DAY, 2 * HOUR, NONE, "10.0.0.7", 0) }, {
+      { 3 * HOUR - 1, NO, NULL, NULL }, { 9 * HOUR - 1, NO, NULL, NULL },
+      { DAY + 3 * HOUR - 3, NO, NULL, NULL },
+      { DAY + 3 * HOUR, YES, NULL, NULL }
+      }, 0, NULL, NULL, 0, 0 },
+
+    { "19: a proxy of the CDN's customers in front", {
+      busy(0, DAY), { HOUR, DAY, 600, NGX_AOP_OK, DIRECT, A, RAY } }, {
+      { HOUR - 1, MAYBE, "watched", NULL },
+      { 2 * HOUR, MAYBE, "7 requests with a verified certificate came", NULL }
+      }, 0, NULL, NULL, 0, 0 },
+
+    { "20: two relays, one of them fails", {
+      peer(0, DAY, 5, OK, "10.0.0.2", RAY),
+      peer(0, DAY, 50, OK, "10.0.0.3", RAY),
+      { 0, 3 * HOUR, 50, NGX_AOP_NONE, "10.0.0.3", B, RAY },
+      { 3 * HOUR, DAY, 20, NGX_AOP_OK, "10.0.0.2", B, RAY } }, {
+      { 2 * HOUR, NO, "hosts: b.example", NULL },
+      { 4 * HOUR - 1, NO, NULL, NULL }, { 4 * HOUR, YES, NULL, NULL } },
+      0, NULL, NULL, 0, 0 },
+
+    /* how long until yes, after each kind of repair */
+
+    { "repair: a host of a busy site: an hour", {
+      busy(0, DAY), edge(0, 2 * HOUR, 60, NONE, A, 0) }, {
+      { 3 * HOUR - 1, NO, "settled at 2030-01-01T03:00:00Z if no more fail; "
+        , "sooner" },
+      { 3 * HOUR, YES, NULL, NULL } }, 0, NULL, "x", 0, 0 },
+
+    { "repair: a host that is asked seldom: 100 requests", {
+      busy(0, 2 * DAY), edge(0, 2 * HOUR, 60, NONE, B, 0),
+      edge(2 * HOUR + 1, 2 * DAY, 120, OK, B, 0) }, {
+      { 3 * HOUR, NO, "once 70 more requests for each", NULL },
+      { 5 * HOUR + 1080, NO, "once 1 more request for each of these hosts "
+        "passed", NULL },
+      { 5 * HOUR + 1081, YES, NULL, NULL } }, 0, NULL, NULL, 0, 0 },
+
+    { "repair: a host that is asked no more: a day", {
+      busy(0, 2 * DAY), edge(0, 2 * HOUR, 60, NONE, B, 0) }, {
+      { 26 * HOUR - 1, NO, "settled at 2030-01-02T02:00:00Z if no more", NULL },
+      { 26 * HOUR, YES, NULL, NULL } }, 0, NULL, NULL, 0, 0 },
+
+    { "repair: a health check: an hour", {
+      busy(0, DAY), health(0, 2 * HOUR, 10, NONE) }, {
+      { 3 * HOUR - 1, NO, "settled at 2030-01-01T03:00:00Z", NULL },
+      { 3 * HOUR, YES, "settled", NULL } }, 0, NULL, NULL, 0, 0 },
+
+    { "repair: a health check each hour: two hours", {
+      busy(0, DAY), health(0, 5 * HOUR, HOUR, NONE) }, {
+      { 7 * HOUR - 1, NO, NULL, NULL }, { 7 * HOUR, YES, NULL, NULL } },
+      0, NULL, NULL, 0, 0 },
+
+    { "repair: a private address seen once: a day", {
+      busy(0, 2 * DAY), health(HOUR, HOUR, 0, NONE) }, {
+      { 25 * HOUR - 1, NO, NULL, NULL }, { 25 * HOUR, YES, NULL, NULL } },
+      0, NULL, NULL, 0, 0 },
+
+    { "repair: a private address seen in one burst: a day", {
+      busy(0, 2 * DAY), health(HOUR, HOUR + 600, 1, NONE) }, {
+      { 25 * HOUR + 599, NO, NULL, NULL },
+      { 25 * HOUR + 600, YES, NULL, NULL } }, 0, NULL, NULL, 0, 0 },
+
+    { "repair: certificates, by another policy: an hour", {
+      busy(0, DAY), peer(0, HOUR, 10, UNTRUSTED, "10.0.0.9", 0),
+      policy(HOUR + 1) }, {
+      { HOUR, NO, NULL, NULL }, { 2 * HOUR, MAYBE, "watched", NULL },
+      { 2 * HOUR + 5, YES, NULL, NULL } }, 0, NULL, NULL, 0, 0 },
+
+    { "repair: the list of addresses: a day", {
+      busy(0, 2 * DAY), { 0, HOUR, 60, NGX_AOP_OK, DIRECT, A, RAY } }, {
+      { 25 * HOUR - 1, MAYBE, "1 request with a verified certificate", NULL },
+      { 25 * HOUR, YES, NULL, NULL } }, 0, NULL, NULL, 0, 0 },
+
+    /* a worker that still has the old policy */
+
+    { "an old worker's verdicts are no evidence", {
+      busy(0, HOUR), policy(HOUR), edge(HOUR, DAY, 1, OK, A, OLD),
+      edge(HOUR, DAY, 10, UNTRUSTED, A, OLD) }, {
+      { 3 * HOUR, MAYBE, "not enough traffic: 0 of 100", NULL } },
+      0, NULL, NULL, 0, 0 },
+
+    { "an old worker sees what has no certificate", {
+      busy(0, DAY), policy(HOUR), edge(HOUR, DAY, 10, NONE, A, OLD) }, {
+      { 3 * HOUR, NO, "none", NULL } }, 0, NULL, NULL, 0, 0 },
+
+    /* the clock */
+
+    { "the clock is a day ahead, and set back", {
+      busy(0, DAY), edge(0, 3 * HOUR, 10, NONE, B, 0),
+      clock(HOUR, DAY), clock(2 * HOUR, -DAY) }, {
+      { HOUR - 1, NO, NULL, NULL }, { 2 * HOUR, NO, NULL, NULL },
+      { 3 * HOUR, NO, "b.example", NULL }, { 23 * HOUR, NO, NULL, NULL } },
+      0, NULL, NULL, 0, 0 },
+
+    { "a failure is not forgotten when the clock was a day ahead", {
+      busy(0, DAY), edge(0, 30 * MIN, 10, NONE, B, 0),
+      health(0, 30 * MIN, 10, NONE),
+      clock(HOUR, DAY), clock(HOUR + 60, -DAY) }, {
+      { HOUR + 61, NO, "none 181; hosts: b.example", NULL },
+      { 2 * HOUR, NO, "b.example", NULL } }, 0, NULL, NULL, 0, 0 },
+
+    { "a year ahead, and set back: it ends", {
+      busy(0, 3 * DAY), edge(60, 60, 0, NONE, B, 0),
+      clock(30, 365 * DAY), clock(90, -365 * DAY) }, {
+      { 2 * HOUR, NO, "settled at 2030-01-02T00:01:", NULL },
+      { 25 * HOUR, YES, NULL, NULL } }, 0, NULL, NULL, 0, 0 },
 };
 
 
-static ngx_aop_ready_e
-ready_of(const ready_case_t *c, ngx_aop_text_t *why)
-{
-    unsigned           i;
-    const count_t     *count;
-    ngx_aop_window_t   window;
-
-    memset(&window, 0, sizeof(window));
-
-    for (i = 0; i < unit_nelts(c->counts); i++) {
-        count = &c->counts[i];
-
-        if (count->verdict == FOREIGN) {
-            window.foreign[count->peer] += count->n;
-
-        } else if (count->verdict == ELSEWHERE) {
-            window.elsewhere += count->n;
-
-        } else {
-            window.requests[count->verdict][count->peer] += count->n;
-        }
-    }
-
-    window.handshakes = c->handshakes;
-    window.outdated = c->outdated;
-    window.hosts = c->hosts;
-    window.last = c->last;
-
-    return ngx_aop_ready(&window, why);
-}
-
+/* Every verdict from everywhere: what matters is never passed over. */
 
 static void
-ready_case(void **state)
+answer_each(void **state)
 {
-    char                 buf[1024];
-    ngx_aop_text_t       why;
-    const ready_case_t  *c = *state;
+    unsigned           verdict, i, named;
+    rollout_run_t      run;
+    rollout_stream_t   stream;
 
-    ngx_aop_text_init(&why, buf, sizeof(buf) - 1);
-
-    assert_int_equal(ready_of(c, &why), c->ready);
-
-    *why.pos = '\0';
-
-    assert_string_equal(buf, c->why);
-    assert_int_equal(why.overflow, 0);
-}
-
-
-/* The answer does not depend on the room for the reason. */
-
-static void
-ready_short(void **state)
-{
-    char            buf[1];
-    size_t          i;
-    ngx_aop_text_t  why;
-
-    for (i = 0; i < unit_nelts(cases); i++) {
-        ngx_aop_text_init(&why, buf, 0);
-
-        assert_int_equal(ready_of(&cases[i], &why), cases[i].ready);
-        assert_int_equal(why.overflow, 1);
-        assert_ptr_equal(why.pos, buf);
-    }
-}
-
-
-/* Any verdict but "ok", from each peer. */
-
-static void
-ready_each(void **state)
-{
-    char             buf[1024];
-    unsigned         verdict, peer;
-    ready_case_t     c;
-    ngx_aop_text_t   why;
+    static const char *const  peers[] = { EDGE, DIRECT, "10.0.0.1" };
 
     for (verdict = NGX_AOP_OK + 1; verdict < NGX_AOP_VERDICTS; verdict++) {
-        for (peer = 0; peer < NGX_AOP_PEERS; peer++) {
+        for (i = 0; i < unit_nelts(peers); i++) {
+            const rollout_t  rollout = { .name = "" };
 
-            memset(&c, 0, sizeof(c));
+            memset(&run, 0, sizeof(run));
+            rollout_conf(&run, &rollout);
+            ngx_aop_evidence_init(&run.evidence, ROLLOUT_START, 0);
 
-            c.counts[0] = (count_t) ok(EDGE, 100);
-            c.counts[1].verdict = verdict;
-            c.counts[1].peer = peer;
-            c.counts[1].n = 1;
-            c.handshakes = 1;
+            memset(&stream, 0, sizeof(stream));
+            stream.peer = peers[i];
+            stream.verdict = verdict;
+            stream.host = A;
 
-            ngx_aop_text_init(&why, buf, sizeof(buf) - 1);
+            rollout_feed(&run, &stream, ROLLOUT_START);
 
-            assert_int_equal(ready_of(&c, &why),
-                             peer == NGX_AOP_DIRECT ? YES : NO);
+            assert_int_equal(rollout_ask(&run, ROLLOUT_START + 1),
+                             i == 1 ? MAYBE : NO);
 
-            *why.pos = '\0';
+            named = strstr(run.why, ngx_aop_verdict(verdict)->word) != NULL;
 
-            if (peer != NGX_AOP_DIRECT) {
-                assert_non_null(strstr(buf, ngx_aop_verdict(verdict)->word));
+            assert_int_equal(named, i != 1);
+
+            if (i != 1) {
+                assert_int_equal(run.answer.verdict, verdict);
+                assert_string_equal(run.answer.hint,
+                                    ngx_aop_verdict(verdict)->hint[i / 2]);
             }
         }
     }
 }
 
 
+/* No hint advises to open what hides all clients. */
+
 static void
-ready_words(void **state)
+answer_hints(void **state)
 {
+    size_t                   i;
+    rollout_run_t            run;
+    static const rollout_t   rollout = { .name = "" };
+
+    static const rollout_stream_t  streams[] = {
+        { 0, 0, 0, NGX_AOP_NONE, DOCKER, A, RAY },
+        { 0, 0, 0, NGX_AOP_OK, DOCKER, A, RAY },
+        { 0, 0, 0, NGX_AOP_NONE, DOCKER, A, 0 },
+        { 0, 0, 0, NGX_AOP_NONE, "10.0.0.1", A, 0 },
+    };
+
+    memset(&run, 0, sizeof(run));
+    rollout_conf(&run, &rollout);
+    ngx_aop_evidence_init(&run.evidence, ROLLOUT_START, 0);
+
+    for (i = 0; i < unit_nelts(streams); i++) {
+        rollout_feed(&run, &streams[i], ROLLOUT_START + (time_t) i);
+
+        assert_int_equal(rollout_ask(&run, ROLLOUT_START + (time_t) i), NO);
+        assert_non_null(run.answer.hint);
+        assert_null(strstr(run.answer.hint, "aop off"));
+        assert_null(strstr(run.why, "aop off"));
+    }
+}
+
+
+/* The answer does not depend on the room for the reason. */
+
+static void
+answer_short(void **state)
+{
+    char                   buf[1];
+    rollout_run_t          run;
+    ngx_aop_text_t         why;
+    static const rollout_t rollout = { .name = "" };
+
+    memset(&run, 0, sizeof(run));
+    rollout_conf(&run, &rollout);
+    ngx_aop_evidence_init(&run.evidence, ROLLOUT_START, 0);
+
+    ngx_aop_text_init(&why, buf, 0);
+
+    assert_int_equal(ngx_aop_answer(&run.evidence, &run.conf, ROLLOUT_START,
+                                    &why, &run.answer), MAYBE);
+    assert_int_equal(why.overflow, 1);
+    assert_ptr_equal(why.pos, buf);
+}
+
+
+static void
+answer_words(void **state)
+{
+    assert_string_equal(ngx_aop_state_word(NGX_AOP_STATE_OBSERVING),
+                        "observing");
+    assert_string_equal(ngx_aop_state_word(NGX_AOP_STATE_PARTLY), "partly");
+    assert_string_equal(ngx_aop_state_word(NGX_AOP_STATE_ENFORCED),
+                        "enforced");
     assert_string_equal(ngx_aop_ready_word(YES), "yes");
     assert_string_equal(ngx_aop_ready_word(NO), "no");
     assert_string_equal(ngx_aop_ready_word(MAYBE), "unknown");
@@ -259,10 +572,11 @@ ready_words(void **state)
 int
 main(void)
 {
-    unit_cases(cases, ready_case);
-    unit_case("no room for the reason", ready_short, NULL);
-    unit_case("each verdict from each peer", ready_each, NULL);
-    unit_case("words", ready_words, NULL);
+    unit_cases(cases, rollout_case);
+    unit_case("each verdict from everywhere", answer_each, NULL);
+    unit_case("hints of what comes through a relay", answer_hints, NULL);
+    unit_case("no room for the reason", answer_short, NULL);
+    unit_case("words", answer_words, NULL);
 
     return unit_run("ready", NULL, NULL);
 }

@@ -117,7 +117,8 @@ ngx_aop_why_failed(ngx_aop_why_t *why)
     }
 
     ngx_aop_text_printf(why->text, "; last at %s",
-                        ngx_aop_cert_date(why->answer->last, date));
+                        ngx_aop_cert_date(why->answer->last + why->conf->ahead,
+                                          date));
 
     ngx_aop_why_settles(why);
 }
@@ -218,7 +219,8 @@ ngx_aop_why_settles(ngx_aop_why_t *why)
     char  date[NGX_AOP_DATE];
 
     ngx_aop_text_printf(why->text, "; settled at %s if no more fail",
-                        ngx_aop_cert_date(why->answer->settles, date));
+                        ngx_aop_cert_date(why->answer->settles + why->conf->ahead,
+                                          date));
 
     if (why->answer->missing) {
         ngx_aop_text_printf(why->text, ", or sooner, after %s without a "
