@@ -54,6 +54,44 @@ void
 ngx_http_aop_count(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
 {
     ngx_aop_event_t         event;
+    ngx_aop_verdict_e       verdict;
+    ngx_http_aop_peer_t     peer;
+    ngx_http_aop_known_t   *known;
+
+    known = ngx_http_aop_count_known(r);
+
+    if (known == NULL) {
+        return;
+    }
+
+    ngx_http_aop_peer(r, &peer);
+
+    verdict = state->result->verdict;
+
+    ngx_http_aop_count_add(&known->shared->requests[state->mode - 1]
+                                                   [verdict][peer.class]);
+
+    ngx_http_aop_count_connection(r, known, state, peer.class);
+
+    if (verdict != NGX_AOP_OK) {
+        ngx_http_aop_top_add(r, known, state, &peer,
+                             ngx_http_aop_count_foreign(r, known));
+        return;
+    }
+
+    ngx_memzero(&event, sizeof(ngx_aop_event_t));
+
+    event.verdict = NGX_AOP_OK;
+
+    ngx_http_aop_count_evidence(r, known, &peer, &event);
+}
+
+
+void
+ngx_http_aop_count_failed(ngx_http_request_t *r,
+    const ngx_http_aop_state_t *state)
+{
+    ngx_aop_event_t         event;
     ngx_http_aop_peer_t     peer;
     ngx_http_aop_known_t   *known;
 
@@ -69,15 +107,7 @@ ngx_http_aop_count(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
 
     event.verdict = state->result->verdict;
 
-    ngx_http_aop_count_add(&known->shared->requests[state->mode - 1]
-                                            [event.verdict][peer.class]);
-
-    ngx_http_aop_count_connection(r, known, state, peer.class);
     ngx_http_aop_count_evidence(r, known, &peer, &event);
-
-    if (event.verdict != NGX_AOP_OK) {
-        ngx_http_aop_top_add(r, known, state, &peer, event.foreign);
-    }
 }
 
 

@@ -118,6 +118,8 @@ ngx_http_aop_apply(ngx_http_request_t *r, const ngx_http_aop_mode_t *conf)
         if (failure == NULL) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
+
+        ngx_http_aop_count_failed(r, state);
     }
 
     if (!failure->refused) {

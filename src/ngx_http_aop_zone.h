@@ -75,8 +75,16 @@ ngx_uint_t ngx_http_aop_count_due(ngx_http_request_t *r, ngx_uint_t level,
 ngx_uint_t ngx_http_aop_count_mode_due(ngx_http_request_t *r);
 
 
-/* Counts a request to which no mode but "off" was applied. */
+/*
+ * ngx_http_aop_count_failed() makes evidence of a request that failed, at once:
+ * it may be in progress for hours.
+ *
+ * ngx_http_aop_count_off() counts a request to which no mode but "off" was
+ * applied.
+ */
 
+void ngx_http_aop_count_failed(ngx_http_request_t *r,
+    const ngx_http_aop_state_t *state);
 void ngx_http_aop_count_off(ngx_http_request_t *r);
 
 

@@ -10,6 +10,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use IO::Socket::INET;
 use Test::More;
 use Time::HiRes qw(sleep);
 use AOP::Test;
@@ -35,7 +36,7 @@ my $old     = ca('Old CA', not_before => time() - 9 * DAY,
                  not_after => time() - DAY);
 
 my $nginx = nginx(workers => 2);
-my ($port, $tenant, $few, $admin) = $nginx->ports(4);
+my ($port, $tenant, $few, $admin, $upstream) = $nginx->ports(5);
 my $listen = $nginx->listen_tls($port, 'proxy_protocol');
 my $clock  = AOP::Test::Clock->new;
 
@@ -231,6 +232,10 @@ my @drill = (
       no => '^2 of 102 requests from Cloudflare failed .* lost behind',
       'private addresses failed' ],
 
+    [ 'a request in progress',
+      "location /slow { proxy_pass http://127.0.0.1:$upstream; }",
+      sub { ask($_[0], 100) }, no => '^1 of 101 .*none 1; hosts: HOST' ],
+
     [ 'the tool itself', '', sub {
           ask($_[0], 100);
           ask($_[0], 2, @none, from => PRIVATE, agent => 'aopctl/0.2.0');
@@ -308,6 +313,24 @@ ask('all.test', 100, port => $few);
 # as many as there were, when the last of them is counted
 
 ok(until_counted(sub { counted() >= $asked }), 'all requests are counted');
+
+# a request that is in progress, such as an upgraded one, has failed already
+
+{
+    my $silent = IO::Socket::INET->new(LocalAddr => "127.0.0.1:$upstream",
+                                       Listen => 5, ReuseAddr => 1);
+    my $open   = client($port, sni => 'd29.test', cert => undef,
+                        prelude => 'PROXY TCP4 ' . EDGE
+                                   . " 127.0.0.1 1 2\r\n");
+
+    $open->connect;
+    $open->_write("GET /slow HTTP/1.1\r\nHost: d29.test\r\n\r\n");
+
+    ok(until_counted(sub {
+           report($admin)->server(label('d29.test'))->{ready} eq 'no';
+       }), 'a request in progress is seen at once');
+    $open->close;
+}
 
 # nothing is ready the second that 100 requests have passed
 
