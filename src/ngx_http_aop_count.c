@@ -192,6 +192,42 @@ ngx_http_aop_count_evidence(ngx_http_request_t *r, ngx_http_aop_known_t *known,
 }
 
 
+ngx_uint_t
+ngx_http_aop_count_relay(ngx_http_request_t *r,
+    const ngx_http_aop_peer_t *peer)
+{
+    ngx_http_aop_known_t  *known;
+
+    if (!peer->private) {
+        return 0;
+    }
+
+    known = ngx_http_aop_count_known(r);
+
+    return known != NULL
+           && ngx_aop_evidence_relay(&known->shared->evidence,
+                                     (char *) peer->addr.data,
+                                     peer->addr.len);
+}
+
+
+/* Where AOP is not on yet, CF-Ray alone tells that others may be hidden. */
+
+const char *
+ngx_http_aop_count_hint(ngx_http_request_t *r,
+    const ngx_http_aop_peer_t *peer, ngx_aop_verdict_e verdict)
+{
+    ngx_aop_answer_t  answer;
+
+    ngx_memzero(&answer, sizeof(ngx_aop_answer_t));
+
+    answer.relay = ngx_http_aop_count_relay(r, peer);
+    answer.suspected = ngx_http_aop_count_ray(r);
+
+    return ngx_aop_answer_hint(&answer, verdict, peer->class);
+}
+
+
 static ngx_uint_t
 ngx_http_aop_count_ray(ngx_http_request_t *r)
 {

@@ -73,7 +73,9 @@ ngx_http_aop_log(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
                       "aop: client certificate %s: %s: %s; %s, "
                       "peer: %V (%s)%*s",
                       ngx_http_aop_log_done(state), verdict->word,
-                      state->result->reason, verdict->hint[peer.class],
+                      state->result->reason,
+                      ngx_http_aop_count_hint(r, &peer,
+                                              state->result->verdict),
                       &peer.addr, ngx_aop_peer_word(peer.class),
                       p - similar, similar);
 
@@ -83,7 +85,9 @@ ngx_http_aop_log(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
                       "peer: %V (%s), subject: \"%V\", issuer: \"%V\", "
                       "serial: %V%*s",
                       ngx_http_aop_log_done(state), verdict->word,
-                      state->result->reason, verdict->hint[peer.class],
+                      state->result->reason,
+                      ngx_http_aop_count_hint(r, &peer,
+                                              state->result->verdict),
                       &peer.addr, ngx_aop_peer_word(peer.class),
                       &subject, &issuer, serial, p - similar, similar);
     }

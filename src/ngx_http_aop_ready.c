@@ -14,6 +14,7 @@
 #include "ngx_aop_cert.h"
 
 
+static time_t ngx_http_aop_ready_ahead(const ngx_http_aop_server_t *server);
 static void ngx_http_aop_ready_dates(const ngx_aop_policy_t *policy,
     ngx_aop_text_t *outdated, ngx_aop_text_t *warning);
 static void ngx_http_aop_ready_anchors(const ngx_aop_policy_t *policy,
@@ -44,7 +45,7 @@ ngx_http_aop_ready(const ngx_http_aop_known_t *known, ngx_aop_text_t *why,
 
     conf.requests = ascf->ready_requests;
     conf.time = ascf->ready_time;
-    conf.ahead = ngx_time() - now;
+    conf.ahead = ngx_http_aop_ready_ahead(known->shared);
     conf.state = ngx_http_aop_ready_state(known->cscf);
 
     ngx_aop_text_init(&outdated, old, sizeof(old) - 1);
@@ -71,6 +72,26 @@ ngx_http_aop_ready(const ngx_http_aop_known_t *known, ngx_aop_text_t *why,
         answer->settles += conf.ahead;
         answer->last += conf.ahead;
     }
+}
+
+
+/*
+ * How much the time of day is ahead of the evidence's.  What was printed is to
+ * be printed again, so that less than a second and its rounding are nothing.
+ */
+
+static time_t
+ngx_http_aop_ready_ahead(const ngx_http_aop_server_t *server)
+{
+    int64_t      ahead;
+    ngx_time_t  *tp;
+
+    tp = ngx_timeofday();
+
+    ahead = (int64_t) (tp->sec - server->start) * 1000 + tp->msec
+            - (ngx_msec_int_t) (ngx_current_msec - server->tick);
+
+    return (ahead > -1500 && ahead < 1500) ? 0 : ahead / 1000;
 }
 
 

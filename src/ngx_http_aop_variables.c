@@ -7,7 +7,7 @@
 /* The $aop_* variables: what was found and done, to be logged or passed on. */
 
 
-#include "ngx_http_aop.h"
+#include "ngx_http_aop_zone.h"
 #include "ngx_aop_addr.h"
 
 
@@ -22,6 +22,8 @@ static ngx_int_t ngx_http_aop_variable_verdict(ngx_http_request_t *r,
 static ngx_int_t ngx_http_aop_variable_peer(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_aop_variable_peer_addr(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_aop_variable_relay(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_aop_variable_client_ip(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
@@ -65,6 +67,7 @@ static ngx_http_variable_t  ngx_http_aop_vars[] = {
                      NGX_HTTP_AOP_VERDICT_ANCHOR),
     ngx_http_aop_var("aop_peer", ngx_http_aop_variable_peer, 0),
     ngx_http_aop_var("aop_peer_addr", ngx_http_aop_variable_peer_addr, 0),
+    ngx_http_aop_var("aop_relay", ngx_http_aop_variable_relay, 0),
     ngx_http_aop_var("aop_client_ip", ngx_http_aop_variable_client_ip, 0),
 
     ngx_http_aop_var("aop_client_subject", ngx_http_aop_variable_fact,
@@ -233,6 +236,20 @@ ngx_http_aop_variable_peer_addr(ngx_http_request_t *r,
     ngx_http_aop_peer(r->main, &peer);
 
     return ngx_http_aop_variable_set(v, peer.addr.data, peer.addr.len);
+}
+
+
+static ngx_int_t
+ngx_http_aop_variable_relay(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_aop_peer_t  peer;
+
+    ngx_http_aop_peer(r->main, &peer);
+
+    return ngx_http_aop_variable_text(v,
+                                      ngx_http_aop_count_relay(r->main, &peer)
+                                      ? "1" : "");
 }
 
 

@@ -76,6 +76,17 @@ ngx_uint_t ngx_http_aop_count_mode_due(ngx_http_request_t *r);
 
 
 /*
+ * Whether the address of this peer hides those of others; and what to do about
+ * a failure from there.
+ */
+
+ngx_uint_t ngx_http_aop_count_relay(ngx_http_request_t *r,
+    const ngx_http_aop_peer_t *peer);
+const char *ngx_http_aop_count_hint(ngx_http_request_t *r,
+    const ngx_http_aop_peer_t *peer, ngx_aop_verdict_e verdict);
+
+
+/*
  * ngx_http_aop_count_failed() makes evidence of a request that failed, at once:
  * it may be in progress for hours.
  *

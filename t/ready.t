@@ -219,11 +219,11 @@ my @drill = (
       sub { ask($_[0], 3) },
       yes => '^3 requests' ],
 
-    [ 'a relay', '', sub {
+    [ 'a relay', 'location /relay { return 200 $aop_relay; }', sub {
           ask($_[0], 100, from => PRIVATE, ray => 1);
           ask($_[0], 9, @none, from => PRIVATE);
       },
-      yes => '^100 .* lost behind 10\.1\.2\.3 .*would reject 9 without$' ],
+      yes => '^101 .* lost behind 10\.1\.2\.3 .*would reject 9 without$' ],
 
     [ 'a relay that fails', '', sub {
           ask($_[0], 100, from => PRIVATE, ray => 1);
@@ -242,6 +242,12 @@ my @drill = (
       },
       yes => '^100 ' ],
 );
+
+sub relay {
+    return client($port, sni => 'd27.test', cert => $good,
+                  prelude => "PROXY TCP4 $_[0] 127.0.0.1 1 2\r\n")
+               ->get('/relay')->body || '-';
+}
 
 sub label { "$_[0] 127.0.0.1:" . ($_[1] || $port) }
 
@@ -331,6 +337,12 @@ ok(until_counted(sub { counted() >= $asked }), 'all requests are counted');
        }), 'a request in progress is seen at once');
     $open->close;
 }
+
+# where an address hides others, no line of error.log says to let it in
+
+is(join(' ', map { relay($_) } PRIVATE, EDGE), '1 -', '$aop_relay');
+unlike((grep { /would be refused: none.*server: d27\.test/ }
+        $nginx->log_since(0))[-1], qr/aop off/, 'the hint for a relay');
 
 # nothing is ready the second that 100 requests have passed
 
