@@ -180,6 +180,33 @@ evidence_flood_private(void **state)
 }
 
 
+/* One that lost its place counts when all that have one are settled. */
+
+static void
+evidence_lost_private(void **state)
+{
+    char      addr[64];
+    unsigned  i, n;
+
+    (void) evidence_start(state);
+
+    feed(NGX_AOP_NONE, "10.0.0.1", "", 0, 0);
+
+    for (n = 0; n < 5; n++) {
+        for (i = 0; i < NGX_AOP_EVIDENCE_PEERS; i++) {
+            snprintf(addr, sizeof(addr), "10.1.0.%u", i);
+            feed(NGX_AOP_NONE, addr, "", 0, 1 + n * 20 * MIN);
+        }
+    }
+
+    busy(2 * HOUR, DAY + HOUR);
+
+    assert_int_equal(ask(12 * HOUR), NO);
+    assert_int_equal(ask(DAY - 1), NO);
+    assert_int_equal(ask(DAY), YES);
+}
+
+
 /* A relay keeps its place, or strangers behind it would be private. */
 
 static void
@@ -355,6 +382,8 @@ main(void)
     unit_case("a flood of hosts", evidence_flood_hosts, NULL);
     unit_case("a flood beside what fails most", evidence_flood_heavy, NULL);
     unit_case("a flood of private addresses", evidence_flood_private, NULL);
+    unit_case("a private address that lost its place", evidence_lost_private,
+              NULL);
     unit_case("a flood beside a relay", evidence_flood_relay, NULL);
     unit_case("a relay that lost its place", evidence_lost_relay, NULL);
     unit_case("names", evidence_names, NULL);

@@ -113,6 +113,15 @@ static const rollout_t  cases[] = {
       { 2 * HOUR, MAYBE, "were not verified: 1029 were for locations with "
         "\"aop off\"", NULL } }, NGX_AOP_STATE_PARTLY, NULL, NULL, 0, 0 },
 
+    { "a canary that is quiet is still one", {
+      busy(0, DAY), edge(0, HOUR, 60, OK, B, VARIABLE) }, {
+      { 5 * HOUR, MAYBE, "was \"off\" for 61", NULL } },
+      NGX_AOP_STATE_PARTLY, NULL, NULL, 0, 0 },
+
+    { "plain HTTP fails under any policy", {
+      busy(0, DAY), edge(0, 10 * MIN, 60, PLAINTEXT, B, 0), policy(HOUR) }, {
+      { 3 * HOUR, NO, "plaintext 11", NULL } }, 0, NULL, NULL, 0, 0 },
+
     { "a canary that ends is shown for an hour", {
       edge(0, DAY, 20, OK, A, 0), edge(0, HOUR, 1, OK, A, VARIABLE) }, {
       { 2 * HOUR - 60, MAYBE, "not verified", NULL },
@@ -159,6 +168,7 @@ static const rollout_t  cases[] = {
       peer(MIN, DAY, 5, OK, DOCKER, RAY|LISTED),
       peer(0, DAY, 75, NONE, DOCKER, STRANGER|LISTED) }, {
       { 30, NO, "from Cloudflare failed", NULL },
+      { 30 * MIN, MAYBE, "watched", NULL },
       { 2 * HOUR, YES, "would reject 96 without", NULL } },
       0, NULL, NULL, 0, 0 },
 
