@@ -18,8 +18,12 @@
 #include "ngx_aop_text.h"
 
 
-static aopctl_passed_item_t *aopctl_passed_item(aopctl_passed_t *passed,
-    const aopctl_passed_item_t *key);
+static aopctl_passed_item_t *aopctl_passed_find(aopctl_passed_t *passed,
+    const aopctl_entry_t *entry);
+static int aopctl_passed_is(const char *copy, size_t size,
+    const aopctl_bytes_t *text);
+static aopctl_passed_item_t *aopctl_passed_new(aopctl_passed_t *passed,
+    const aopctl_entry_t *entry);
 static void aopctl_passed_copy(char *buf, size_t size,
     const aopctl_bytes_t *text);
 static int aopctl_passed_cmp(const void *one, const void *two);
@@ -28,26 +32,12 @@ static int aopctl_passed_cmp(const void *one, const void *two);
 void
 aopctl_passed_add(aopctl_passed_t *passed, const aopctl_entry_t *entry)
 {
-    aopctl_passed_item_t  *item, key;
+    aopctl_passed_item_t  *item;
 
-    memset(&key, 0, sizeof(key));
+    item = aopctl_passed_find(passed, entry);
 
-    aopctl_passed_copy(key.anchor, sizeof(key.anchor), &entry->anchor);
-    aopctl_passed_copy(key.fingerprint, sizeof(key.fingerprint),
-                       &entry->fingerprint);
-
-    item = aopctl_passed_item(passed, &key);
-
-    if (item->count == 0) {
-        *item = key;
-
-        aopctl_passed_copy(item->subject, sizeof(item->subject),
-                           &entry->subject);
-        aopctl_passed_copy(item->not_after, sizeof(item->not_after),
-                           &entry->not_after);
-
-        item->first = entry->time;
-        item->last = entry->time;
+    if (item == NULL) {
+        item = aopctl_passed_new(passed, entry);
     }
 
     item->count++;
@@ -62,38 +52,80 @@ aopctl_passed_add(aopctl_passed_t *passed, const aopctl_entry_t *entry)
 }
 
 
-/* Its own place, a free one, or that of the one longest unseen, emptied. */
-
 static aopctl_passed_item_t *
-aopctl_passed_item(aopctl_passed_t *passed, const aopctl_passed_item_t *key)
+aopctl_passed_find(aopctl_passed_t *passed, const aopctl_entry_t *entry)
 {
     size_t                 i;
-    aopctl_passed_item_t  *item, *oldest;
-
-    oldest = &passed->items[0];
+    aopctl_passed_item_t  *item;
 
     for (i = 0; i < passed->n; i++) {
         item = &passed->items[i];
 
-        if (strcmp(item->fingerprint, key->fingerprint) == 0
-            && strcmp(item->anchor, key->anchor) == 0)
+        if (aopctl_passed_is(item->fingerprint, sizeof(item->fingerprint),
+                             &entry->fingerprint)
+            && aopctl_passed_is(item->anchor, sizeof(item->anchor),
+                                &entry->anchor))
         {
             return item;
         }
-
-        if (item->last < oldest->last) {
-            oldest = item;
-        }
     }
+
+    return NULL;
+}
+
+
+/* Was it copied from this text?  The common case takes no copy. */
+
+static int
+aopctl_passed_is(const char *copy, size_t size, const aopctl_bytes_t *text)
+{
+    char  buf[AOPCTL_PASSED_TEXT];
+
+    if (strlen(copy) == text->len) {
+        return memcmp(copy, text->data, text->len) == 0;
+    }
+
+    aopctl_passed_copy(buf, size, text);
+
+    return strcmp(copy, buf) == 0;
+}
+
+
+/* A free place, or that of the one longest unseen. */
+
+static aopctl_passed_item_t *
+aopctl_passed_new(aopctl_passed_t *passed, const aopctl_entry_t *entry)
+{
+    size_t                 i;
+    aopctl_passed_item_t  *item;
+
+    item = &passed->items[0];
 
     if (passed->n < AOPCTL_PASSED_MAX) {
-        return &passed->items[passed->n++];
+        item = &passed->items[passed->n++];
+
+    } else {
+        for (i = 1; i < passed->n; i++) {
+            if (passed->items[i].last < item->last) {
+                item = &passed->items[i];
+            }
+        }
+
+        passed->dropped += item->count;
     }
 
-    passed->dropped += oldest->count;
-    oldest->count = 0;
+    aopctl_passed_copy(item->anchor, sizeof(item->anchor), &entry->anchor);
+    aopctl_passed_copy(item->fingerprint, sizeof(item->fingerprint),
+                       &entry->fingerprint);
+    aopctl_passed_copy(item->subject, sizeof(item->subject), &entry->subject);
+    aopctl_passed_copy(item->not_after, sizeof(item->not_after),
+                       &entry->not_after);
 
-    return oldest;
+    item->count = 0;
+    item->first = entry->time;
+    item->last = entry->time;
+
+    return item;
 }
 
 

@@ -256,8 +256,8 @@ for (
     [ [ 'lint', '-x', 'x' ], qr/no option like "-x"/ ],
     [ [ 'report', '--since' ], qr/"--since" needs a value/ ],
     (map { [ [ 'report', '--since', $_ ], qr/"\Q$_\E" is no time/ ] }
-         '', '12', '12w', '-1h', '2030-01-31', '2030-01-31T12:00:00Zx',
-         '99999999999999999999h'),
+         '', '12', '12w', '-1h', '2030-13-31', '2030-01-3',
+         '2030-01-31T12:00:00Zx', '99999999999999999999h'),
     (map { [ [ 'report', '--top', $_ ], qr/"\Q$_\E" is no number/ ] }
          '', '0', '65', '1x', '-1'),
     [ [ 'report', map { ('--name', 'x') } 1 .. 257 ], qr/more than 256 names/ ],
