@@ -21,17 +21,17 @@
 
 /* RFC 5424, 6.2.3, and the forms of journalctl(1) that lack the colon */
 
-#define AOPCTL_ISO  "\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(?:[.,]\\d{1,9})?"  \
-                    "(?:Z|[+-]\\d\\d:?\\d\\d)"
+#define AOPCTL_TIME  "\\d\\d:\\d\\d:\\d\\d(?:[.,]\\d{1,9})?"
+#define AOPCTL_DATE  "\\d{4}-\\d\\d-\\d\\d"
+#define AOPCTL_ISO   AOPCTL_DATE "T" AOPCTL_TIME "(?:Z|[+-]\\d\\d:?\\d\\d)"
 
 /* RFC 3164, 4.1.2, and "journalctl -o short-precise", "short-full" */
 
-#define AOPCTL_BSD  "[A-Z][a-z]{2}\\ [\\ \\d]\\d\\ \\d\\d:\\d\\d:\\d\\d"           \
-                    "(?:\\.\\d{1,6})?"
-#define AOPCTL_DAY  "[A-Z][a-z]{2}\\ \\d{4}-\\d\\d-\\d\\d\\ \\d\\d:\\d\\d:\\d\\d"   \
-                    "(?:\\.\\d{1,6})?\\ [A-Z]{2,5}"
+#define AOPCTL_BSD   "[A-Z][a-z]{2}\\ [\\ \\d]\\d\\ " AOPCTL_TIME
+#define AOPCTL_DAY   "[A-Z][a-z]{2}\\ " AOPCTL_DATE "\\ " AOPCTL_TIME          \
+                     "\\ [A-Z]{2,5}"
 
-#define AOPCTL_SGR  "(?:\\x1b\\[[0-9;]*m)*+"
+#define AOPCTL_SGR   "(?:\\x1b\\[[0-9;]*m)*+"
 
 static const char  aopctl_prefix_pattern[] =
     "^" AOPCTL_SGR

@@ -210,7 +210,8 @@ SKIP: {
 
     my $full = openssl('', @new, 'ml-dsa.output_formats=seed-priv');
     my $pem  = file('pq.pem', openssl($key, 'req', '-x509', '-new', '-key',
-        '/dev/stdin', '-subj', '/CN=pq', '-addext', 'basicConstraints=CA:false'));
+        '/dev/stdin', '-subj', '/CN=pq', '-addext',
+        'basicConstraints=CA:false'));
     my @arg  = ('lint', '--ca', $pem, $pem, '--key');
 
     is(words(answer(@arg, file('pq.key', $key))), '', 'ML-DSA: a seed');
@@ -298,8 +299,7 @@ for (
     my @arg = map { $file{$_} || $_ } split / /, $arg;
 
     like(aopctl('lint', '--quiet', @arg)->{out}, $line, "--quiet $arg");
-    is(aopctl('lint', '-q', @arg)->{out}, aopctl('lint', '--quiet', @arg)->{out},
-       "-q $arg");
+    like(aopctl('lint', '-q', @arg)->{out}, $line, "-q $arg");
 }
 
 my $text = aopctl('lint', '--ca', @file{'ca', 'full'})->{out};
