@@ -172,12 +172,12 @@ for my $type (sort keys %tool) {
 
 for (
     [ 'a device', [], [ 'report', '/dev/zero' ], qr/a device, not a log/ ],
-    [ 'a device as standard input', [ 'sh', '-c' ],
+    [ 'a device as standard input', [ 'timeout', '-k', 1, 50, 'sh', '-c' ],
       [ binary() . ' report < /dev/zero' ], qr/a device, not a log/ ],
-    [ 'a line without an end', [ 'sh', '-c' ],
+    [ 'a line without an end', [ 'timeout', '-k', 1, 50, 'sh', '-c' ],
       [ "tr '\\0' x < /dev/zero | " . binary() . ' report' ],
       qr/a line without an end/ ],
-    [ 'lines without an end', [ 'sh', '-c' ],
+    [ 'lines without an end', [ 'timeout', '-k', 1, 50, 'sh', '-c' ],
       [ 'yes | ' . binary() . ' report -' ], qr/no line of the first 16 MB/ ],
 ) {
     my ($name, $command, $arg, $err) = @$_;
