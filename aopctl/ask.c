@@ -37,6 +37,7 @@ typedef struct {
 } aopctl_visit_t;
 
 
+static double aopctl_ask_deadline(const aopctl_probe_t *probe);
 static void aopctl_ask_again(aopctl_visit_t *visit, aopctl_answer_t *again);
 static void aopctl_ask_visit(aopctl_visit_t *visit, const char *sni,
     SSL_SESSION *session);
@@ -106,6 +107,19 @@ aopctl_probe_ask(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
 }
 
 
+/* A visit has a time, and all of them together have one. */
+
+static double
+aopctl_ask_deadline(const aopctl_probe_t *probe)
+{
+    double  deadline;
+
+    deadline = aopctl_conn_now() + (double) probe->timeout;
+
+    return (deadline < probe->deadline) ? deadline : probe->deadline;
+}
+
+
 /* With the session of the first time. */
 
 static void
@@ -140,7 +154,9 @@ aopctl_ask_visit(aopctl_visit_t *visit, const char *sni, SSL_SESSION *session)
     SSL            *ssl;
     aopctl_conn_t   conn;
 
-    if (!aopctl_conn_open(&conn, visit->probe->addr, visit->probe->timeout)) {
+    if (!aopctl_conn_open(&conn, visit->probe->addr,
+                          aopctl_ask_deadline(visit->probe)))
+    {
         visit->answer->silent = 1;
         aopctl_ask_failed(visit->answer, &conn);
         aopctl_conn_close(&conn);
@@ -366,7 +382,7 @@ aopctl_ask_failed(aopctl_answer_t *answer, const aopctl_conn_t *conn)
         answer->silent = 1;
         answer->result = AOPCTL_UNCLEAR;
 
-    } else if (conn->no_memory) {
+    } else if (conn->here) {
         answer->result = AOPCTL_UNCLEAR;
 
     } else if (answer->asked) {
@@ -430,7 +446,7 @@ aopctl_probe_plain(aopctl_probe_t *probe, const struct addrinfo *addr,
 
     memset(answer, 0, sizeof(aopctl_answer_t));
 
-    if (!aopctl_conn_open(&conn, addr, probe->timeout)) {
+    if (!aopctl_conn_open(&conn, addr, aopctl_ask_deadline(probe))) {
         answer->result = AOPCTL_NOT_OFFERED;
         snprintf(answer->text, sizeof(answer->text), "%s", conn.err);
 

@@ -5,8 +5,9 @@
 
 
 /*
- * A connection to a host that may be slow, silent or hostile: one deadline
- * holds for all of it.
+ * A connection to a host that may be slow, silent or hostile: one deadline and
+ * one number of bytes hold for all of it.  Both are checked each time that the
+ * host was heard, not only when there is nothing to read.
  */
 
 
@@ -25,21 +26,22 @@
 static int aopctl_conn_connected(aopctl_conn_t *conn);
 static void aopctl_conn_heard(aopctl_conn_t *conn);
 static int aopctl_conn_wait(aopctl_conn_t *conn, short events);
+static int aopctl_conn_bounded(aopctl_conn_t *conn);
+static int aopctl_conn_timed_out(aopctl_conn_t *conn);
 static int aopctl_conn_again(aopctl_conn_t *conn, int rc, short events);
 static int aopctl_conn_tls_failed(aopctl_conn_t *conn);
 static int aopctl_conn_failed(aopctl_conn_t *conn, const char *what,
     const char *why);
-static double aopctl_conn_now(void);
 
 
 int
 aopctl_conn_open(aopctl_conn_t *conn, const struct addrinfo *addr,
-    long timeout)
+    double deadline)
 {
     memset(conn, 0, sizeof(aopctl_conn_t));
 
     conn->alert = -1;
-    conn->deadline = aopctl_conn_now() + (double) timeout;
+    conn->deadline = deadline;
 
     conn->fd = socket(addr->ai_family, SOCK_STREAM|SOCK_NONBLOCK|SOCK_CLOEXEC,
                       0);
@@ -93,6 +95,10 @@ aopctl_conn_tls(aopctl_conn_t *conn, SSL *ssl)
     if (!SSL_set_fd(ssl, conn->fd)) {
         return aopctl_conn_failed(conn, "TLS failed", "out of memory");
     }
+
+    /* or OpenSSL itself reads on while there are records that hold no data */
+
+    SSL_clear_mode(ssl, SSL_MODE_AUTO_RETRY);
 
     do {
         errno = 0;
@@ -159,6 +165,10 @@ aopctl_conn_read(aopctl_conn_t *conn, void *buf, size_t size)
     int  n;
 
     do {
+        if (!aopctl_conn_bounded(conn)) {
+            return -1;
+        }
+
         errno = 0;
         ERR_clear_error();
         n = conn->ssl ? SSL_read(conn->ssl, buf, (int) size)
@@ -175,7 +185,12 @@ aopctl_conn_read(aopctl_conn_t *conn, void *buf, size_t size)
         }
     } while (n <= 0 && aopctl_conn_again(conn, n, POLLIN));
 
-    return (n > 0) ? n : -1;
+    if (n > 0) {
+        conn->received += n;
+        return n;
+    }
+
+    return -1;
 }
 
 
@@ -184,6 +199,10 @@ aopctl_conn_read(aopctl_conn_t *conn, void *buf, size_t size)
 static int
 aopctl_conn_again(aopctl_conn_t *conn, int rc, short events)
 {
+    if (!aopctl_conn_bounded(conn)) {
+        return 0;
+    }
+
     if (conn->ssl == NULL) {
         if (errno == EAGAIN || errno == EINTR) {
             return aopctl_conn_wait(conn, events);
@@ -250,18 +269,49 @@ aopctl_conn_wait(aopctl_conn_t *conn, short events)
         left = conn->deadline - aopctl_conn_now();
 
         if (left <= 0) {
-            conn->timed_out = 1;
-            return aopctl_conn_failed(conn, "timed out", NULL);
+            return aopctl_conn_timed_out(conn);
         }
 
         rc = poll(&pfd, 1, (int) (left * 1000) + 1);
     } while (rc == 0 || (rc == -1 && errno == EINTR));
 
     if (rc == -1) {
+        conn->here = 1;
         return aopctl_conn_failed(conn, "poll() failed", strerror(errno));
     }
 
     return 1;
+}
+
+
+/* Of TLS all bytes count, also those that never become data. */
+
+static int
+aopctl_conn_bounded(aopctl_conn_t *conn)
+{
+    uint64_t  received;
+
+    received = conn->ssl ? BIO_number_read(SSL_get_rbio(conn->ssl))
+                         : conn->received;
+
+    if (received > AOPCTL_CONN_BYTES) {
+        return aopctl_conn_failed(conn, "the server sends without end", NULL);
+    }
+
+    if (aopctl_conn_now() >= conn->deadline) {
+        return aopctl_conn_timed_out(conn);
+    }
+
+    return 1;
+}
+
+
+static int
+aopctl_conn_timed_out(aopctl_conn_t *conn)
+{
+    conn->timed_out = 1;
+
+    return aopctl_conn_failed(conn, "timed out", NULL);
 }
 
 
@@ -297,7 +347,7 @@ aopctl_conn_close(aopctl_conn_t *conn)
 }
 
 
-static double
+double
 aopctl_conn_now(void)
 {
     struct timespec  ts;

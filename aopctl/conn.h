@@ -12,15 +12,23 @@
 #include <openssl/ssl.h>
 
 
-/* A connection, plain or TLS; all that is done with it ends in time. */
+/*
+ * A connection, plain or TLS.  All that is done with it ends in time, also
+ * where the host always has more to send: what came in over the connection is
+ * at most AOPCTL_CONN_BYTES, a handshake and two bodies of a page with room to
+ * spare.
+ */
+
+#define AOPCTL_CONN_BYTES  1048576
 
 typedef struct {
     int         fd;
     SSL        *ssl;            /* owned; NULL: plain */
-    double      deadline;
+    double      deadline;       /* as aopctl_conn_now() */
+    size_t      received;       /* of a plain connection, bytes */
     int         alert;          /* that the peer sent; -1: none */
     unsigned    timed_out:1;
-    unsigned    no_memory:1;    /* here: it tells nothing of the peer */
+    unsigned    here:1;         /* it failed here, not at the peer */
     char        err[256];
 } aopctl_conn_t;
 
@@ -31,7 +39,7 @@ typedef struct {
  */
 
 int aopctl_conn_open(aopctl_conn_t *conn, const struct addrinfo *addr,
-    long timeout);
+    double deadline);
 int aopctl_conn_tls(aopctl_conn_t *conn, SSL *ssl);
 int aopctl_conn_write(aopctl_conn_t *conn, const void *data, size_t len);
 
@@ -40,6 +48,11 @@ int aopctl_conn_write(aopctl_conn_t *conn, const void *data, size_t len);
 int aopctl_conn_read(aopctl_conn_t *conn, void *buf, size_t size);
 
 void aopctl_conn_close(aopctl_conn_t *conn);
+
+
+/* Seconds of a clock that nobody sets. */
+
+double aopctl_conn_now(void);
 
 
 #endif /* _AOPCTL_CONN_H_INCLUDED_ */

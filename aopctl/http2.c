@@ -63,7 +63,7 @@ aopctl_http2(aopctl_conn_t *conn, const aopctl_request_t *request,
     session = aopctl_http2_session(&h2);
 
     if (session == NULL || !aopctl_http2_request(session, request)) {
-        conn->no_memory = 1;
+        conn->here = 1;
         snprintf(conn->err, sizeof(conn->err), "out of memory");
 
     } else {

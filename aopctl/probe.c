@@ -24,6 +24,10 @@
 
 #define AOPCTL_PROBE_TIMEOUT  5
 
+/* all visits, of the time-out: some time is left for the answer */
+
+#define AOPCTL_PROBE_VISITS   2.8
+
 
 static aopctl_status_e aopctl_probe_arguments(aopctl_probe_t *probe, int argc,
     char **argv);
@@ -64,7 +68,8 @@ const char  aopctl_probe_help[] =
     "      --key FILE        its key (in the file of --cert)\n"
     "      --http-port PORT  where plain HTTP would be (80)\n"
     "      --no-http         do not ask there\n"
-    "      --timeout SECONDS for each visit, 1 to 300 (5)\n"
+    "      --timeout SECONDS for each visit, 1 to 300 (5); all visits together\n"
+    "                        end within three times as many\n"
     "  -q, --quiet           the conclusion only, in one line\n"
     "      --json            the answer as JSON\n"
     "  -h, --help            this text\n"
@@ -356,6 +361,9 @@ aopctl_probe_run(aopctl_probe_t *probe)
 
     signal(SIGPIPE, SIG_IGN);
 
+    probe->deadline = aopctl_conn_now()
+                      + AOPCTL_PROBE_VISITS * (double) probe->timeout;
+
     answer = json_object();
     addrs = aopctl_probe_resolve(probe->host, probe->port, probe->timeout);
     probe->addr = aopctl_probe_reach(probe, addrs, err, sizeof(err));
@@ -460,7 +468,8 @@ aopctl_probe_reach(aopctl_probe_t *probe, const struct addrinfo *addrs,
             continue;
         }
 
-        rc = aopctl_conn_open(&conn, addrs, probe->timeout);
+        rc = aopctl_conn_open(&conn, addrs,
+                              aopctl_conn_now() + (double) probe->timeout);
 
         if (!rc) {
             snprintf(err, size, "%s: %s", text, conn.err);

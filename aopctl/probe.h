@@ -70,6 +70,7 @@ typedef struct {
     const char          *cert;          /* NULL: none given */
     const char          *key;
     long                 timeout;
+    double               deadline;      /* of all visits */
     unsigned             quiet:1;
     unsigned             json:1;
 

@@ -31,7 +31,11 @@ my $context = IO::Socket::SSL::SSL_Context->new(
 
 my @pid;
 
-# server($answer): a port where that is the answer to each request.
+pipe my $sent_from, my $sent_to or die "pipe: $!";
+$sent_from->blocking(0);
+
+# server($answer): a port where that is the answer to each request; a reference
+# is to what is sent again and again.
 sub server {
     my ($answer) = @_;
 
@@ -52,6 +56,16 @@ sub server {
         $client = IO::Socket::SSL->start_SSL($client,
             SSL_server => 1, SSL_reuse_ctx => $context) or next;
         sysread $client, my $request, 4096;
+
+        if (ref $answer) {
+            my $sent = 0;
+
+            while (my $n = syswrite $client, $$answer) { $sent += $n }
+            syswrite $sent_to, "$sent\n";
+            close $client;
+            next;
+        }
+
         print {$client} $answer;
 
         # the end goes after the answer, and no reset before it
@@ -62,6 +76,18 @@ sub server {
     }
 
     POSIX::_exit(0);
+}
+
+# how much was sent without end, a line a connection
+sub read_sent {
+    my $sent = '';
+
+    for (1 .. 100) {
+        last if sysread $sent_from, $sent, 65536, length $sent;
+        select undef, undef, undef, 0.05;
+    }
+
+    return $sent;
 }
 
 sub frame {
@@ -95,6 +121,36 @@ for (
                grep { $_->{http} eq '2' } @{ $answer->{visits} };
 
     is(join(', ', sort keys %text), $expected, "$name: said");
+}
+
+# What does not end, of each kind: the end of the probe is not the server's to
+# choose.  What it may be answered with is read by nobody.  The bound holds for
+# what is read; as much again, and more, is under way.
+
+my $ping = frame(6, 0, 0, 'x' x 8);
+my $data = frame(0, 0, 1, 'x' x 16_000);
+
+for (
+    [ 'settings',      $settings x 1000 ],
+    [ 'pings',         $settings . $ping x 1000 ],
+    [ 'unknown frames', frame(200, 0, 0, 'x') x 2000 ],
+    [ 'window updates', frame(8, 0, 0, pack 'N', 1) x 2000 ],
+    [ 'data',          $headers . $data x 10 ],
+    [ 'headers',       frame(HEADERS, 0, 1, "\x88")
+                       . frame(9, 0, 1, "\0\1a\1b" x 100) x 100 ],
+) {
+    my ($name, $bytes) = @$_;
+
+    my $port = server(\$bytes);
+    my $run  = aopctl('probe', "127.0.0.1:$port", '--no-http', '--timeout', 1);
+
+    like($run->{status}, qr/^[123]$/, "endless $name: exit status");
+    cmp_ok($run->{seconds}, '<', 3.5, "endless $name: in time");
+
+    my ($most) = sort { $b <=> $a } split /\n/, read_sent();
+
+    cmp_ok($most, '<', 20_000_000, "endless $name: not read without end");
+    cmp_ok($run->{rss}, '<', 40_000, "endless $name: in memory");
 }
 
 kill KILL => @pid;
