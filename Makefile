@@ -198,8 +198,8 @@ $(ctl)/%.o: aopctl/%.c $(toolset)
 
 $(aopctl): $(patsubst aopctl/%.c,$(ctl)/%.o,$(ctl_src)) \
            $(unit)/core.a
-	@$(CC) $(AOP_CFLAGS) -o $@ $^ -larchive -ljansson -lnghttp2 -lpcre2-8 -lz \
-	    -lssl -lcrypto
+	@$(CC) $(AOP_CFLAGS) -pthread -o $@ $^ -larchive -ljansson -lnghttp2 \
+	    -lpcre2-8 -lz -lssl -lcrypto
 	@echo "built $(BUILD)/aopctl"
 
 -include $(wildcard $(unit)/*.d $(unit)/*/*.d $(ctl)/*.d $(ctl)/*/*.d)

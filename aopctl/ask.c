@@ -37,28 +37,33 @@ typedef struct {
 } aopctl_visit_t;
 
 
+static const char *aopctl_ask_sni(const aopctl_visit_t *visit);
 static double aopctl_ask_deadline(const aopctl_probe_t *probe);
 static void aopctl_ask_again(aopctl_visit_t *visit, aopctl_answer_t *again);
 static void aopctl_ask_visit(aopctl_visit_t *visit, const char *sni,
     SSL_SESSION *session);
+static void aopctl_ask_late(aopctl_answer_t *answer);
 static SSL *aopctl_ask_ssl(aopctl_visit_t *visit, const char *sni,
     SSL_SESSION *session);
 static void aopctl_ask_http(aopctl_visit_t *visit, aopctl_conn_t *conn);
+static void aopctl_ask_request(const aopctl_probe_t *probe,
+    const aopctl_attempt_t *attempt, aopctl_request_t *request);
 static int aopctl_ask_cert(SSL *ssl, void *data);
 static void aopctl_ask_names(aopctl_probe_t *probe,
     const STACK_OF(X509_NAME) *names);
 static int aopctl_ask_session(SSL *ssl, SSL_SESSION *session);
-static void aopctl_ask_status(aopctl_answer_t *answer,
-    const aopctl_http_t *http);
+static void aopctl_ask_message(int write_p, int version, int type,
+    const void *buf, size_t len, SSL *ssl, void *data);
+static void aopctl_ask_answer(aopctl_answer_t *answer,
+    const aopctl_conn_t *conn, const aopctl_http_t *http,
+    const aopctl_request_t *request);
+static void aopctl_ask_status(aopctl_answer_t *answer);
+static int aopctl_ask_is_doubtful(const aopctl_answer_t *answer);
+static void aopctl_ask_given(const aopctl_visit_t *visit);
 static void aopctl_ask_failed(aopctl_answer_t *answer,
     const aopctl_conn_t *conn);
 static int aopctl_ask_refused(const aopctl_conn_t *conn);
 static int aopctl_ask_absent(const aopctl_conn_t *conn);
-
-
-static const char *const  aopctl_ask_words[] = {
-    "served", "refused", "unclear", "not_offered"
-};
 
 
 int
@@ -85,6 +90,15 @@ aopctl_probe_init(aopctl_probe_t *probe)
 
 
 void
+aopctl_probe_free(aopctl_probe_t *probe)
+{
+    X509_NAME_free(probe->ca);
+    SSL_CTX_free(probe->ctx);
+    json_decref(probe->ca_names);
+}
+
+
+void
 aopctl_probe_ask(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
     aopctl_answer_t *first, aopctl_answer_t *again)
 {
@@ -97,13 +111,21 @@ aopctl_probe_ask(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
     visit.attempt = attempt;
     visit.answer = first;
 
-    aopctl_ask_visit(&visit, attempt->nameless ? NULL : probe->sni, NULL);
+    aopctl_ask_visit(&visit, attempt->nameless ? NULL : aopctl_ask_sni(&visit),
+                     NULL);
 
     if (again != NULL) {
         aopctl_ask_again(&visit, again);
     }
 
     SSL_SESSION_free(visit.session);
+}
+
+
+static const char *
+aopctl_ask_sni(const aopctl_visit_t *visit)
+{
+    return visit->attempt->sni ? visit->attempt->sni : visit->probe->sni;
 }
 
 
@@ -141,7 +163,7 @@ aopctl_ask_again(aopctl_visit_t *visit, aopctl_answer_t *again)
 
     } else {
         visit->answer = again;
-        aopctl_ask_visit(visit, visit->probe->sni, session);
+        aopctl_ask_visit(visit, aopctl_ask_sni(visit), session);
     }
 
     SSL_SESSION_free(session);
@@ -153,6 +175,11 @@ aopctl_ask_visit(aopctl_visit_t *visit, const char *sni, SSL_SESSION *session)
 {
     SSL            *ssl;
     aopctl_conn_t   conn;
+
+    if (aopctl_conn_now() >= visit->probe->deadline) {
+        aopctl_ask_late(visit->answer);
+        return;
+    }
 
     if (!aopctl_conn_open(&conn, visit->probe->addr,
                           aopctl_ask_deadline(visit->probe)))
@@ -166,11 +193,13 @@ aopctl_ask_visit(aopctl_visit_t *visit, const char *sni, SSL_SESSION *session)
     ssl = aopctl_ask_ssl(visit, sni, session);
 
     if (ssl == NULL) {
-        visit->answer->result = AOPCTL_UNCLEAR;
-        snprintf(visit->answer->text, sizeof(visit->answer->text),
+        conn.here = 1;
+        snprintf(conn.err, sizeof(conn.err),
                  "OpenSSL cannot prepare such a connection");
+        aopctl_ask_failed(visit->answer, &conn);
 
     } else if (aopctl_conn_tls(&conn, ssl)) {
+        visit->answer->spoke = 1;
         visit->answer->resumed = SSL_session_reused(ssl);
         aopctl_ask_http(visit, &conn);
 
@@ -178,7 +207,23 @@ aopctl_ask_visit(aopctl_visit_t *visit, const char *sni, SSL_SESSION *session)
         aopctl_ask_failed(visit->answer, &conn);
     }
 
+    if (visit->attempt->who == AOPCTL_GIVEN) {
+        aopctl_ask_given(visit);
+    }
+
     aopctl_conn_close(&conn);
+}
+
+
+static void
+aopctl_ask_late(aopctl_answer_t *answer)
+{
+    answer->silent = 1;
+    answer->failed = 1;
+    answer->result = AOPCTL_UNCLEAR;
+
+    snprintf(answer->text, sizeof(answer->text), "not visited, the time for "
+             "all visits is over (try a longer --timeout)");
 }
 
 
@@ -186,6 +231,7 @@ static SSL *
 aopctl_ask_ssl(aopctl_visit_t *visit, const char *sni, SSL_SESSION *session)
 {
     SSL  *ssl;
+    int   min, max;
 
     static const unsigned char  http1[] = "\010http/1.1";
     static const unsigned char  http2[] = "\002h2";
@@ -196,10 +242,15 @@ aopctl_ask_ssl(aopctl_visit_t *visit, const char *sni, SSL_SESSION *session)
     }
 
     SSL_set_cert_cb(ssl, aopctl_ask_cert, visit);
+    SSL_set_msg_callback(ssl, aopctl_ask_message);
+    SSL_set_msg_callback_arg(ssl, visit);
+
+    min = visit->attempt->version ? visit->attempt->version : TLS1_2_VERSION;
+    max = visit->attempt->version;
 
     if (!SSL_set_app_data(ssl, visit)
-        || !SSL_set_min_proto_version(ssl, visit->attempt->version)
-        || !SSL_set_max_proto_version(ssl, visit->attempt->version)
+        || !SSL_set_min_proto_version(ssl, min)
+        || !SSL_set_max_proto_version(ssl, max)
         || (visit->attempt->http2
             ? SSL_set_alpn_protos(ssl, http2, sizeof(http2) - 1)
             : SSL_set_alpn_protos(ssl, http1, sizeof(http1) - 1))
@@ -231,19 +282,23 @@ aopctl_ask_http(aopctl_visit_t *visit, aopctl_conn_t *conn)
         return;
     }
 
-    request.host = visit->probe->authority;
-    request.path = visit->probe->path;
-    request.visitor = visit->attempt->visitor;
+    aopctl_ask_request(visit->probe, visit->attempt, &request);
 
     (visit->attempt->http2 ? aopctl_http2 : aopctl_http1)(conn, &request,
                                                           &http);
 
-    if (http.status != 0) {
-        aopctl_ask_status(visit->answer, &http);
+    aopctl_ask_answer(visit->answer, conn, &http, &request);
+}
 
-    } else {
-        aopctl_ask_failed(visit->answer, conn);
-    }
+
+static void
+aopctl_ask_request(const aopctl_probe_t *probe,
+    const aopctl_attempt_t *attempt, aopctl_request_t *request)
+{
+    request->host = attempt->host ? attempt->host : probe->authority;
+    request->path = attempt->path ? attempt->path : probe->path;
+    request->visitor = attempt->visitor;
+    request->keep = attempt->keep;
 }
 
 
@@ -327,44 +382,130 @@ aopctl_ask_session(SSL *ssl, SSL_SESSION *session)
 
 
 /*
- * What says nothing of the certificate is neither: overload, our speed.  And
- * what may be said to everybody is doubtful: a folder without an index is
+ * Whether we have sent a certificate: where OpenSSL finds no signature that the
+ * protocol and the server have for its key, it sends an empty list, which takes
+ * four bytes at most (RFC 8446, 4.4.2).
+ */
+
+static void
+aopctl_ask_message(int write_p, int version, int type, const void *buf,
+    size_t len, SSL *ssl, void *data)
+{
+    aopctl_visit_t       *visit = data;
+    const unsigned char  *message = buf;
+
+    if (write_p
+        && type == SSL3_RT_HANDSHAKE
+        && len > SSL3_HM_HEADER_LENGTH + 4
+        && message[0] == SSL3_MT_CERTIFICATE)
+    {
+        visit->answer->shown = 1;
+    }
+}
+
+
+static void
+aopctl_ask_answer(aopctl_answer_t *answer, const aopctl_conn_t *conn,
+    const aopctl_http_t *http, const aopctl_request_t *request)
+{
+    const aopctl_page_t  *page;
+
+    if (http->status == 0) {
+        aopctl_ask_failed(answer, conn);
+        return;
+    }
+
+    answer->spoke = 1;
+    answer->status = http->status;
+    answer->kept = http->kept;
+    answer->http3 = http->http3;
+    answer->title = http->page;
+
+    aopctl_page_make(&answer->page, http, conn->ssl != NULL, request->host);
+
+    page = &answer->page;
+    answer->loop = page->self
+                   && strcmp(page->url + page->path, request->path) == 0;
+
+    aopctl_ask_status(answer);
+}
+
+
+/*
+ * What may be said to everybody is doubtful: a folder without an index is
  * answered with 403, whoever asks.
  */
 
 static void
-aopctl_ask_status(aopctl_answer_t *answer, const aopctl_http_t *http)
+aopctl_ask_status(aopctl_answer_t *answer)
 {
-    answer->status = http->status;
+    snprintf(answer->text, sizeof(answer->text), "HTTP status %d%s%.128s",
+             answer->status, answer->page.url[0] ? ", a redirect to " : "",
+             answer->page.url);
 
-    snprintf(answer->text, sizeof(answer->text), "HTTP status %d%s",
-             http->status, http->to_https ? ", a redirect to HTTPS" : "");
+    answer->certificate = (answer->title == AOPCTL_PAGE_CERT
+                           || answer->status == AOPCTL_CERT_ERROR
+                           || answer->status == AOPCTL_NO_CERT);
 
-    switch (http->status) {
+    if (answer->certificate || aopctl_ask_is_doubtful(answer)) {
+        answer->result = AOPCTL_TURNED_AWAY;
+        answer->doubtful = !answer->certificate;
+
+    } else {
+        answer->result = AOPCTL_SERVED;
+    }
+}
+
+
+/*
+ * Once a certificate was asked for (now, or when the session was made), each
+ * error may be what strangers get in its place; so may a redirect to another
+ * host, or to where they are.  If it was not, some still may: nobody is served
+ * there, or not now.
+ */
+
+static int
+aopctl_ask_is_doubtful(const aopctl_answer_t *answer)
+{
+    switch (answer->status) {
 
     case 400:
     case 403:
-    case 421:
-        answer->result = AOPCTL_TURNED_AWAY;
-        answer->doubtful = (http->page != AOPCTL_PAGE_CERT);
-        break;
-
-    case AOPCTL_CERT_ERROR:
-    case AOPCTL_NO_CERT:
-        answer->result = AOPCTL_TURNED_AWAY;
-        break;
-
     case 408:
+    case 421:
     case 429:
     case 500:
     case 503:
-        answer->result = AOPCTL_UNCLEAR;
-        break;
+        return 1;
 
     default:
-        answer->result = AOPCTL_SERVED;
-        break;
+        return (answer->asked || answer->resumed)
+               && (answer->status >= 400
+                   || (answer->page.url[0] != '\0' && !answer->page.self)
+                   || answer->loop);
     }
+}
+
+
+/* What was refused without the given certificate says nothing of it. */
+
+static void
+aopctl_ask_given(const aopctl_visit_t *visit)
+{
+    aopctl_answer_t  *answer;
+
+    answer = visit->answer;
+
+    if (!answer->asked || answer->shown || answer->silent || answer->failed) {
+        return;
+    }
+
+    answer->result = AOPCTL_NOT_OFFERED;
+    answer->doubtful = 0;
+
+    snprintf(answer->text, sizeof(answer->text), "this protocol, or the "
+             "server, has no signature for a key of the given certificate's "
+             "type");
 }
 
 
@@ -378,11 +519,11 @@ aopctl_ask_failed(aopctl_answer_t *answer, const aopctl_conn_t *conn)
 {
     snprintf(answer->text, sizeof(answer->text), "%s", conn->err);
 
-    if (conn->timed_out) {
-        answer->silent = 1;
-        answer->result = AOPCTL_UNCLEAR;
+    answer->spoke |= (answer->asked || conn->alert != -1);
+    answer->silent |= conn->timed_out;
+    answer->failed |= conn->here;
 
-    } else if (conn->here) {
+    if (answer->silent || answer->failed) {
         answer->result = AOPCTL_UNCLEAR;
 
     } else if (answer->asked) {
@@ -438,7 +579,7 @@ aopctl_ask_absent(const aopctl_conn_t *conn)
 
 void
 aopctl_probe_plain(aopctl_probe_t *probe, const struct addrinfo *addr,
-    aopctl_answer_t *answer)
+    const aopctl_attempt_t *attempt, aopctl_answer_t *answer)
 {
     aopctl_conn_t     conn;
     aopctl_http_t     http;
@@ -446,39 +587,20 @@ aopctl_probe_plain(aopctl_probe_t *probe, const struct addrinfo *addr,
 
     memset(answer, 0, sizeof(aopctl_answer_t));
 
+    if (aopctl_conn_now() >= probe->deadline) {
+        aopctl_ask_late(answer);
+        return;
+    }
+
     if (!aopctl_conn_open(&conn, addr, aopctl_ask_deadline(probe))) {
-        answer->result = AOPCTL_NOT_OFFERED;
-        snprintf(answer->text, sizeof(answer->text), "%s", conn.err);
+        aopctl_ask_failed(answer, &conn);
+        answer->result = answer->failed ? AOPCTL_UNCLEAR : AOPCTL_NOT_OFFERED;
 
     } else {
-        request.host = probe->authority;
-        request.path = probe->path;
-        request.visitor = NULL;
-
+        aopctl_ask_request(probe, attempt, &request);
         aopctl_http1(&conn, &request, &http);
-
-        if (http.status != 0) {
-            aopctl_ask_status(answer, &http);
-
-        } else {
-            aopctl_ask_failed(answer, &conn);
-        }
-
-        if (http.to_https) {
-            answer->result = AOPCTL_TURNED_AWAY;
-        }
-
-        if (http.page == AOPCTL_PAGE_HTTPS) {
-            answer->doubtful = 0;
-        }
+        aopctl_ask_answer(answer, &conn, &http, &request);
     }
 
     aopctl_conn_close(&conn);
-}
-
-
-const char *
-aopctl_probe_word(aopctl_result_e result)
-{
-    return aopctl_ask_words[result];
 }

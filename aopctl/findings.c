@@ -5,10 +5,11 @@
 
 
 /*
- * What the visits of a probe add up to.  "Enforced" is said only if all
+ * What the visits to an address add up to.  "Enforced" is said only if all
  * strangers were refused, the origin asked for a certificate, and what it
  * answered is not what it may answer to everybody: either it is about the
- * certificate, or the given certificate is answered otherwise.
+ * certificate, or the given certificate is answered otherwise.  And only if the
+ * site is not open there under another name or without TLS.
  */
 
 
@@ -18,56 +19,153 @@
 #include "findings.h"
 
 
+static int aopctl_findings_comparable(const aopctl_findings_t *findings);
+static void aopctl_findings_compare(aopctl_answer_t *answer,
+    const aopctl_page_t *site, aopctl_findings_t *findings);
+static void aopctl_findings_see(const aopctl_attempt_t *attempt,
+    const aopctl_answer_t *answer, aopctl_findings_t *findings);
 static void aopctl_findings_note_given(const aopctl_answer_t *answer,
     aopctl_findings_t *findings);
-static aopctl_status_e aopctl_findings_unclear(const aopctl_probe_t *probe,
-    json_t *answer, const aopctl_findings_t *findings);
+static void aopctl_findings_note_refused(const aopctl_attempt_t *attempt,
+    aopctl_findings_t *findings);
+static void aopctl_findings_err(const aopctl_answer_t *answer,
+    aopctl_findings_t *findings);
+static const char *aopctl_findings_open(const aopctl_findings_t *findings,
+    char *buf, size_t size);
 static const char *aopctl_findings_served(const aopctl_findings_t *findings);
+static const char *aopctl_findings_names(const aopctl_findings_t *findings,
+    char *buf, size_t size);
+static const char *aopctl_findings_untold(const aopctl_probe_t *probe,
+    const aopctl_findings_t *findings, char *buf, size_t size);
+static const char *aopctl_findings_part(const aopctl_probe_t *probe,
+    const aopctl_findings_t *findings);
 
 
-/*
- * A stranger who is turned away without a word of the certificate may be turned
- * away as everybody is, unless the given certificate is served.  A connection
- * that was made without the name is another matter: 421 is no answer to what
- * was asked for, but tells to ask elsewhere (RFC 9110, 15.5.20).
- */
+#define AOPCTL_FINDINGS_TEXT  768
+
 
 void
 aopctl_findings_settle(const aopctl_attempt_t *attempt, aopctl_answer_t *answer,
     aopctl_findings_t *findings)
 {
-    if (!answer->doubtful
-        || (attempt->nameless && answer->status == 421))
-    {
-        answer->doubtful = 0;
-        return;
+    const aopctl_page_t  *site;
+
+    if (answer->certificate && findings->foreign) {
+        answer->doubtful = 1;
     }
+
+    site = aopctl_findings_site(findings, attempt->http2);
 
     if (attempt->who != AOPCTL_GIVEN
-        && findings->given_served
-        && !findings->given_refused
-        && !findings->given_unclear)
+        && site != NULL
+        && aopctl_findings_comparable(findings)
+        && (answer->doubtful || answer->result == AOPCTL_SERVED))
     {
-        answer->doubtful = 0;
-        findings->settled = 1;
+        aopctl_findings_compare(answer, site, findings);
         return;
     }
 
-    aopctl_findings_doubt(answer);
+    if (answer->doubtful) {
+        aopctl_findings_doubt(answer, "which may be for everybody");
+    }
+}
+
+
+/* What the given certificate gets is known, and no matter of chance. */
+
+static int
+aopctl_findings_comparable(const aopctl_findings_t *findings)
+{
+    return findings->given_served
+           && !findings->given_refused
+           && !findings->given_unclear;
+}
+
+
+static void
+aopctl_findings_compare(aopctl_answer_t *answer, const aopctl_page_t *site,
+    aopctl_findings_t *findings)
+{
+    size_t         len;
+    aopctl_same_e  same;
+
+    same = aopctl_page_compare(&answer->page, site);
+
+    if (same == AOPCTL_PAGE_SAME) {
+        answer->result = AOPCTL_SERVED;
+        answer->doubtful = 0;
+        return;
+    }
+
+    /* a page that always changes is another one whoever gets it */
+
+    if (answer->page.status == site->status
+        && (same == AOPCTL_PAGE_SIMILAR || findings->unstable))
+    {
+        aopctl_findings_doubt(answer, "which may be the site's page");
+        return;
+    }
+
+    if (!answer->doubtful) {
+        len = strlen(answer->text);
+
+        snprintf(answer->text + len, sizeof(answer->text) - len,
+                 ", not what the given certificate gets");
+    }
+
+    answer->result = AOPCTL_TURNED_AWAY;
+    answer->doubtful = 0;
+    findings->settled = 1;
 }
 
 
 void
-aopctl_findings_doubt(aopctl_answer_t *answer)
+aopctl_findings_doubt(aopctl_answer_t *answer, const char *why)
 {
     size_t  len;
 
     answer->result = AOPCTL_UNCLEAR;
+    answer->doubtful = 1;
 
     len = strlen(answer->text);
 
-    snprintf(answer->text + len, sizeof(answer->text) - len,
-             ", which may be for everybody");
+    snprintf(answer->text + len, sizeof(answer->text) - len, ", %s", why);
+}
+
+
+const aopctl_page_t *
+aopctl_findings_site(const aopctl_findings_t *findings, unsigned http2)
+{
+    if (findings->site[http2].status != 0) {
+        return &findings->site[http2];
+    }
+
+    return findings->site[!http2].status ? &findings->site[!http2] : NULL;
+}
+
+
+/* The site's page is what the given certificate gets, or else everybody. */
+
+static void
+aopctl_findings_see(const aopctl_attempt_t *attempt,
+    const aopctl_answer_t *answer, aopctl_findings_t *findings)
+{
+    aopctl_page_t  *site;
+
+    site = &findings->site[attempt->http2];
+
+    if (answer->result != AOPCTL_SERVED || answer->page.status == 0) {
+        return;
+    }
+
+    if (site->status == 0) {
+        *site = answer->page;
+
+    } else if (attempt->who == AOPCTL_GIVEN
+               && aopctl_page_compare(site, &answer->page) != AOPCTL_PAGE_SAME)
+    {
+        findings->unstable = 1;
+    }
 }
 
 
@@ -87,11 +185,7 @@ aopctl_findings_note_given(const aopctl_answer_t *answer,
 
     case AOPCTL_UNCLEAR:
         findings->given_unclear = 1;
-
-        if (findings->err[0] == '\0') {
-            snprintf(findings->err, sizeof(findings->err), "%s",
-                     answer->text);
-        }
+        aopctl_findings_err(answer, findings);
         break;
 
     default:
@@ -104,18 +198,12 @@ void
 aopctl_findings_note(const aopctl_attempt_t *attempt,
     const aopctl_answer_t *answer, aopctl_findings_t *findings)
 {
-    /* without SNI it is the default server that asks, or not */
+    findings->spoke |= answer->spoke;
+    findings->silent |= answer->silent;
+    findings->http3 |= answer->http3;
+    findings->asked |= answer->asked;
 
-    if (answer->asked && attempt->nameless) {
-        findings->asked_nameless = 1;
-
-    } else if (answer->asked) {
-        findings->asked = 1;
-    }
-
-    if (answer->silent) {
-        findings->silent = 1;
-    }
+    aopctl_findings_see(attempt, answer, findings);
 
     if (attempt->who == AOPCTL_GIVEN) {
         aopctl_findings_note_given(answer, findings);
@@ -123,7 +211,7 @@ aopctl_findings_note(const aopctl_attempt_t *attempt,
     }
 
     if ((answer->result == AOPCTL_TURNED_AWAY || answer->doubtful)
-        && !answer->asked && !answer->resumed && !attempt->nameless)
+        && !answer->asked && !answer->resumed)
     {
         findings->asked_all = 0;
     }
@@ -135,53 +223,127 @@ aopctl_findings_note(const aopctl_attempt_t *attempt,
         break;
 
     case AOPCTL_TURNED_AWAY:
-        if (!attempt->nameless) {
-            findings->refused = 1;
-
-            if (findings->attempts[attempt->http2] == NULL) {
-                findings->attempts[attempt->http2] = attempt;
-            }
-        }
+        aopctl_findings_note_refused(attempt, findings);
         break;
 
     case AOPCTL_UNCLEAR:
-        if (answer->doubtful) {
-            findings->doubtful = 1;
-        }
-
-        if (!findings->unclear) {
-            snprintf(findings->err, sizeof(findings->err), "%s",
-                     answer->text);
-        }
-
-        findings->unclear = 1;
+        aopctl_findings_unclear(answer, findings);
         break;
 
     default:
-        if (findings->err[0] == '\0') {
-            snprintf(findings->err, sizeof(findings->err), "%s",
-                     answer->text);
-        }
+        aopctl_findings_err(answer, findings);
         break;
     }
 }
 
 
-static aopctl_status_e
-aopctl_findings_unclear(const aopctl_probe_t *probe, json_t *answer,
+/* It goes before what is merely not offered. */
+
+void
+aopctl_findings_unclear(const aopctl_answer_t *answer,
+    aopctl_findings_t *findings)
+{
+    if (!findings->unclear) {
+        findings->err[0] = '\0';
+    }
+
+    findings->unclear = 1;
+    findings->doubtful |= answer->doubtful;
+
+    aopctl_findings_err(answer, findings);
+}
+
+
+static void
+aopctl_findings_note_refused(const aopctl_attempt_t *attempt,
+    aopctl_findings_t *findings)
+{
+    findings->refused = 1;
+
+    if (findings->attempts[attempt->http2] == NULL) {
+        findings->attempts[attempt->http2] = attempt;
+    }
+}
+
+
+static void
+aopctl_findings_err(const aopctl_answer_t *answer, aopctl_findings_t *findings)
+{
+    if (findings->err[0] == '\0') {
+        snprintf(findings->err, sizeof(findings->err), "%s", answer->text);
+    }
+}
+
+
+aopctl_status_e
+aopctl_findings_conclude(const aopctl_probe_t *probe, json_t *answer,
     const aopctl_findings_t *findings)
 {
-    char  why[512];
+    char         text[AOPCTL_FINDINGS_TEXT];
+    const char  *why;
 
-    snprintf(why, sizeof(why), "%s%s", findings->err,
-             !findings->doubtful ? ""
-             : probe->cert == NULL
-               ? ": ask for something else (--path), or show a certificate "
-                 "that passes (--cert)"
-               : "; the given certificate is not served either: ask for "
-                 "something that is (--path)");
+    aopctl_json_set(answer, "asks", json_boolean(findings->asked));
+    aopctl_json_set(answer, "http3", json_boolean(findings->http3));
 
-    return aopctl_probe_say(answer, AOPCTL_UNKNOWN, why);
+    why = aopctl_findings_open(findings, text, sizeof(text));
+    if (why != NULL) {
+        return aopctl_probe_say(answer, AOPCTL_BAD, "not_enforced", why);
+    }
+
+    if (!findings->spoke) {
+        return aopctl_probe_say(answer, AOPCTL_UNKNOWN, "cannot_tell",
+                                findings->err);
+    }
+
+    why = aopctl_findings_untold(probe, findings, text, sizeof(text));
+    if (why != NULL) {
+        return aopctl_probe_say(answer, AOPCTL_WARNING, "cannot_tell", why);
+    }
+
+    why = aopctl_findings_part(probe, findings);
+    if (why != NULL) {
+        return aopctl_probe_say(answer, AOPCTL_WARNING, "enforced_but", why);
+    }
+
+    snprintf(text, sizeof(text), "enforced: strangers are refused%s%s",
+             probe->cert != NULL ? ", the given certificate is served" : "",
+             findings->http3 ? " (HTTP/3 is announced, and was not visited)"
+                             : "");
+
+    return aopctl_probe_say(answer, AOPCTL_GOOD, "enforced", text);
+}
+
+
+/* Where strangers get in; NULL: nowhere. */
+
+static const char *
+aopctl_findings_open(const aopctl_findings_t *findings, char *buf, size_t size)
+{
+    if (findings->served_resumed) {
+        return "this origin serves strangers who resume a session: not "
+               "enforced";
+    }
+
+    if (findings->served_visitor) {
+        return "this origin serves strangers who say that they come for "
+               "certain visitors (CF-Connecting-IP): not enforced, or for a "
+               "part only (\"aop $variable\"?)";
+    }
+
+    if (findings->served && !findings->exempt) {
+        return aopctl_findings_served(findings);
+    }
+
+    if (findings->names_served) {
+        return aopctl_findings_names(findings, buf, size);
+    }
+
+    if (findings->plain) {
+        return "this origin serves strangers over plain HTTP: not enforced "
+               "(redirect to HTTPS there, or add \"return 444\")";
+    }
+
+    return NULL;
 }
 
 
@@ -204,78 +366,112 @@ aopctl_findings_served(const aopctl_findings_t *findings)
 }
 
 
-aopctl_status_e
-aopctl_findings_conclude(const aopctl_probe_t *probe, json_t *answer,
-    const aopctl_findings_t *findings)
+/* A server that rejects handshakes answers on connections made for others. */
+
+static const char *
+aopctl_findings_names(const aopctl_findings_t *findings, char *buf, size_t size)
 {
-    aopctl_json_set(answer, "asks", json_boolean(findings->asked));
+    snprintf(buf, size, "the same site is open at this address under other "
+             "names: not enforced (%s; %s)", findings->names,
+             findings->names_rejected && findings->names_host
+             ? "\"ssl_reject_handshake\" does not see another Host: add "
+               "\"return 444\" to that server"
+             : "add \"aop on\" or \"return 444\" to that server");
 
-    if (findings->served_resumed) {
-        return aopctl_probe_say(answer, AOPCTL_BAD, "this origin serves "
-                                "strangers who resume a session: not "
-                                "enforced");
-    }
+    return buf;
+}
 
-    if (findings->served_visitor) {
-        return aopctl_probe_say(answer, AOPCTL_BAD, "this origin serves "
-                                "strangers who say that they come for "
-                                "certain visitors (CF-Connecting-IP): not "
-                                "enforced, or for a part only (\"aop "
-                                "$variable\"?)");
-    }
 
-    if (findings->served) {
-        return aopctl_probe_say(answer, AOPCTL_BAD,
-                                aopctl_findings_served(findings));
+/* What could not be told; NULL: nothing. */
+
+static const char *
+aopctl_findings_untold(const aopctl_probe_t *probe,
+    const aopctl_findings_t *findings, char *buf, size_t size)
+{
+    if (findings->exempt) {
+        return NULL;
     }
 
     if (!findings->asked_all) {
-        return aopctl_probe_say(answer, AOPCTL_UNKNOWN, "strangers are "
-                                "refused, but not for want of a certificate: "
-                                "the origin did not ask for one");
+        return "strangers are refused, but not for want of a certificate: "
+               "the origin did not ask for one";
+    }
+
+    if (findings->foreign && findings->doubtful) {
+        return "strangers are refused, but perhaps as everybody is: the page "
+               "is that of a server behind this one, which refuses nobody "
+               "itself (give a certificate that passes: --cert)";
     }
 
     if (findings->unclear || !findings->refused) {
-        return aopctl_findings_unclear(probe, answer, findings);
+        snprintf(buf, size, "%s%s", findings->err,
+                 !findings->doubtful ? ""
+                 : probe->cert == NULL
+                   ? ": ask for something else (--path), or show a certificate "
+                     "that passes (--cert)"
+                   : "; the given certificate is not served either: ask for "
+                     "something that is (--path)");
+        return buf;
     }
 
-    if (findings->plain) {
-        return aopctl_probe_say(answer, AOPCTL_WARNING, "strangers are "
-                                "refused over TLS, but served over plain "
-                                "HTTP");
+    if (findings->names_unclear) {
+        snprintf(buf, size, "strangers are refused under this name; whether "
+                 "the site is open under others is not known: %s (%s)",
+                 findings->names, probe->cert == NULL
+                 ? "add \"return 444\" to that server, or give a certificate "
+                   "that passes to compare with: --cert"
+                 : "add \"return 444\" to that server");
+        return buf;
+    }
+
+    return NULL;
+}
+
+
+/* What is open by intent, or not as one would want it; NULL: nothing. */
+
+static const char *
+aopctl_findings_part(const aopctl_probe_t *probe,
+    const aopctl_findings_t *findings)
+{
+    if (findings->exempt) {
+        return "strangers are served on this path, but refused on \"/\": is "
+               "the path exempt by intent?";
     }
 
     if (findings->given_refused) {
-        return aopctl_probe_say(answer, AOPCTL_WARNING, "strangers are "
-                                "refused, and so is the given certificate");
+        return "strangers are refused, and so is the given certificate";
     }
 
     if (findings->given_unclear) {
-        return aopctl_probe_say(answer, AOPCTL_WARNING, "strangers are "
-                                "refused; whether the given certificate is "
-                                "served is unclear");
+        return "strangers are refused; whether the given certificate is "
+               "served is unclear";
+    }
+
+    if (probe->cert != NULL && !findings->given_served) {
+        return "strangers are refused; the given certificate could not be "
+               "presented over any protocol, so nothing is known of it";
     }
 
     if (findings->plain_unclear) {
-        return aopctl_probe_say(answer, AOPCTL_WARNING, "strangers are "
-                                "refused over TLS; what plain HTTP would "
-                                "serve is unclear");
+        return "strangers are refused over TLS; what plain HTTP would serve "
+               "is unclear (redirect to HTTPS there, or add \"return 444\")";
     }
 
-    return aopctl_probe_say(answer, AOPCTL_GOOD, probe->cert != NULL
-           ? "enforced: strangers are refused, the given certificate is served"
-           : "enforced: strangers are refused");
+    if (findings->plain_another) {
+        return "strangers are refused over TLS; plain HTTP shows another page";
+    }
+
+    return NULL;
 }
 
 
 aopctl_status_e
-aopctl_probe_say(json_t *answer, aopctl_status_e status, const char *why)
+aopctl_probe_say(json_t *answer, aopctl_status_e status, const char *conclusion,
+    const char *why)
 {
-    static const char *const  words[] = {
-        "enforced", "enforced_but", "not_enforced", "cannot_tell"
-    };
-
-    aopctl_json_set(answer, "conclusion", json_string(words[status]));
+    aopctl_json_set(answer, "status", json_integer(status));
+    aopctl_json_set(answer, "conclusion", json_string(conclusion));
     aopctl_json_set(answer, "why", aopctl_json_text(why));
 
     return status;

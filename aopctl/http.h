@@ -20,10 +20,17 @@ typedef enum {
 } aopctl_page_e;
 
 
+#define AOPCTL_HTTP_LOCATION  512
+#define AOPCTL_HTTP_BODY      65536
+
 typedef struct {
     int              status;        /* 0: no answer */
     aopctl_page_e    page;          /* for status AOPCTL_HTTP_PAGED only */
-    unsigned         to_https:1;    /* a redirect to https:// */
+    unsigned         kept:1;        /* the server keeps the connection */
+    unsigned         http3:1;       /* announced by Alt-Svc */
+    char             location[AOPCTL_HTTP_LOCATION];  /* "": none */
+    size_t           len;           /* of the body, or of its start */
+    char             body[AOPCTL_HTTP_BODY];
 } aopctl_http_t;
 
 
@@ -38,12 +45,16 @@ typedef struct {
     const char      *host;
     const char      *path;
     const char      *visitor;       /* whom to come for; NULL: not said */
+
+    /* leave it to the server whether to keep the connection; no body is read */
+
+    unsigned         keep:1;
 } aopctl_request_t;
 
 
 /*
- * One GET and the head of its answer, and which page that is, over HTTP/1.1
- * and over HTTP/2.  Where there is no answer, conn->err tells why.
+ * One GET and its answer, with the start of the body, over HTTP/1.1 and over
+ * HTTP/2.  Where there is no answer, conn->err tells why.
  */
 
 typedef void (*aopctl_http_pt)(aopctl_conn_t *conn,
@@ -55,9 +66,22 @@ void aopctl_http2(aopctl_conn_t *conn, const aopctl_request_t *request,
     aopctl_http_t *http);
 
 
-/* Which page a body, or as much of it as has come, is. */
+/* Begins an answer. */
 
-aopctl_page_e aopctl_http_page(const char *body, size_t len);
+void aopctl_http_init(aopctl_http_t *http);
+
+/* A header of the answer; the name in any case. */
+
+void aopctl_http_header(aopctl_http_t *http, const char *name, size_t namelen,
+    const char *value, size_t len);
+
+/* A piece of the body; returns 0 when no more of it is wanted. */
+
+int aopctl_http_add(aopctl_http_t *http, const char *data, size_t len);
+
+/* Finds out which page the body is. */
+
+void aopctl_http_end(aopctl_http_t *http);
 
 
 #endif /* _AOPCTL_HTTP_H_INCLUDED_ */

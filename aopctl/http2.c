@@ -4,10 +4,7 @@
  */
 
 
-/*
- * One request over HTTP/2; of the answer the status is looked at, and the start
- * of the body where that tells more.
- */
+/* One request over HTTP/2, and its answer with the start of the body. */
 
 
 #include <stdio.h>
@@ -19,23 +16,18 @@
 #include "ngx_aop_version.h"
 
 
-#define AOPCTL_HTTP2_BODY  4096
-
-
 typedef struct {
     aopctl_conn_t    *conn;
     aopctl_http_t    *http;
-    size_t            len;
+    int32_t           stream;       /* of the request */
     unsigned          done:1;
-    char              body[AOPCTL_HTTP2_BODY];
 } aopctl_http2_t;
 
 
 static nghttp2_session *aopctl_http2_session(aopctl_http2_t *h2);
-static int aopctl_http2_request(nghttp2_session *session,
+static int aopctl_http2_request(aopctl_http2_t *h2, nghttp2_session *session,
     const aopctl_request_t *request);
 static void aopctl_http2_run(aopctl_http2_t *h2, nghttp2_session *session);
-static int aopctl_http2_wanted(const aopctl_http2_t *h2);
 static int aopctl_http2_send(aopctl_http2_t *h2, nghttp2_session *session);
 static int aopctl_http2_header(nghttp2_session *session,
     const nghttp2_frame *frame, const uint8_t *name, size_t namelen,
@@ -53,16 +45,15 @@ aopctl_http2(aopctl_conn_t *conn, const aopctl_request_t *request,
     aopctl_http2_t    h2;
     nghttp2_session  *session;
 
-    memset(http, 0, sizeof(aopctl_http_t));
+    aopctl_http_init(http);
 
     h2.conn = conn;
     h2.http = http;
-    h2.len = 0;
     h2.done = 0;
 
     session = aopctl_http2_session(&h2);
 
-    if (session == NULL || !aopctl_http2_request(session, request)) {
+    if (session == NULL || !aopctl_http2_request(&h2, session, request)) {
         conn->here = 1;
         snprintf(conn->err, sizeof(conn->err), "out of memory");
 
@@ -106,7 +97,7 @@ aopctl_http2_session(aopctl_http2_t *h2)
       strlen(value), NGHTTP2_NV_FLAG_NONE }
 
 static int
-aopctl_http2_request(nghttp2_session *session,
+aopctl_http2_request(aopctl_http2_t *h2, nghttp2_session *session,
     const aopctl_request_t *request)
 {
     size_t      n;
@@ -124,9 +115,13 @@ aopctl_http2_request(nghttp2_session *session,
 
     n = sizeof(headers) / sizeof(headers[0]) - (request->visitor == NULL);
 
-    return nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, NULL, 0) == 0
-           && nghttp2_submit_request(session, NULL, headers, n, NULL, NULL)
-              > 0;
+    if (nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, NULL, 0) != 0) {
+        return 0;
+    }
+
+    h2->stream = nghttp2_submit_request(session, NULL, headers, n, NULL, NULL);
+
+    return h2->stream > 0;
 }
 
 
@@ -136,10 +131,10 @@ aopctl_http2_run(aopctl_http2_t *h2, nghttp2_session *session)
     int      n;
     uint8_t  buf[16384];
 
-    while (aopctl_http2_wanted(h2)) {
+    while (!h2->done) {
 
         if (!aopctl_http2_send(h2, session)) {
-            return;
+            break;
         }
 
         n = aopctl_conn_read(h2->conn, buf, sizeof(buf));
@@ -151,25 +146,16 @@ aopctl_http2_run(aopctl_http2_t *h2, nghttp2_session *session)
         if (nghttp2_session_mem_recv(session, buf, n) < 0) {
             snprintf(h2->conn->err, sizeof(h2->conn->err),
                      "the answer is not HTTP/2");
-            return;
+            break;
         }
     }
+
+    aopctl_http_end(h2->http);
 
     if (h2->http->status == 0 && h2->conn->err[0] == '\0') {
         snprintf(h2->conn->err, sizeof(h2->conn->err),
                  "closed by the server without an answer");
     }
-}
-
-
-static int
-aopctl_http2_wanted(const aopctl_http2_t *h2)
-{
-    return !h2->done
-           && (h2->http->status == 0
-               || (h2->http->status == AOPCTL_HTTP_PAGED
-                   && h2->http->page == AOPCTL_PAGE_OTHER
-                   && h2->len < AOPCTL_HTTP2_BODY));
 }
 
 
@@ -198,12 +184,27 @@ aopctl_http2_header(nghttp2_session *session, const nghttp2_frame *frame,
     const uint8_t *name, size_t namelen, const uint8_t *value,
     size_t valuelen, uint8_t flags, void *data)
 {
-    aopctl_http2_t *h2 = data;
+    int              status;
+    aopctl_http2_t  *h2 = data;
+
+    /* what a server pushes was not asked for */
+
+    if (frame->hd.stream_id != h2->stream) {
+        return 0;
+    }
 
     /* nghttp2 has checked that it is a number of three digits */
 
     if (namelen == 7 && memcmp(name, ":status", 7) == 0) {
-        h2->http->status = atoi((const char *) value);
+        status = atoi((const char *) value);
+
+        /* an interim answer is none */
+
+        h2->http->status = (status < 200) ? 0 : status;
+
+    } else {
+        aopctl_http_header(h2->http, (const char *) name, namelen,
+                           (const char *) value, valuelen);
     }
 
     return 0;
@@ -216,15 +217,10 @@ aopctl_http2_data(nghttp2_session *session, uint8_t flags, int32_t stream,
 {
     aopctl_http2_t *h2 = user;
 
-    if (len > AOPCTL_HTTP2_BODY - h2->len) {
-        len = AOPCTL_HTTP2_BODY - h2->len;
-    }
-
-    memcpy(h2->body + h2->len, data, len);
-    h2->len += len;
-
-    if (h2->http->status == AOPCTL_HTTP_PAGED) {
-        h2->http->page = aopctl_http_page(h2->body, h2->len);
+    if (stream == h2->stream
+        && !aopctl_http_add(h2->http, (const char *) data, len))
+    {
+        h2->done = 1;
     }
 
     return 0;
@@ -237,7 +233,9 @@ aopctl_http2_close(nghttp2_session *session, int32_t stream, uint32_t error,
 {
     aopctl_http2_t *h2 = data;
 
-    h2->done = 1;
+    if (stream == h2->stream) {
+        h2->done = 1;
+    }
 
     return 0;
 }

@@ -5,16 +5,19 @@
 
 
 /*
- * "aopctl probe": what is to be visited, and where it is.  An address of
- * Cloudflare's is never taken for an origin.
+ * "aopctl probe": what is to be visited, and where it is.  All addresses of a
+ * name are visited, at the same time; one of Cloudflare's is never taken for an
+ * origin.
  */
 
 
 #include <arpa/inet.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "probe.h"
@@ -22,11 +25,25 @@
 #include "ngx_aop_cloudflare.h"
 
 
-#define AOPCTL_PROBE_TIMEOUT  5
+#define AOPCTL_PROBE_TIMEOUT    5
+#define AOPCTL_PROBE_ADDRESSES  16
 
-/* all visits, of the time-out: some time is left for the answer */
+/* of the time-out: all visits together, with some time left for the answer */
 
-#define AOPCTL_PROBE_VISITS   2.8
+#define AOPCTL_PROBE_VISITS     2.8
+#define AOPCTL_PROBE_ALL        3
+
+
+/* An address, and what comes of it. */
+
+typedef struct {
+    aopctl_probe_t    probe;
+    aopctl_status_e   status;
+    json_t           *answer;       /* owned */
+    pthread_t         thread;
+    unsigned          edge:1;       /* Cloudflare's: not visited */
+    unsigned          apart:1;      /* in a thread of its own */
+} aopctl_address_t;
 
 
 static aopctl_status_e aopctl_probe_arguments(aopctl_probe_t *probe, int argc,
@@ -38,16 +55,22 @@ static aopctl_status_e aopctl_probe_target(aopctl_probe_t *probe,
 static int aopctl_probe_split(aopctl_probe_t *probe, char *target);
 static int aopctl_probe_is_word(const char *text);
 static int aopctl_probe_is_address(const char *host);
+static const char *aopctl_probe_authority(aopctl_probe_t *probe);
 static aopctl_status_e aopctl_probe_run(aopctl_probe_t *probe);
 static struct addrinfo *aopctl_probe_resolve(const char *host,
-    const char *port, long timeout);
+    const char *port);
+static void aopctl_probe_limit(double seconds);
 static void aopctl_probe_slow(int signo);
-static const struct addrinfo *aopctl_probe_reach(aopctl_probe_t *probe,
-    const struct addrinfo *addrs, char *err, size_t size);
-static void aopctl_probe_head(const aopctl_probe_t *probe, json_t *answer);
-static const char *aopctl_probe_text(const struct addrinfo *addr, char *buf,
-    size_t size);
+static size_t aopctl_probe_addresses(const aopctl_probe_t *probe,
+    const struct addrinfo *addrs, aopctl_address_t *list, unsigned *more);
 static int aopctl_probe_is_edge(const struct addrinfo *addr);
+static void aopctl_probe_visit_all(aopctl_address_t *list, size_t n);
+static void *aopctl_probe_visit(void *data);
+static aopctl_status_e aopctl_probe_conclude(json_t *answer,
+    const aopctl_address_t *list, size_t n);
+static const aopctl_address_t *aopctl_probe_worst(const aopctl_address_t *list,
+    size_t n);
+static json_t *aopctl_probe_head(const aopctl_probe_t *probe);
 
 
 const char  aopctl_probe_help[] =
@@ -55,9 +78,10 @@ const char  aopctl_probe_help[] =
     "\n"
     "Visits an origin as strangers do: without a certificate and with one of\n"
     "their own making, over TLS 1.2 and 1.3, HTTP/1.1 and HTTP/2, with a\n"
-    "resumed session, without SNI, for some visitors (CF-Connecting-IP), and\n"
-    "over plain HTTP. Give the origin's own address, not the name that leads to\n"
-    "Cloudflare; of several, the first that takes a connection is visited.\n"
+    "resumed session, for some visitors (CF-Connecting-IP), over plain HTTP, and\n"
+    "under other names: without SNI, with an unrelated one, with another Host.\n"
+    "Give the origin's own address, or a name that leads to it and not to\n"
+    "Cloudflare; all addresses of a name are visited.\n"
     "Once aop is configured, probe from outside: visits from the origin itself\n"
     "are counted as failures from a private address.\n"
     "\n"
@@ -74,16 +98,15 @@ const char  aopctl_probe_help[] =
     "      --json            the answer as JSON\n"
     "  -h, --help            this text\n"
     "\n"
-    "Refusals are nginx's own page about a certificate (400), 495, 496, and\n"
-    "a TLS alert about one. Answers of 400, 403 and 421, and connections that\n"
-    "end once a certificate was asked for, may be for everybody: they are\n"
-    "refusals only if the certificate of --cert is served. 408, 429, 500 and\n"
-    "503 tell nothing; all others served a stranger.\n"
+    "Give a certificate that passes (--cert) where you have one: what only\n"
+    "strangers get is then a refusal, whatever it is, and a page is known to be\n"
+    "the site's or another one. Without it, only nginx's own page about a\n"
+    "certificate (400), 495, 496, and a TLS alert about one are refusals.\n"
     "\n"
-    "Exit status: 0 enforced: strangers are refused, 1 enforced over TLS, but\n"
-    "plain HTTP is open, the given certificate is refused too, or either is\n"
-    "unclear, 2 not enforced: strangers are served, 3 cannot tell; 66 a file\n"
-    "could not be read.\n";
+    "Exit status: 0 enforced, at each address and under each name tried;\n"
+    "1 something could not be told, or a part is open by intent; 2 not enforced:\n"
+    "the site is served to strangers; 3 nothing could be reached; 66 a file could\n"
+    "not be read.\n";
 
 
 static const struct option  aopctl_probe_options[] = {
@@ -126,18 +149,9 @@ aopctl_probe(int argc, char **argv)
         return AOPCTL_NO_INPUT;
     }
 
-    if (aopctl_probe_init(&probe)) {
-        status = aopctl_probe_run(&probe);
-
-    } else {
-        aopctl_error("probe: out of memory");
-        status = AOPCTL_FAILED;
-    }
+    status = aopctl_probe_run(&probe);
 
     aopctl_stranger_free(&probe.given);
-    X509_NAME_free(probe.ca);
-    SSL_CTX_free(probe.ctx);
-    json_decref(probe.ca_names);
 
     return status;
 }
@@ -261,7 +275,8 @@ aopctl_probe_target(aopctl_probe_t *probe, const char *command, char *target)
     }
 
     if (probe->authority == NULL) {
-        probe->authority = probe->sni ? probe->sni : probe->host;
+        probe->authority = probe->sni ? probe->sni
+                                      : aopctl_probe_authority(probe);
     }
 
     if ((probe->sni && !aopctl_probe_is_word(probe->sni))
@@ -349,37 +364,67 @@ aopctl_probe_is_address(const char *host)
 }
 
 
+static const char *
+aopctl_probe_authority(aopctl_probe_t *probe)
+{
+    if (strchr(probe->host, ':') == NULL) {
+        return probe->host;
+    }
+
+    snprintf(probe->literal, sizeof(probe->literal), "[%s]", probe->host);
+
+    return probe->literal;
+}
+
+
 static aopctl_status_e
 aopctl_probe_run(aopctl_probe_t *probe)
 {
-    char               err[512];
+    size_t             i, n;
     json_t            *answer;
+    unsigned           more;
     struct addrinfo   *addrs;
     aopctl_status_e    status;
+    aopctl_address_t   list[AOPCTL_PROBE_ADDRESSES];
 
     /* a server that closes early is heard of by an error, not by a signal */
 
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGALRM, aopctl_probe_slow);
 
     probe->deadline = aopctl_conn_now()
                       + AOPCTL_PROBE_VISITS * (double) probe->timeout;
 
-    answer = json_object();
-    addrs = aopctl_probe_resolve(probe->host, probe->port, probe->timeout);
-    probe->addr = aopctl_probe_reach(probe, addrs, err, sizeof(err));
+    aopctl_probe_limit((double) probe->timeout);
+    addrs = aopctl_probe_resolve(probe->host, probe->port);
 
-    aopctl_probe_head(probe, answer);
+    /* whatever OpenSSL, or a library, does with what a host sends */
 
-    if (probe->addr == NULL) {
-        status = aopctl_probe_say(answer, AOPCTL_UNKNOWN, err);
+    aopctl_probe_limit(probe->deadline - aopctl_conn_now()
+                       + (AOPCTL_PROBE_ALL - AOPCTL_PROBE_VISITS)
+                         * (double) probe->timeout);
 
-    } else {
-        status = aopctl_probe_visits(probe, answer);
+    answer = aopctl_probe_head(probe);
+
+    n = aopctl_probe_addresses(probe, addrs, list, &more);
+    aopctl_probe_visit_all(list, n);
+
+    aopctl_probe_limit(0);
+
+    status = aopctl_probe_conclude(answer, list, n);
+
+    if (status == AOPCTL_GOOD && more) {
+        status = aopctl_probe_say(answer, AOPCTL_WARNING, "cannot_tell",
+                                  "the name has more addresses than can be "
+                                  "visited at once: give each by itself");
     }
 
     signal(SIGPIPE, SIG_DFL);
 
-    if (probe->json) {
+    if (status == AOPCTL_FAILED) {
+        aopctl_error("probe: out of memory");
+
+    } else if (probe->json) {
         aopctl_json_write(answer);
 
     } else {
@@ -388,6 +433,11 @@ aopctl_probe_run(aopctl_probe_t *probe)
         }
 
         aopctl_probe_print_conclusion(answer);
+    }
+
+    for (i = 0; i < n; i++) {
+        json_decref(list[i].answer);
+        aopctl_probe_free(&list[i].probe);
     }
 
     json_decref(answer);
@@ -403,7 +453,7 @@ aopctl_probe_run(aopctl_probe_t *probe)
 /* The resolver has a time-out of its own, which may be long. */
 
 static struct addrinfo *
-aopctl_probe_resolve(const char *host, const char *port, long timeout)
+aopctl_probe_resolve(const char *host, const char *port)
 {
     int               rc;
     struct addrinfo   hints, *addrs;
@@ -413,19 +463,32 @@ aopctl_probe_resolve(const char *host, const char *port, long timeout)
     hints.ai_socktype = SOCK_STREAM;
     hints.ai_flags = AI_NUMERICSERV;
 
-    signal(SIGALRM, aopctl_probe_slow);
-    alarm((unsigned) timeout);
-
     rc = getaddrinfo(host, port, &hints, &addrs);
 
-    alarm(0);
-
     if (rc != 0) {
-        aopctl_error("cannot resolve \"%s\": %s", host, gai_strerror(rc));
+        aopctl_error("cannot resolve \"%s\": %s (try the origin's address, and "
+                     "its name with --sni)", host, gai_strerror(rc));
         return NULL;
     }
 
     return addrs;
+}
+
+
+/* The program ends then; 0: it does not. */
+
+static void
+aopctl_probe_limit(double seconds)
+{
+    struct itimerval  timer;
+
+    memset(&timer, 0, sizeof(struct itimerval));
+
+    timer.it_value.tv_sec = (time_t) seconds;
+    timer.it_value.tv_usec = (suseconds_t)
+                             ((seconds - (double) timer.it_value.tv_sec) * 1e6);
+
+    setitimer(ITIMER_REAL, &timer, NULL);
 }
 
 
@@ -434,8 +497,8 @@ aopctl_probe_slow(int signo)
 {
     ssize_t  n;
 
-    static const char  text[] = "aopctl: the host's name was not resolved "
-                                "in time\n";
+    static const char  text[] = "aopctl: the probe did not end in time (is "
+                                "the resolver slow? try a longer --timeout)\n";
 
     n = write(STDERR_FILENO, text, sizeof(text) - 1);
 
@@ -445,76 +508,39 @@ aopctl_probe_slow(int signo)
 }
 
 
-/* The first address that takes a connection and is not Cloudflare's. */
+/* Returns how many there are to visit; *more: the list is full. */
 
-static const struct addrinfo *
-aopctl_probe_reach(aopctl_probe_t *probe, const struct addrinfo *addrs,
-    char *err, size_t size)
+static size_t
+aopctl_probe_addresses(const aopctl_probe_t *probe,
+    const struct addrinfo *addrs, aopctl_address_t *list, unsigned *more)
 {
-    int            rc;
-    char           text[64];
-    aopctl_conn_t  conn;
+    size_t             n;
+    aopctl_address_t  *address;
 
-    snprintf(err, size, "the name cannot be resolved");
-
-    for ( /* void */ ; addrs; addrs = addrs->ai_next) {
-
-        aopctl_probe_text(addrs, text, sizeof(text));
-
-        if (aopctl_probe_is_edge(addrs)) {
-            snprintf(err, size, "%s is an address of Cloudflare's edge, which "
-                     "serves everybody: give the origin's own address, and "
-                     "its name with --sni", text);
-            continue;
-        }
-
-        rc = aopctl_conn_open(&conn, addrs,
-                              aopctl_conn_now() + (double) probe->timeout);
-
-        if (!rc) {
-            snprintf(err, size, "%s: %s", text, conn.err);
-        }
-
-        aopctl_conn_close(&conn);
-
-        if (rc) {
-            return addrs;
-        }
-    }
-
-    return NULL;
-}
-
-
-static void
-aopctl_probe_head(const aopctl_probe_t *probe, json_t *answer)
-{
-    char  text[64];
-
-    aopctl_json_set(answer, "host", aopctl_json_text(probe->host));
-    aopctl_json_set(answer, "port", json_integer(atoi(probe->port)));
-    aopctl_json_set(answer, "address", probe->addr
-                    ? json_string(aopctl_probe_text(probe->addr, text,
-                                                    sizeof(text)))
-                    : json_null());
-    aopctl_json_set(answer, "sni", probe->sni ? aopctl_json_text(probe->sni)
-                                              : json_null());
-    aopctl_json_set(answer, "authority", aopctl_json_text(probe->authority));
-    aopctl_json_set(answer, "path", aopctl_json_text(probe->path));
-}
-
-
-static const char *
-aopctl_probe_text(const struct addrinfo *addr, char *buf, size_t size)
-{
-    if (getnameinfo(addr->ai_addr, addr->ai_addrlen, buf, size, NULL, 0,
-                    NI_NUMERICHOST)
-        != 0)
+    for (n = 0; addrs != NULL && n < AOPCTL_PROBE_ADDRESSES;
+         n++, addrs = addrs->ai_next)
     {
-        buf[0] = '\0';
+        address = &list[n];
+
+        memset(address, 0, sizeof(aopctl_address_t));
+
+        address->probe = *probe;
+        address->probe.addr = addrs;
+        address->edge = aopctl_probe_is_edge(addrs);
+        address->answer = json_object();
+
+        if (getnameinfo(addrs->ai_addr, addrs->ai_addrlen,
+                        address->probe.address, sizeof(address->probe.address),
+                        NULL, 0, NI_NUMERICHOST)
+            != 0)
+        {
+            address->probe.address[0] = '\0';
+        }
     }
 
-    return buf;
+    *more = (addrs != NULL);
+
+    return n;
 }
 
 
@@ -527,4 +553,168 @@ aopctl_probe_is_edge(const struct addrinfo *addr)
     ranges = ngx_aop_cloudflare_ranges(&n);
 
     return ranges != NULL && ngx_aop_range_find(ranges, n, addr->ai_addr);
+}
+
+
+/* One that has no thread of its own is visited in turn. */
+
+static void
+aopctl_probe_visit_all(aopctl_address_t *list, size_t n)
+{
+    size_t  i;
+
+    /* jansson seeds its hash tables when the first one is made */
+
+    json_object_seed(0);
+
+    for (i = 1; i < n; i++) {
+        list[i].apart = (pthread_create(&list[i].thread, NULL,
+                                        aopctl_probe_visit, &list[i])
+                         == 0);
+    }
+
+    for (i = 0; i < n; i++) {
+
+        if (list[i].apart) {
+            (void) pthread_join(list[i].thread, NULL);
+
+        } else {
+            (void) aopctl_probe_visit(&list[i]);
+        }
+    }
+}
+
+
+static void *
+aopctl_probe_visit(void *data)
+{
+    aopctl_probe_t    *probe;
+    aopctl_address_t  *address = data;
+
+    probe = &address->probe;
+
+    aopctl_json_set(address->answer, "address", json_string(probe->address));
+
+    if (address->edge) {
+        address->status = aopctl_probe_say(address->answer, AOPCTL_UNKNOWN,
+                              "not_visited", "an address of Cloudflare's edge, "
+                              "which serves everybody: give the origin's own "
+                              "address, and its name with --sni");
+
+    } else if (!aopctl_probe_init(probe)) {
+        address->status = AOPCTL_FAILED;
+
+    } else {
+        address->status = aopctl_probe_visits(probe, address->answer);
+    }
+
+    return NULL;
+}
+
+
+/* What the addresses add up to: the worst of them tells. */
+
+static aopctl_status_e
+aopctl_probe_conclude(json_t *answer, const aopctl_address_t *list, size_t n)
+{
+    char                     why[1024];
+    size_t                   i;
+    json_t                  *addresses;
+    aopctl_status_e          status;
+    const aopctl_address_t  *worst;
+
+    addresses = json_array();
+    worst = NULL;
+    status = AOPCTL_UNKNOWN;
+
+    for (i = 0; i < n; i++) {
+        aopctl_json_append(addresses, json_incref(list[i].answer));
+    }
+
+    aopctl_json_set(answer, "addresses", addresses);
+
+    worst = aopctl_probe_worst(list, n);
+
+    if (worst == NULL) {
+        return aopctl_probe_say(answer, AOPCTL_UNKNOWN, "cannot_tell",
+                                "the name cannot be resolved");
+    }
+
+    /* what was reached of several addresses is not nothing */
+
+    status = worst->status;
+
+    for (i = 0; status == AOPCTL_UNKNOWN && i < n; i++) {
+        if (list[i].status != AOPCTL_UNKNOWN) {
+            status = AOPCTL_WARNING;
+        }
+    }
+
+    if (status == AOPCTL_FAILED) {
+        return status;
+    }
+
+    snprintf(why, sizeof(why), "%s%s%s",
+             n > 1 || worst->status == AOPCTL_UNKNOWN ? worst->probe.address
+                                                      : "",
+             n > 1 || worst->status == AOPCTL_UNKNOWN ? ": " : "",
+             aopctl_json_str(worst->answer, "why"));
+
+    return aopctl_probe_say(answer, status,
+                            worst->edge
+                            ? "cannot_tell"
+                            : aopctl_json_str(worst->answer, "conclusion"),
+                            why);
+}
+
+
+/*
+ * Not enforced goes before not reached, that before the rest.  Cloudflare's
+ * addresses are not the origin's: they count only if there are no others.
+ */
+
+static const aopctl_address_t *
+aopctl_probe_worst(const aopctl_address_t *list, size_t n)
+{
+    size_t                   i;
+    const aopctl_address_t  *worst;
+
+    static const int  order[] = { 1, 2, 4, 3 };
+
+    worst = NULL;
+
+    for (i = 0; i < n; i++) {
+
+        if (list[i].status == AOPCTL_FAILED) {
+            return &list[i];
+        }
+
+        if (worst == NULL
+            || (worst->edge && !list[i].edge)
+            || (worst->edge == list[i].edge
+                && order[list[i].status] > order[worst->status]))
+        {
+            worst = &list[i];
+        }
+    }
+
+    return worst;
+}
+
+
+static json_t *
+aopctl_probe_head(const aopctl_probe_t *probe)
+{
+    json_t  *answer;
+
+    answer = json_object();
+
+    aopctl_json_set(answer, "host", aopctl_json_text(probe->host));
+    aopctl_json_set(answer, "port", json_integer(atoi(probe->port)));
+    aopctl_json_set(answer, "sni", probe->sni ? aopctl_json_text(probe->sni)
+                                              : json_null());
+    aopctl_json_set(answer, "authority", aopctl_json_text(probe->authority));
+    aopctl_json_set(answer, "path", aopctl_json_text(probe->path));
+
+    return answer;
 }

@@ -9,18 +9,19 @@
 
 
 #include "aopctl.h"
-#include "http.h"
 #include "json.h"
+#include "probe_page.h"
 #include "stranger.h"
 
 
-/* Three answers, and "there is nothing there to ask". */
+/* Three answers, and what is none: a page of its own, and nothing there. */
 
 typedef enum {
     AOPCTL_SERVED = 0,
     AOPCTL_TURNED_AWAY,
     AOPCTL_UNCLEAR,
-    AOPCTL_NOT_OFFERED
+    AOPCTL_NOT_OFFERED,
+    AOPCTL_ANOTHER              /* another page than that of the site */
 } aopctl_result_e;
 
 
@@ -35,10 +36,14 @@ typedef enum {
 /* How to connect. */
 
 typedef struct {
-    int                  version;       /* TLS1_2_VERSION, TLS1_3_VERSION */
+    int                  version;       /* TLS1_2_VERSION, ...; 0: either */
     aopctl_stranger_e    who;
     unsigned             http2:1;
     unsigned             nameless:1;    /* no SNI in the first handshake */
+    unsigned             keep:1;        /* does the server keep it? */
+    const char          *sni;           /* NULL: that of the probe */
+    const char          *host;          /* NULL: that of the probe */
+    const char          *path;          /* NULL: that of the probe */
     const char          *visitor;       /* CF-Connecting-IP; NULL: none */
 } aopctl_attempt_t;
 
@@ -49,13 +54,25 @@ typedef struct {
     aopctl_result_e      result;
     int                  status;        /* of HTTP; 0: no answer */
     unsigned             asked:1;       /* for a certificate */
+    unsigned             shown:1;       /* a certificate was sent */
     unsigned             resumed:1;     /* the session was */
     unsigned             silent:1;      /* timed out, or cannot connect */
+    unsigned             failed:1;      /* here: it tells nothing of the host */
+    unsigned             spoke:1;       /* TLS or HTTP */
+    unsigned             kept:1;        /* the connection was */
+    unsigned             http3:1;       /* was announced */
+    unsigned             loop:1;        /* a redirect to what was asked for */
+
+    /* by its status or page, an answer about the certificate */
+
+    unsigned             certificate:1;
 
     /* AOPCTL_TURNED_AWAY, but perhaps as everybody is */
 
     unsigned             doubtful:1;
 
+    aopctl_page_e        title;
+    aopctl_page_t        page;
     char                 text[256];
 } aopctl_answer_t;
 
@@ -71,20 +88,28 @@ typedef struct {
     const char          *key;
     long                 timeout;
     double               deadline;      /* of all visits */
+    char                 literal[64];   /* an IPv6 address as Host */
     unsigned             quiet:1;
     unsigned             json:1;
+    aopctl_stranger_t    given;         /* owned */
 
-    const struct addrinfo  *addr;       /* that answers; borrowed */
+    /* of one address */
+
+    const struct addrinfo  *addr;       /* borrowed */
+    char                 address[64];   /* the same as text */
     SSL_CTX             *ctx;           /* owned */
     X509_NAME           *ca;            /* the first told; owned, or NULL */
     json_t              *ca_names;      /* owned */
-    aopctl_stranger_t    given;         /* owned */
 } aopctl_probe_t;
 
 
-/* Prepares what aopctl_probe_ask() needs.  Returns 0 if memory is short. */
+/*
+ * Prepares what the visits of an address need.  Returns 0 if memory is short;
+ * to be freed in any case.
+ */
 
 int aopctl_probe_init(aopctl_probe_t *probe);
+void aopctl_probe_free(aopctl_probe_t *probe);
 
 /*
  * Connects and asks: once, and unless again is NULL once more with the session
@@ -94,15 +119,15 @@ int aopctl_probe_init(aopctl_probe_t *probe);
 void aopctl_probe_ask(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
     aopctl_answer_t *first, aopctl_answer_t *again);
 
-/* Plain HTTP at an address. */
+/* Plain HTTP at an address; of the attempt, host and path are taken. */
 
 void aopctl_probe_plain(aopctl_probe_t *probe, const struct addrinfo *addr,
-    aopctl_answer_t *answer);
+    const aopctl_attempt_t *attempt, aopctl_answer_t *answer);
 
 
 /*
- * Makes all visits, and adds what came of them, and the conclusion, to the
- * answer.  Returns what the command is to end with.
+ * Makes all visits to an address, and adds what came of them, and the
+ * conclusion, to the answer.  Returns what it comes to.
  */
 
 aopctl_status_e aopctl_probe_visits(aopctl_probe_t *probe, json_t *answer);
@@ -110,12 +135,13 @@ aopctl_status_e aopctl_probe_visits(aopctl_probe_t *probe, json_t *answer);
 /* Adds a conclusion to the answer; returns the status. */
 
 aopctl_status_e aopctl_probe_say(json_t *answer, aopctl_status_e status,
-    const char *why);
+    const char *conclusion, const char *why);
 
 
-/* "served", "refused", "unclear" or "not_offered" */
+/* An answer as JSON. */
 
-const char *aopctl_probe_word(aopctl_result_e result);
+json_t *aopctl_probe_answer(const aopctl_answer_t *answer);
+
 
 /* What was found, for a person, and the line that it comes to. */
 

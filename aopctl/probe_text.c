@@ -14,56 +14,143 @@
 #include "screen.h"
 
 
+static void aopctl_probe_print_address(const json_t *address);
 static void aopctl_probe_print_visit(const json_t *visit);
 static void aopctl_probe_print_session(const json_t *session,
     unsigned given);
 static void aopctl_probe_print_visitors(const json_t *visitors);
+static void aopctl_probe_print_name(const json_t *name);
+static void aopctl_probe_print_plain(const json_t *plain);
+static void aopctl_probe_print_cas(const json_t *address);
+static const char *aopctl_probe_cannot_tell(const json_t *answer);
 static aopctl_colour_e aopctl_probe_colour(const char *result,
     unsigned given);
+static aopctl_colour_e aopctl_probe_colour_of(const json_t *answer);
 
 
 void
 aopctl_probe_print(const json_t *answer)
 {
     size_t         i;
-    const char    *address;
-    const json_t  *value;
+    const json_t  *value, *addresses;
 
-    address = aopctl_json_str(answer, "address");
-
-    aopctl_line(AOPCTL_BOLD, "%s port %lld%s%s%s, SNI %s, Host %s, %s",
+    aopctl_line(AOPCTL_BOLD, "%s port %lld, SNI %s, Host %s, %s",
                 aopctl_json_str(answer, "host"),
-                aopctl_json_int(answer, "port"), address[0] ? " (" : "",
-                address, address[0] ? ")" : "",
+                aopctl_json_int(answer, "port"),
                 json_is_string(json_object_get(answer, "sni"))
                 ? aopctl_json_str(answer, "sni") : "(none)",
                 aopctl_json_str(answer, "authority"),
                 aopctl_json_str(answer, "path"));
 
-    json_array_foreach(json_object_get(answer, "visits"), i, value) {
+    addresses = json_object_get(answer, "addresses");
+
+    json_array_foreach(addresses, i, value) {
+        aopctl_probe_print_address(value);
+    }
+
+    /* of one address, the conclusion is that of all */
+
+    if (json_array_size(addresses) < 2) {
+        return;
+    }
+
+    json_array_foreach(addresses, i, value) {
+        aopctl_line(aopctl_probe_colour_of(value), "%s: %s%s",
+                    aopctl_json_str(value, "address"),
+                    aopctl_probe_cannot_tell(value),
+                    aopctl_json_str(value, "why"));
+    }
+}
+
+
+static void
+aopctl_probe_print_address(const json_t *address)
+{
+    size_t         i;
+    const json_t  *value;
+
+    if (json_object_get(address, "visits") == NULL) {
+        return;
+    }
+
+    aopctl_line(AOPCTL_BOLD, "%s", aopctl_json_str(address, "address"));
+
+    json_array_foreach(json_object_get(address, "visits"), i, value) {
         aopctl_probe_print_visit(value);
     }
 
-    aopctl_probe_print_visitors(json_object_get(answer, "visitors"));
+    aopctl_probe_print_visitors(json_object_get(address, "visitors"));
 
-    value = json_object_get(answer, "plain_http");
-
-    if (json_is_object(value)) {
-        aopctl_line(aopctl_probe_colour(aopctl_json_str(value, "result"), 0),
-                    "  plain HTTP, port %lld: %s, %s",
-                    aopctl_json_int(value, "port"),
-                    aopctl_json_str(value, "result"),
-                    aopctl_json_str(value, "text"));
+    json_array_foreach(json_object_get(address, "names"), i, value) {
+        aopctl_probe_print_name(value);
     }
 
-    value = json_object_get(answer, "asks");
+    aopctl_probe_print_plain(json_object_get(address, "plain_http"));
+    aopctl_probe_print_cas(address);
+}
 
-    if (value != NULL) {
-        aopctl_line(AOPCTL_PLAIN, "  asks for a certificate: %s",
-                    json_is_true(value) ? "yes" : "no");
+
+static void
+aopctl_probe_print_name(const json_t *name)
+{
+    const char  *sni, *result;
+
+    sni = json_is_string(json_object_get(name, "sni"))
+          ? aopctl_json_str(name, "sni") : NULL;
+    result = aopctl_json_str(name, "result");
+
+    if (strcmp(aopctl_json_str(name, "scheme"), "http") == 0) {
+        aopctl_line(aopctl_probe_colour(result, 0),
+                    "  plain HTTP, Host %s: %s, %s",
+                    aopctl_json_str(name, "authority"), result,
+                    aopctl_json_str(name, "text"));
+        return;
     }
 
-    json_array_foreach(json_object_get(answer, "ca_names"), i, value) {
+    aopctl_line(aopctl_probe_colour(result, 0), "  %s%s, Host %s: %s, %s",
+                sni ? "SNI " : "without SNI", sni ? sni : "",
+                aopctl_json_str(name, "authority"), result,
+                aopctl_json_str(name, "text"));
+
+    if (json_object_get(name, "with_session") != NULL) {
+        aopctl_probe_print_session(json_object_get(name, "with_session"), 0);
+    }
+}
+
+
+static void
+aopctl_probe_print_plain(const json_t *plain)
+{
+    const char  *result;
+
+    if (!json_is_object(plain)) {
+        return;
+    }
+
+    result = aopctl_json_str(plain, "result");
+
+    aopctl_line(aopctl_probe_colour(result, 0),
+                "  plain HTTP, port %lld: %s, %s",
+                aopctl_json_int(plain, "port"), result,
+                aopctl_json_str(plain, "text"));
+}
+
+
+static void
+aopctl_probe_print_cas(const json_t *address)
+{
+    size_t         i;
+    const json_t  *value;
+
+    if (json_is_true(json_object_get(address, "http3"))) {
+        aopctl_line(AOPCTL_YELLOW, "  HTTP/3 (announced by Alt-Svc): not "
+                    "visited");
+    }
+
+    aopctl_line(AOPCTL_PLAIN, "  asks for a certificate: %s",
+                json_is_true(json_object_get(address, "asks")) ? "yes" : "no");
+
+    json_array_foreach(json_object_get(address, "ca_names"), i, value) {
         aopctl_line(AOPCTL_PLAIN, "  names the CA: %s",
                     json_string_value(value));
     }
@@ -73,15 +160,34 @@ aopctl_probe_print(const json_t *answer)
 void
 aopctl_probe_print_conclusion(const json_t *answer)
 {
-    const char  *conclusion;
-
-    conclusion = aopctl_json_str(answer, "conclusion");
-
-    aopctl_line(strcmp(conclusion, "enforced") == 0 ? AOPCTL_GREEN
-                : strcmp(conclusion, "not_enforced") == 0 ? AOPCTL_RED
-                : AOPCTL_YELLOW, "%s%s",
-                strcmp(conclusion, "cannot_tell") == 0 ? "cannot tell: " : "",
+    aopctl_line(aopctl_probe_colour_of(answer), "%s%s",
+                aopctl_probe_cannot_tell(answer),
                 aopctl_json_str(answer, "why"));
+}
+
+
+static const char *
+aopctl_probe_cannot_tell(const json_t *answer)
+{
+    return strcmp(aopctl_json_str(answer, "conclusion"), "cannot_tell") == 0
+           ? "cannot tell: " : "";
+}
+
+
+static aopctl_colour_e
+aopctl_probe_colour_of(const json_t *answer)
+{
+    switch (aopctl_json_int(answer, "status")) {
+
+    case AOPCTL_GOOD:
+        return AOPCTL_GREEN;
+
+    case AOPCTL_BAD:
+        return AOPCTL_RED;
+
+    default:
+        return AOPCTL_YELLOW;
+    }
 }
 
 
@@ -95,13 +201,11 @@ aopctl_probe_print_visit(const json_t *visit)
     result = aopctl_json_str(visit, "result");
 
     aopctl_line(aopctl_probe_colour(result, given),
-                "  TLS %s, HTTP/%s, %s%s%s: %s, %s",
+                "  TLS %s, HTTP/%s, %s%s: %s, %s",
                 aopctl_json_str(visit, "tls"), aopctl_json_str(visit, "http"),
                 aopctl_json_str(visit, "stranger"),
-                given ? " certificate" : "",
-                json_is_true(json_object_get(visit, "sni")) ? ""
-                                                            : ", without SNI",
-                result, aopctl_json_str(visit, "text"));
+                given ? " certificate" : "", result,
+                aopctl_json_str(visit, "text"));
 
     aopctl_probe_print_session(json_object_get(visit, "with_session"), given);
 }

@@ -5,18 +5,18 @@
 
 
 /*
- * The visits of a probe: who comes, in which order, and again with what.  What
- * they add up to is for aopctl/findings.c to say.
+ * The visits of a probe to an address: who comes, in which order, and again
+ * with what.  What they add up to is for aopctl/findings.c to say.
  */
 
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <openssl/rand.h>
 
 #include "findings.h"
+#include "probe_names.h"
 
 
 /* a tenth of all visitors has one of them with a likelihood of 81% */
@@ -28,32 +28,32 @@ static json_t *aopctl_probe_tls(aopctl_probe_t *probe,
     aopctl_findings_t *findings);
 static json_t *aopctl_probe_attempt(aopctl_probe_t *probe,
     const aopctl_attempt_t *attempt, aopctl_findings_t *findings);
+static void aopctl_probe_own(aopctl_probe_t *probe,
+    const aopctl_attempt_t *attempt, const aopctl_answer_t *answer,
+    aopctl_findings_t *findings);
 static json_t *aopctl_probe_visitors(aopctl_probe_t *probe,
     aopctl_findings_t *findings);
 static json_t *aopctl_probe_visitor(aopctl_probe_t *probe,
     const aopctl_attempt_t *by, aopctl_findings_t *findings);
 static void aopctl_probe_recheck(aopctl_probe_t *probe, json_t *visits,
     aopctl_findings_t *findings);
-static json_t *aopctl_probe_http(aopctl_probe_t *probe,
+static void aopctl_probe_root(aopctl_probe_t *probe,
     aopctl_findings_t *findings);
-static json_t *aopctl_probe_answer(const aopctl_answer_t *answer);
 
 
 /* The given certificate comes first: the others are compared with it. */
 
 static const aopctl_attempt_t  aopctl_probe_plan[] = {
-    { TLS1_3_VERSION, AOPCTL_GIVEN, 0, 0, NULL },
-    { TLS1_2_VERSION, AOPCTL_GIVEN, 0, 0, NULL },
-    { TLS1_3_VERSION, AOPCTL_GIVEN, 1, 0, NULL },
-    { TLS1_3_VERSION, AOPCTL_NOBODY, 0, 0, NULL },
-    { TLS1_3_VERSION, AOPCTL_SELF_SIGNED, 0, 0, NULL },
-    { TLS1_2_VERSION, AOPCTL_NOBODY, 0, 0, NULL },
-    { TLS1_2_VERSION, AOPCTL_SELF_SIGNED, 0, 0, NULL },
-    { TLS1_3_VERSION, AOPCTL_NOBODY, 1, 0, NULL },
-    { TLS1_3_VERSION, AOPCTL_SELF_SIGNED, 1, 0, NULL },
-    { TLS1_2_VERSION, AOPCTL_NOBODY, 1, 0, NULL },
-    { TLS1_3_VERSION, AOPCTL_NOBODY, 0, 1, NULL },
-    { TLS1_2_VERSION, AOPCTL_NOBODY, 0, 1, NULL }
+    { .version = TLS1_3_VERSION, .who = AOPCTL_GIVEN },
+    { .version = TLS1_2_VERSION, .who = AOPCTL_GIVEN },
+    { .version = TLS1_3_VERSION, .who = AOPCTL_GIVEN, .http2 = 1 },
+    { .version = TLS1_3_VERSION, .who = AOPCTL_NOBODY },
+    { .version = TLS1_3_VERSION, .who = AOPCTL_SELF_SIGNED },
+    { .version = TLS1_2_VERSION, .who = AOPCTL_NOBODY },
+    { .version = TLS1_2_VERSION, .who = AOPCTL_SELF_SIGNED },
+    { .version = TLS1_3_VERSION, .who = AOPCTL_NOBODY, .http2 = 1 },
+    { .version = TLS1_3_VERSION, .who = AOPCTL_SELF_SIGNED, .http2 = 1 },
+    { .version = TLS1_2_VERSION, .who = AOPCTL_NOBODY, .http2 = 1 }
 };
 
 #define AOPCTL_PROBE_PLAN                                                     \
@@ -68,21 +68,31 @@ static const char *const  aopctl_probe_strangers[AOPCTL_STRANGERS] = {
 aopctl_status_e
 aopctl_probe_visits(aopctl_probe_t *probe, json_t *answer)
 {
-    json_t            *visits, *visitors;
+    json_t            *visits, *visitors, *names, *plain;
+    const char        *path;
     aopctl_findings_t  findings;
 
     memset(&findings, 0, sizeof(aopctl_findings_t));
     findings.asked_all = 1;
+    path = probe->path;
 
     visits = aopctl_probe_tls(probe, &findings);
     visitors = aopctl_probe_visitors(probe, &findings);
+
+    aopctl_probe_root(probe, &findings);
+
+    names = aopctl_probe_names(probe, &findings);
+    plain = aopctl_probe_plain_http(probe, &findings);
+
+    probe->path = path;
 
     aopctl_probe_recheck(probe, visits, &findings);
 
     aopctl_json_set(answer, "visits", visits);
     aopctl_json_set(answer, "visitors", visitors);
+    aopctl_json_set(answer, "names", names);
+    aopctl_json_set(answer, "plain_http", plain);
     aopctl_json_set(answer, "ca_names", json_incref(probe->ca_names));
-    aopctl_json_set(answer, "plain_http", aopctl_probe_http(probe, &findings));
 
     return aopctl_findings_conclude(probe, answer, &findings);
 }
@@ -102,9 +112,7 @@ aopctl_probe_tls(aopctl_probe_t *probe, aopctl_findings_t *findings)
     for (i = 0; i < AOPCTL_PROBE_PLAN && !findings->silent; i++) {
         attempt = &aopctl_probe_plan[i];
 
-        if ((attempt->who == AOPCTL_GIVEN && probe->cert == NULL)
-            || (attempt->nameless && probe->sni == NULL))
-        {
+        if (attempt->who == AOPCTL_GIVEN && probe->cert == NULL) {
             continue;
         }
 
@@ -125,14 +133,17 @@ aopctl_probe_attempt(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
     aopctl_answer_t   first, again;
 
     aopctl_probe_ask(probe, attempt, &first, &again);
+    aopctl_probe_own(probe, attempt, &first, findings);
 
     turned_away = (first.result == AOPCTL_TURNED_AWAY);
 
     aopctl_findings_settle(attempt, &first, findings);
-    aopctl_findings_settle(attempt, &again, findings);
-
     aopctl_findings_note(attempt, &first, findings);
-    aopctl_findings_note(attempt, &again, findings);
+
+    if (again.result != AOPCTL_NOT_OFFERED) {
+        aopctl_findings_settle(attempt, &again, findings);
+        aopctl_findings_note(attempt, &again, findings);
+    }
 
     if (attempt->who == AOPCTL_GIVEN
         && first.result == AOPCTL_SERVED
@@ -158,11 +169,36 @@ aopctl_probe_attempt(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
                                 ? "1.2" : "1.3"));
     aopctl_json_set(object, "http",
                     json_string(attempt->http2 ? "2" : "1.1"));
-    aopctl_json_set(object, "sni", json_boolean(!attempt->nameless
-                                                && probe->sni != NULL));
     aopctl_json_set(object, "with_session", aopctl_probe_answer(&again));
 
     return object;
+}
+
+
+/*
+ * A server that asks for a certificate and serves all the same may hand on the
+ * page of another one behind it, which refuses that server and not us.  nginx
+ * never keeps a connection after a page of its own about a certificate.
+ */
+
+static void
+aopctl_probe_own(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
+    const aopctl_answer_t *answer, aopctl_findings_t *findings)
+{
+    aopctl_answer_t   kept;
+    aopctl_attempt_t  keep;
+
+    if (findings->checked || !answer->certificate || attempt->http2) {
+        return;
+    }
+
+    keep = *attempt;
+    keep.keep = 1;
+
+    aopctl_probe_ask(probe, &keep, &kept, NULL);
+
+    findings->checked = 1;
+    findings->foreign = kept.kept;
 }
 
 
@@ -233,26 +269,34 @@ aopctl_probe_visitor(aopctl_probe_t *probe, const aopctl_attempt_t *by,
 
 
 /*
- * What turned strangers away after the given certificate had been served may
- * be a limit of the rate of requests: then it holds for that one, too, by now.
+ * What turned strangers away without a word of the certificate may be a limit
+ * of the rate of requests: then it holds by now for the given certificate, and
+ * for those who were refused in words.
  */
 
 static void
 aopctl_probe_recheck(aopctl_probe_t *probe, json_t *visits,
     aopctl_findings_t *findings)
 {
+    const aopctl_attempt_t  *by;
+
+    by = findings->given ? findings->given
+         : findings->attempts[0] ? findings->attempts[0]
+                                 : findings->attempts[1];
+
     if (!findings->settled
-        || findings->given == NULL
+        || by == NULL
         || findings->served
         || findings->silent)
     {
         return;
     }
 
-    aopctl_json_append(visits,
-                       aopctl_probe_attempt(probe, findings->given, findings));
+    aopctl_json_append(visits, aopctl_probe_attempt(probe, by, findings));
 
-    if (findings->given_refused || findings->given_unclear) {
+    if (findings->given != NULL
+        && (findings->given_refused || findings->given_unclear))
+    {
         findings->unclear = 1;
         snprintf(findings->err, sizeof(findings->err),
                  "strangers are turned away, but in the end the given "
@@ -261,59 +305,65 @@ aopctl_probe_recheck(aopctl_probe_t *probe, json_t *visits,
 }
 
 
-static json_t *
-aopctl_probe_http(aopctl_probe_t *probe, aopctl_findings_t *findings)
+/*
+ * Who is served on a path that is not that of the site's first page may be so
+ * by intent, if nobody is on that one.  The other names are then asked for it.
+ */
+
+static void
+aopctl_probe_root(aopctl_probe_t *probe, aopctl_findings_t *findings)
 {
-    json_t           *object;
-    aopctl_answer_t   answer;
-    struct addrinfo   addr;
-    struct sockaddr_storage  sa;
+    size_t             i;
+    json_t            *list;
+    aopctl_findings_t  root;
 
-    if (probe->http_port == NULL) {
-        return json_null();
+    static const aopctl_attempt_t  plan[] = {
+        { .version = TLS1_3_VERSION, .who = AOPCTL_GIVEN, .path = "/" },
+        { .version = TLS1_2_VERSION, .who = AOPCTL_GIVEN, .path = "/" },
+        { .version = TLS1_3_VERSION, .who = AOPCTL_NOBODY, .path = "/" },
+        { .version = TLS1_2_VERSION, .who = AOPCTL_NOBODY, .path = "/" }
+    };
+
+    if (!findings->served || strcmp(probe->path, "/") == 0) {
+        return;
     }
 
-    /* the address that was reached, with another port */
+    memset(&root, 0, sizeof(aopctl_findings_t));
+    root.asked_all = 1;
 
-    addr = *probe->addr;
-    memcpy(&sa, addr.ai_addr, addr.ai_addrlen);
-    addr.ai_addr = (struct sockaddr *) &sa;
+    list = json_array();
 
-    if (addr.ai_family == AF_INET6) {
-        ((struct sockaddr_in6 *) &sa)->sin6_port =
-                                         htons(atoi(probe->http_port));
-    } else {
-        ((struct sockaddr_in *) &sa)->sin_port =
-                                         htons(atoi(probe->http_port));
+    for (i = 0; i < sizeof(plan) / sizeof(plan[0]) && !root.silent; i++) {
+
+        if (plan[i].who == AOPCTL_GIVEN && probe->cert == NULL) {
+            continue;
+        }
+
+        aopctl_json_append(list, aopctl_probe_attempt(probe, &plan[i], &root));
     }
 
-    aopctl_probe_plain(probe, &addr, &answer);
-
-    /* nothing is to compare it with: it may be another server altogether */
-
-    if (answer.doubtful) {
-        aopctl_findings_doubt(&answer);
+    if (root.refused && root.asked_all && !root.served && !root.unclear) {
+        findings->exempt = 1;
+        memcpy(findings->site, root.site, sizeof(root.site));
+        probe->path = "/";
     }
 
-    findings->plain = (answer.result == AOPCTL_SERVED);
-    findings->plain_unclear = (answer.result == AOPCTL_UNCLEAR);
-
-    object = aopctl_probe_answer(&answer);
-    aopctl_json_set(object, "port", json_integer(atoi(probe->http_port)));
-
-    return object;
+    json_decref(list);
 }
 
 
-static json_t *
+json_t *
 aopctl_probe_answer(const aopctl_answer_t *answer)
 {
     json_t  *object;
 
+    static const char *const  words[] = {
+        "served", "refused", "unclear", "not_offered", "another_page"
+    };
+
     object = json_object();
 
-    aopctl_json_set(object, "result",
-                    json_string(aopctl_probe_word(answer->result)));
+    aopctl_json_set(object, "result", json_string(words[answer->result]));
     aopctl_json_set(object, "text", aopctl_json_text(answer->text));
     aopctl_json_set(object, "status", answer->status
                     ? json_integer(answer->status) : json_null());

@@ -113,7 +113,7 @@ for (
     my ($name, $bytes, $expected) = @$_;
 
     my $port   = server($bytes);
-    my $answer = answer('probe', "127.0.0.1:$port", '--no-http', '--timeout',
+    my $answer = probed("127.0.0.1:$port", '--no-http', '--timeout',
                         3);
 
     my %text = map { $_->{text} => 1 }

@@ -1,7 +1,6 @@
 #!/usr/bin/perl
 
-# "aopctl probe": does this origin serve strangers?  Against nginx in each mode,
-# against servers that are slow, silent, hostile or no web servers at all.
+# "aopctl probe": does this origin serve strangers?  Against nginx in each mode.
 
 use strict;
 use warnings;
@@ -9,8 +8,6 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use IO::Socket::INET;
-use IO::Socket::SSL;
 use Test::More;
 use AOP::Test;
 use AOP::Test::Aopctl;
@@ -31,7 +28,7 @@ $nginx->write('ca.pem', $ca);
 my $tls = $nginx->listen_tls($port);
 
 # origin($site, $plain, $more): a server with a name, before it a default one
-# that does not use the module, a plain one, and more directives of http{}
+# that closes, a plain one, and more directives of http{}
 sub origin {
     my ($site, $plain, $more) = @_;
 
@@ -43,7 +40,7 @@ sub origin {
     $more
     log_format sni "sni=\$ssl_server_name,\$https;";
     access_log sni.log sni;
-    server { @{[ $tls =~ s/( ssl[^;]*)/$1 default_server/r ]} return 404; }
+    server { @{[ $tls =~ s/( ssl[^;]*)/$1 default_server/r ]} return 444; }
     server {
         $tls
         server_name site.test;
@@ -56,7 +53,7 @@ CONF
 }
 
 sub probe {
-    return answer('probe', "127.0.0.1:$port", '--http-port', $http,
+    return probed("127.0.0.1:$port", '--http-port', $http,
                   '--sni', 'site.test', @_);
 }
 
@@ -78,14 +75,14 @@ my $on = probe();
 is("$on->{status} $on->{conclusion}", '0 enforced', 'on: enforced');
 is($on->{why}, 'enforced: strangers are refused', 'on: in words');
 ok($on->{asks}, 'on: asks for a certificate');
-is(join(' ', map { $_->{result} } @{ $on->{visits} }),
-   join(' ', ('refused') x 9),
+is(join(' ', map { $_->{result} } @{ $on->{visits} }, @{ $on->{names} }),
+   join(' ', ('refused') x 16),
    'on: each visit is refused');
-is(join(' ', map { "$_->{tls}/$_->{http}" } grep { $_->{sni} }
-             @{ $on->{visits} }),
-   '1.3/1.1 1.3/1.1 1.2/1.1 1.2/1.1 1.3/2 1.3/2 1.2/2',
-   'on: over each protocol');
-is(scalar(grep { !$_->{sni} } @{ $on->{visits} }), 2, 'on: also without SNI');
+is(join(' ', map { "$_->{tls}/$_->{http}" } @{ $on->{visits} }),
+   '1.3/1.1 1.3/1.1 1.2/1.1 1.2/1.1 1.3/2 1.3/2 1.2/2 1.3/1.1',
+   'on: over each protocol, and in the end');
+is(scalar(grep { $_->{scheme} eq 'https' && !defined $_->{sni} }
+          @{ $on->{names} }), 3, 'on: also without SNI');
 ok($nginx->wait_file('sni.log', qr/^sni=-,on;$/), 'on: and really so');
 ok($nginx->wait_file('sni.log', qr/^sni=site\.test,on;$/),
    'on: the others with it');
@@ -99,7 +96,7 @@ is_deeply([ grep { $_->{with_session}{result} eq 'served' }
 my $given = probe('--cert', $good);
 
 is("$given->{status} $given->{conclusion}", '0 enforced', 'on, good one');
-is(visits($given, 'given') =~ s{/\w+}{}gr, 'served served served',
+is(visits($given, 'given') =~ s{/\w+}{}gr, 'served served served served',
    'on: the given certificate is served');
 like($given->{why}, qr/given certificate is served/, 'on: and that is said');
 
@@ -152,17 +149,18 @@ origin('return 404;', undef, <<"CONF");
     }
 CONF
 
-my $beside = answer('probe', "127.0.0.1:$alone", '--no-http', '--sni',
+my $beside = probed("127.0.0.1:$alone", '--no-http', '--sni',
                     'open.test');
 
-is(join(' ', map { $_->{asked} ? 'asked' : 'not' } @{ $beside->{visits} }),
-   join(' ', ('not') x 7, 'asked', 'asked'), 'beside: who was asked');
+is(join(' ', map { $_->{asked} ? 'asked' : 'not' } @{ $beside->{visits} },
+             @{ $beside->{names} }),
+   join(' ', ('not') x 7, ('asked') x 5, ('not') x 2), 'beside: who was asked');
 is("$beside->{status} $beside->{conclusion} $beside->{asks}",
    '2 not_enforced 0', 'beside: this server asks nobody');
 is($beside->{why}, 'this origin serves strangers: not enforced; the server of '
    . 'this name does not ask for a certificate, another one at this address '
    . 'does ("aop" missing?)', 'beside: in words');
-is(answer('probe', "127.0.0.1:$alone", '--no-http', '--sni',
+is(probed("127.0.0.1:$alone", '--no-http', '--sni',
           'enforcing.test')->{status}, 0, 'beside: the other one enforces');
 
 origin('aop on; location / { return 200; }', 'return 200;');
@@ -171,14 +169,30 @@ my $plain = probe();
 
 is("$plain->{status} $plain->{conclusion}", '1 enforced_but',
    'plain HTTP: exit status');
-like($plain->{why}, qr/served over plain HTTP/, 'plain HTTP: said');
+like($plain->{why}, qr/what plain HTTP would serve is unclear/,
+     'plain HTTP: said');
 is(probe('--no-http')->{status}, 0, 'plain HTTP: not asked for');
 
 origin('aop on; location / { return 200; } location /open { aop off; '
        . 'return 200; }');
 
-is(probe('--path', '/open')->{status}, 2, 'an open location');
-is(probe('--host', 'elsewhere.test')->{status}, 2, 'another Host');
+my $open = probe('--path', '/open');
+
+is("$open->{status} $open->{conclusion}", '1 enforced_but',
+   'an open location: exit status');
+is($open->{why}, 'strangers are served on this path, but refused on "/": is '
+   . 'the path exempt by intent?', 'an open location: said');
+is(join(' ', map { $_->{result} } @{ $open->{names} }),
+   join(' ', ('refused') x 8), 'an open location: / under other names');
+is(probe('--path', '/open', '--cert', $good)->{status}, 1,
+   'an open location, good one');
+
+origin('aop optional; location / { return 200; } location /open { aop off; '
+       . 'return 200; }');
+
+is(probe('--path', '/open')->{status}, 2, 'an open location, others as well');
+is(probe('--path', '/open', '--cert', $good)->{status}, 2,
+   'an open location, others as well, good one');
 
 # a canary refuses some visitors and serves others
 
@@ -211,14 +225,14 @@ origin('aop off; location / { return 403; }');
 
 my $other_means = probe();
 
-is("$other_means->{status} $other_means->{conclusion}", '3 cannot_tell',
+is("$other_means->{status} $other_means->{conclusion}", '1 cannot_tell',
    'refused without being asked: exit status');
 like($other_means->{why}, qr/did not ask/, 'refused without being asked: said');
 
 origin('aop on; error_page 495 496 =503 /x; location / { return 200; } '
        . 'location /x { aop off; return 503; }');
 
-is(probe()->{status}, 3, 'overloaded: cannot tell');
+is(probe()->{conclusion}, 'cannot_tell', 'overloaded: cannot tell');
 
 # what everybody gets is no refusal: nobody is let in, and nothing is told
 
@@ -228,43 +242,50 @@ $nginx->write('file.txt', 'served');
 my $folder  = 'root ' . $nginx->path('empty') . ';';
 my $blocked = 'error_page 495 496 = @blocked; '
               . 'location @blocked { return 403; } ';
+my ($untold, $enforced) = qw(cannot_tell enforced);
+
 my $no_ca   = 'aop off; ssl_verify_client optional_no_ca; '
               . 'ssl_client_certificate ca.pem; ';
 
 for (
 
-    # name, site, exit status without and with the right certificate,
-    # what is said without it
+    # name, site, conclusion without and with the right certificate (untold: it
+    # is not served either), what is said without it
 
-    [ 'optional, a folder without an index', "aop optional; $folder", 3, 3,
+    [ 'optional, a folder without an index', "aop optional; $folder", $untold,
+      $untold,
       qr/status 403, which may be for everybody: ask for.*--path.*--cert/ ],
-    [ 'optional, 400', 'aop optional; location / { return 400; }', 3, 3,
+    [ 'optional, 400', 'aop optional; location / { return 400; }', $untold,
+      $untold,
       qr/status 400, which may be for everybody/ ],
-    [ 'optional, 421', 'aop optional; location / { return 421; }', 3, 3,
+    [ 'optional, 421', 'aop optional; location / { return 421; }', $untold,
+      $untold,
       qr/status 421, which may be for everybody/ ],
     [ 'optional, closed without an answer',
-      'aop optional; location / { return 444; }', 3, 3,
+      'aop optional; location / { return 444; }', $untold, $untold,
       qr/(?:closed|eof).*, which may be for everybody/ ],
     [ 'optional, plain HTTP to an HTTPS port behind it',
-      "aop optional; location / { proxy_pass http://127.0.0.1:$port; }", 3, 3,
+      "aop optional; location / { proxy_pass http://127.0.0.1:$port; }",
+      $untold, $untold,
       qr/status 400, which may be for everybody/ ],
-    [ 'on, a folder without an index', "aop on; $folder", 0, 1,
+    [ 'on, a folder without an index', "aop on; $folder", $enforced,
+      'enforced_but',
       qr/^enforced: / ],
     [ 'on, a page of its own',
-      "aop on; $blocked location / { return 200; }", 3, 0,
+      "aop on; $blocked location / { return 200; }", $untold, $enforced,
       qr/status 403, which may be for everybody/ ],
     [ 'on, a page of its own, and a folder without an index',
-      "aop on; $blocked $folder", 3, 3, qr/status 403, which may/ ],
+      "aop on; $blocked $folder", $untold, $untold, qr/status 403, which may/ ],
     [ 'on, a page of its own with status 400', 'aop on; '
       . 'error_page 495 496 =400 /x; location / { return 200; } '
-      . 'location = /x { aop off; return 400 no; }', 3, 0,
+      . 'location = /x { aop off; return 400 no; }', $untold, $enforced,
       qr/status 400, which may/ ],
     [ 'on, closed without an answer', 'aop on; '
       . 'error_page 495 496 = @gone; location / { return 200; } '
-      . 'location @gone { return 444; }', 3, 0,
+      . 'location @gone { return 444; }', $untold, $enforced,
       qr/(?:closed|eof).*, which may/ ],
     [ 'any certificate is let in', "$no_ca $folder "
-      . 'if ($ssl_client_verify = NONE) { return 496; }', 3, 3,
+      . 'if ($ssl_client_verify = NONE) { return 496; }', $untold, $untold,
       qr/status 403, which may/ ],
 ) {
     my ($name, $site, $without, $with, $why) = @$_;
@@ -273,24 +294,25 @@ for (
 
     my $told = probe();
 
-    is($told->{status}, $without, "$name: exit status");
+    is($told->{conclusion}, $without, "$name: conclusion");
     like($told->{why}, $why, "$name: said");
 
     $told = probe('--cert', $good);
 
-    is($told->{status}, $with, "$name: with a certificate");
+    is($told->{conclusion}, $with, "$name: with a certificate");
     like($told->{why}, qr/given certificate is not served either.*--path/,
-         "$name: with a certificate, said") if $with == 3;
+         "$name: with a certificate, said") if $with eq $untold;
     like($told->{why}, qr/the given certificate is served is unclear/,
-         "$name: with a certificate, said") if $with == 1;
+         "$name: with a certificate, said") if $with eq 'enforced_but';
 }
 
 origin("aop on; $blocked location / { return 200; }");
 
 is(visits(probe('--cert', $wrong), 'no certificate') =~ s{/\w+}{}gr,
-   'unclear unclear unclear unclear refused refused',
+   'unclear unclear unclear unclear',
    'a page of its own: a wrong certificate');
-is(probe('--cert', $wrong)->{status}, 3, 'a page of its own: tells nothing');
+is(probe('--cert', $wrong)->{conclusion}, $untold,
+   'a page of its own: tells nothing');
 
 # a limit of the rate of requests turns away who comes late: four requests are
 # those of the given certificate
@@ -308,9 +330,9 @@ origin('aop off; return 404;', undef, <<"CONF");
     }
 CONF
 
-my $late = answer('probe', "127.0.0.1:$alone", '--no-http', '--cert', $good);
+my $late = probed("127.0.0.1:$alone", '--no-http', '--cert', $good);
 
-is("$late->{status} $late->{conclusion}", '3 cannot_tell',
+is("$late->{status} $late->{conclusion}", '1 cannot_tell',
    'a limit of the rate: cannot tell');
 like($late->{why}, qr/in the end .* was, too: is the rate/,
      'a limit of the rate: said');
@@ -320,6 +342,11 @@ is(visits($late, 'given') =~ s{/\w+}{}gr, 'served served served unclear',
 origin('aop on; location / { return 200; }', 'return 403;');
 
 my $forbidden = probe('--cert', $good);
+
+is("$forbidden->{status} $forbidden->{plain_http}{result}", '0 refused',
+   'plain HTTP, 403 for strangers only: refused');
+
+$forbidden = probe();
 
 is("$forbidden->{status} $forbidden->{plain_http}{result}", '1 unclear',
    'plain HTTP, 403: unclear');
@@ -332,20 +359,26 @@ is(probe('--http-port', $port)->{plain_http}{result}, 'refused',
 
 my $astray = probe('--sni', 'elsewhere.test', '--host', 'site.test');
 
-is("$astray->{status} $astray->{visits}[0]{status}", '3 421',
+is("$astray->{status} $astray->{visits}[0]{status}", '1 421',
    'the name of another server: cannot tell');
-is(join(' ', map { $_->{status} } grep { !$_->{sni} } @{ $on->{visits} }),
-   '421 421', 'without SNI: 421 is refused');
+is(join(' ', map { $_->{status} } @{ $on->{names} }[1, 2]), '421 421',
+   'without SNI: 421 is refused');
 
 # text for a person
 
-my $text = aopctl('probe', "127.0.0.1:$port", '--http-port', $http);
+origin('aop on; return 200;', undef, <<"CONF");
+    server { @{[ $nginx->listen_tls($alone) ]} return 404; }
+CONF
 
-like($text->{out}, qr/^127\.0\.0\.1 port $port \(127\.0\.0\.1\), SNI \(none\)/,
+my $text = aopctl('probe', "127.0.0.1:$alone", '--http-port', $http);
+
+like($text->{out}, qr/^127\.0\.0\.1 port $alone, SNI \(none\), Host 127\.0/,
      'text: who was asked');
 like($text->{out},
-     qr/^  TLS 1\.3, HTTP\/1\.1, no certificate, without SNI: served, HT/m,
+     qr/^  TLS 1\.3, HTTP\/1\.1, no certificate: served, HTTP status 404$/m,
      'text: the visits');
+like($text->{out}, qr/^  SNI unrelated\.invalid, Host 127\.0\.0\.1: served, /m,
+     'text: the other names');
 like($text->{out}, qr/^this origin serves strangers: not enforced[^\n]*\n\z/m,
      'text: the conclusion comes last');
 unlike($text->{out}, qr/\e/, 'text: no colours in a file');
@@ -353,7 +386,7 @@ unlike($text->{out}, qr/\e/, 'text: no colours in a file');
 my ($last) = $text->{out} =~ /^([^\n]+\n)\z/m;
 
 for (qw(-q --quiet)) {
-    my $quiet = aopctl('probe', $_, "127.0.0.1:$port", '--http-port', $http);
+    my $quiet = aopctl('probe', $_, "127.0.0.1:$alone", '--http-port', $http);
 
     is("$quiet->{status} $quiet->{out}", "$text->{status} $last",
        "$_: the conclusion only");
@@ -373,257 +406,5 @@ is(probe('--host', 'site.test', '--cert', $good)->{status}, 0,
    'stock verification is enforcing, too');
 
 $nginx->finish;
-
-# servers that are not what they should be; each answers one connection after
-# another
-
-sub server {
-    my ($talk, %opt) = @_;
-
-    my $class  = $opt{tls} ? 'IO::Socket::SSL' : 'IO::Socket::INET';
-    my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 20,
-                                       ReuseAddr => 1) or die "listen: $!";
-    my $pid = fork();
-    die "fork: $!" unless defined $pid;
-
-    if ($pid == 0) {
-        $SIG{PIPE} = 'IGNORE';
-        alarm 60;
-
-        # one context for all connections: a session can be resumed
-
-        my $context = $opt{tls} && IO::Socket::SSL::SSL_Context->new(
-            SSL_server => 1, SSL_session_id_context => 'x', %{ $opt{tls} });
-
-        while (my $client = $listen->accept) {
-            if ($opt{tls}) {
-                $client = IO::Socket::SSL->start_SSL($client,
-                    SSL_server => 1, SSL_reuse_ctx => $context) or next;
-                while (<$client>) { last if /^\r?\n/ }
-            }
-            $talk->($client);
-        }
-
-        POSIX::_exit(0);
-    }
-
-    return ($listen->sockport, $pid);
-}
-
-my $cert = AOP::Test::Cert->server('hostile.test');
-my %tls  = (SSL_cert => $cert->x509, SSL_key => $cert->key);
-my $full = "HTTP/1.1 200 OK\r\n";
-
-for (
-    [ 'silent', sub { sleep 30 }, undef, 3, qr/timed out/ ],
-    [ 'slow', sub { my ($c) = @_; print {$c} "\x16" and sleep 1 for 1 .. 9 },
-      undef, 3, qr/timed out/ ],
-    [ 'closing', sub { close $_[0] }, undef, 3, qr/closed|reset|eof/i ],
-    [ 'no TLS', sub { print { $_[0] } "220 mail.test ESMTP\r\n" }, undef, 3,
-      qr/TLS failed/ ],
-    [ 'plain HTTP', sub { print { $_[0] } "$full\r\n" }, undef, 3,
-      qr/^TLS failed: wrong version number: is this port plain HTTP\?$/ ],
-    [ 'silent in TLS', sub { sleep 30 }, \%tls, 3, qr/timed out/ ],
-    [ 'closing in TLS', sub { close $_[0] }, \%tls, 3,
-      qr/closed|without an answer|eof/i ],
-    [ 'no HTTP in TLS', sub { print { $_[0] } "\e[2Jhello\r\n\r\n" }, \%tls, 3,
-      qr/not HTTP/ ],
-    [ 'status 99', sub { print { $_[0] } "HTTP/1.1 099 x\r\n\r\n" }, \%tls, 3,
-      qr/not HTTP/ ],
-    [ 'no status', sub { print { $_[0] } "HTTP/1.1 x\r\n\r\n" }, \%tls, 3,
-      qr/not HTTP/ ],
-    [ 'zeros', sub { print { $_[0] } "\0" x 100_000 }, \%tls, 3,
-      qr/not HTTP/ ],
-    [ 'an endless head', sub { my ($c) = @_; print {$c} $full;
-                               print {$c} 'X: ' . 'y' x 1000 . "\r\n" or return
-                                   for 1 .. 10_000 }, \%tls, 2,
-      qr/serves strangers/ ],
-    [ 'no more than a line', sub { print { $_[0] } $full }, \%tls, 2,
-      qr/serves strangers/ ],
-) {
-    my ($name, $talk, $tls_options, $status, $why) = @$_;
-    my ($at, $pid) = server($talk, tls => $tls_options);
-
-    my $answer = answer('probe', "127.0.0.1:$at", '--no-http', '--timeout', 1);
-
-    is($answer->{status}, $status, "$name: exit status");
-    like($answer->{why}, $why, "$name: said");
-    unlike(aopctl('probe', "127.0.0.1:$at", '--no-http', '--timeout', 1)->{out},
-           qr/[^\x20-\x7e\n]/, "$name: printable") if $name =~ /no HTTP|zeros/;
-
-    kill KILL => $pid;
-    waitpid $pid, 0;
-}
-
-# one that insists in the handshake, with hostile names of CAs
-
-my $evil = ca([ CN => [ 12, "\e[2J\nCN=ok" ] ]);
-
-for my $version (qw(TLSv1_2 TLSv1_3)) {
-    my ($at, $pid) = server(sub { print { $_[0] } "$full\r\n" }, tls => {
-        %tls, SSL_version => $version, SSL_client_ca => [ $evil->x509 ],
-        SSL_ca => [ $evil->x509 ],
-        SSL_verify_mode => SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
-    });
-
-    my $run = aopctl('probe', "127.0.0.1:$at", '--no-http', '--timeout', 3);
-
-    is($run->{status}, 0, "insisting in the handshake, $version");
-    unlike($run->{out}, qr/[^\x20-\x7e\n]/, "hostile names, $version: escaped");
-
-    kill KILL => $pid;
-    waitpid $pid, 0;
-}
-
-# one that asks, and then closes or answers in the name of nginx
-
-for (
-    [ 'asks and closes', sub { close $_[0] }, 3, qr/which may be for every/ ],
-    [ 'asks and answers as nginx', sub {
-          print { $_[0] } "HTTP/1.1 400 Bad Request\r\n\r\n";
-          select undef, undef, undef, 0.05;
-          print { $_[0] } '<html><head><title>400 No required SSL ';
-          select undef, undef, undef, 0.05;
-          print { $_[0] } 'certificate was sent</title></head>';
-      }, 0, qr/^enforced/ ],
-    [ 'asks and talks of it in the head', sub {
-          print { $_[0] } "HTTP/1.1 400 x\r\nX: <title>400 No required SSL "
-                          . "certificate was sent</title>\r\n\r\n";
-      }, 3, qr/status 400, which may/ ],
-    [ 'asks and does not end', sub {
-          my ($c) = @_;
-          print {$c} "HTTP/1.1 400 x\r\n\r\n";
-          print {$c} 'x' x 1000 or return for 1 .. 10_000;
-      }, 3, qr/status 400, which may/ ],
-) {
-    my ($name, $talk, $status, $why) = @$_;
-    my ($at, $pid) = server($talk, tls => {
-        %tls, SSL_client_ca => [ $evil->x509 ],
-        SSL_verify_mode => SSL_VERIFY_PEER, SSL_verify_callback => sub { 1 } });
-
-    my $answer = answer('probe', "127.0.0.1:$at", '--no-http', '--timeout', 3);
-
-    is($answer->{status}, $status, "$name: exit status");
-    like($answer->{why}, $why, "$name: said");
-
-    kill KILL => $pid;
-    waitpid $pid, 0;
-}
-
-# sessions that get around it: who was refused is served when it comes back
-
-{
-    my ($at, $pid) = server(sub {
-        my ($c) = @_;
-        my $code = $c->get_session_reused ? '200 OK' : '403 No';
-        print {$c} "HTTP/1.1 $code\r\nContent-Length: 0\r\n\r\n";
-    }, tls => { %tls, SSL_version => 'TLSv1_2' });
-
-    my $answer = answer('probe', "127.0.0.1:$at", '--no-http', '--timeout', 3);
-
-    is("$answer->{status} $answer->{conclusion}", '2 not_enforced',
-       'a session gets around it');
-    like($answer->{why}, qr/resume a session/, 'and that is said');
-
-    kill KILL => $pid;
-    waitpid $pid, 0;
-}
-
-# silent from the first visit, that of the given certificate
-
-{
-    my ($at, $pid) = server(sub { sleep 30 }, tls => \%tls);
-
-    my $answer = answer('probe', "127.0.0.1:$at", '--no-http', '--timeout', 1,
-                        '--cert', $good);
-
-    is("$answer->{status} $answer->{why}", '3 timed out',
-       'silent, with a certificate');
-
-    kill KILL => $pid;
-    waitpid $pid, 0;
-}
-
-# nobody there
-
-my $nobody = answer('probe', '127.0.0.1:1', '--timeout', 1);
-
-is("$nobody->{status} $nobody->{conclusion}", '3 cannot_tell',
-   'nobody there: exit status');
-like($nobody->{why}, qr/^127\.0\.0\.1: cannot connect: Connection refused/,
-     'nobody there: said');
-
-like(aopctl('probe', '127.0.0.1:1')->{out}, qr/^127\.0\.0\.1 port 1, SNI /,
-     'nobody there: no address');
-
-my $edge = answer('probe', '104.16.0.1', '--timeout', 1);
-
-is($edge->{status}, 3, 'Cloudflare\'s edge: exit status');
-like($edge->{why}, qr/Cloudflare's edge/, 'Cloudflare\'s edge: said');
-is(answer('probe', '[2606:4700::1]:443')->{why} =~ /Cloudflare's edge/, 1,
-   'Cloudflare\'s edge, IPv6');
-
-my $unknown = aopctl('probe', 'no-such-host.invalid', '--timeout', 3);
-
-is($unknown->{status}, 3, 'no such host: exit status');
-like($unknown->{err}, qr/^aopctl: .*resolve/, 'no such host: said');
-
-# what is no host and port is told as it was given
-
-for (
-    [ 'https://example.test', 'is a URL: give HOST[:PORT]' ],
-    [ 'example.test/path', 'is a URL: give HOST[:PORT]' ],
-    [ 'example.test:https', 'is no host and port' ],
-    [ '[::1]:x', 'is no host and port' ],
-    [ '[]', 'is no host and port' ],
-) {
-    my ($target, $said) = @$_;
-    my $run = aopctl('probe', $target);
-
-    is("$run->{status} $run->{err}", qq(64 aopctl: probe: "$target" $said; )
-       . qq("aopctl probe --help" helps\n), "a target: $target");
-}
-
-# an address that takes no connection: a full backlog drops what comes
-
-{
-    my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 0);
-    my @filler = map { IO::Socket::INET->new(Proto => 'tcp', Blocking => 0,
-                           PeerAddr => '127.0.0.1',
-                           PeerPort => $listen->sockport) } 1 .. 5;
-
-    my $run = aopctl('probe', '127.0.0.1:' . $listen->sockport,
-                     '--timeout', 1, '--json');
-
-    is($run->{status}, 3, 'unreachable: exit status');
-    like($run->{out}, qr/timed out/, 'unreachable: said');
-    cmp_ok($run->{seconds}, '<', 3, 'unreachable: in time');
-}
-
-# files
-
-$nginx->write('only key.pem', $leaf->key_pem);
-$nginx->write('other key.pem', $other->key_pem);
-$nginx->write('locked.pem', $leaf->pem . openssl($leaf->key_pem, 'pkcs8',
-    '-topk8', '-passout', 'pass:secret'));
-
-for (
-    [ [ '--cert', '/no/such' ], qr/No such file/ ],
-    [ [ '--cert', $nginx->path('only key.pem') ], qr/no certificate/ ],
-    [ [ '--cert', $nginx->path('ca.pem') ],
-      qr/no private key without a passphrase in ".*ca\.pem": .* with --key$/ ],
-    [ [ '--cert', $good, '--key', $nginx->path('ca.pem') ],
-      qr/no private key without a passphrase in ".*ca\.pem"$/ ],
-    [ [ '--cert', $good, '--key', $nginx->path('other key.pem') ],
-      qr/is not that of the certificate/ ],
-    [ [ '--cert', $good, '--key', '/no/such' ], qr/No such file/ ],
-    [ [ '--cert', $nginx->path('locked.pem') ], qr/without a passphrase/ ],
-) {
-    my ($arg, $expected) = @$_;
-    my $run = aopctl('probe', '127.0.0.1:1', @$arg);
-
-    is($run->{status}, 66, "a wrong file: $expected");
-    like($run->{err}, qr/^aopctl: .*$expected/, 'said on standard error');
-}
 
 done_testing();

@@ -14,7 +14,7 @@ use JSON::PP ();
 use POSIX qw(WNOHANG);
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(aopctl answer binary log_line);
+our @EXPORT = qw(aopctl answer binary log_line probed);
 
 use constant {
     TIMEOUT => 60,
@@ -84,14 +84,26 @@ sub aopctl {
 }
 
 
-# answer(...): what aopctl(..., '--json') answers, decoded; its exit status is
-# there as "status".
+# answer(...): what aopctl(..., '--json') answers, decoded; its exit status and
+# how long it took are there as "status" and "seconds".
 sub answer {
     my $run  = aopctl(@_, '--json');
     my $json = eval { JSON::PP->new->ascii->decode($run->{out}) }
         or croak "no JSON: $run->{out}$run->{err}";
 
-    return { %$json, status => $run->{status} };
+    return { %$json, status => $run->{status}, seconds => $run->{seconds} };
+}
+
+
+# probed(...): what "aopctl probe" answers of its only address, with the exit
+# status and the conclusion of the whole.
+sub probed {
+    my $answer = answer('probe', @_);
+    my ($address, @more) = @{ delete $answer->{addresses} };
+
+    croak 'more than one address' if @more;
+
+    return { %{ $address || {} }, %$answer };
 }
 
 
