@@ -261,7 +261,8 @@ valgrind: build $(filter $(unit)/%,$(tests)) ## Run some tests under valgrind
 
 fuzz: ## Fuzz what reads the input of others, FUZZ_TIME=60 seconds each
 	@$(install) clang libclang-rt-dev \
-	    libarchive-dev libjansson-dev libpcre2-dev zlib1g-dev
+	    libarchive-dev libjansson-dev libnghttp2-dev libpcre2-dev \
+	    zlib1g-dev
 	@FUZZ_TIME=$(FUZZ_TIME) t/tools/fuzz $(BUILD)/fuzz
 
 

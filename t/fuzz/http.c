@@ -5,12 +5,13 @@
 
 
 /*
- * What a host answers over HTTP/1.1, in whatever pieces: it is read within its
- * bounds, to an end, and comes to no more than what a probe can make of it.
+ * What a host answers over HTTP/1.1 and HTTP/2, in whatever pieces: it is read
+ * within its bounds, to an end, and comes to no more than what a probe can make
+ * of it.
  */
 
 
-#include "http.h"
+#include "probe_page.h"
 #include "fuzz.h"
 
 
@@ -22,9 +23,16 @@
 #define FUZZ_BROKEN   1
 #define FUZZ_ENDLESS  2
 
+/* and how it is asked */
+
+#define FUZZ_HTTP2    4
+#define FUZZ_KEEP     8
+#define FUZZ_PLAIN    16
+
 #define FUZZ_ENDLESS_MIN  256
 
 static unsigned      fuzz_end;
+static size_t        fuzz_read;     /* as many bytes as a connection takes */
 static fuzz_input_t  fuzz_pieces;
 static fuzz_input_t  fuzz_last;     /* the whole of it */
 static fuzz_input_t  fuzz_rest;     /* what has not been read of it */
@@ -52,6 +60,10 @@ fuzz_next(void)
 int
 aopctl_conn_write(aopctl_conn_t *conn, const void *data, size_t len)
 {
+    if (fuzz_end & FUZZ_HTTP2) {
+        return 1;
+    }
+
     fuzz_check(len >= 4);
     fuzz_check(memcmp((const char *) data + len - 4, "\r\n\r\n", 4) == 0);
 
@@ -66,7 +78,7 @@ aopctl_conn_read(aopctl_conn_t *conn, void *buf, size_t size)
 
     fuzz_check(size > 0);
 
-    if (!fuzz_next()) {
+    if (fuzz_read > AOPCTL_CONN_BYTES || !fuzz_next()) {
 
         if (fuzz_end & FUZZ_BROKEN) {
             strcpy(conn->err, "broken");
@@ -84,35 +96,56 @@ aopctl_conn_read(aopctl_conn_t *conn, void *buf, size_t size)
 
     fuzz_rest.data += size;
     fuzz_rest.size -= size;
+    fuzz_read += size;
 
     return (int) size;
+}
+
+
+static void
+fuzz_page(const aopctl_http_t *http)
+{
+    aopctl_page_t  page;
+
+    aopctl_page_make(&page, http, !(fuzz_end & FUZZ_PLAIN), "a.test");
+
+    fuzz_check(page.path <= strlen(page.url));
+    fuzz_check(!page.self || page.url[page.path] == '/');
+    fuzz_check(aopctl_page_compare(&page, &page) == AOPCTL_PAGE_SAME);
 }
 
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    aopctl_conn_t  conn;
-    aopctl_http_t  http;
+    aopctl_conn_t     conn;
+    aopctl_request_t  request = { "a.test", "/", "192.0.2.1", 0 };
 
-    static const aopctl_request_t  request = { "a.test", "/", "192.0.2.1" };
+    static aopctl_http_t  http;
 
     fuzz_pieces.data = data;
     fuzz_pieces.size = size;
     fuzz_end = fuzz_byte(&fuzz_pieces);
+    fuzz_read = 0;
 
     memset(&fuzz_last, 0, sizeof(fuzz_last));
     memset(&fuzz_rest, 0, sizeof(fuzz_rest));
     memset(&conn, 0, sizeof(conn));
 
-    aopctl_http1(&conn, &request, &http);
+    request.keep = (fuzz_end & FUZZ_KEEP) != 0;
+
+    (fuzz_end & FUZZ_HTTP2 ? aopctl_http2 : aopctl_http1)(&conn, &request,
+                                                          &http);
 
     fuzz_check(http.status == 0
                || (http.status >= 100 && http.status <= 999));
     fuzz_check(http.status != 0 || conn.err[0] != '\0');
     fuzz_check(http.page == AOPCTL_PAGE_OTHER
                || http.status == AOPCTL_HTTP_PAGED);
-    fuzz_check(!http.to_https || http.status / 100 == 3);
+    fuzz_check(http.len <= AOPCTL_HTTP_BODY);
+    fuzz_check(strlen(http.location) < AOPCTL_HTTP_LOCATION);
+
+    fuzz_page(&http);
 
     return 0;
 }

@@ -157,8 +157,22 @@ static const char *const  answers[] = {
     "HTTP/1.1 400 x\r\n\r\n"
     "<title>400 The plain HTTP request was sent to HTTPS port</title>",
     "HTTP/1.1 4\n03 Forbidden\r\n",
+    "HTTP/1.1 103 x\r\n\r\nHTTP/1.1 200 x\r\nContent-Length: 3\r\n\r\nabc",
+    "HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    "3\r\nabc\r\n5;x=y\r\nd efg\r\n0\r\n\r\n",
+    "HTTP/1.1 302 x\r\nLocation: //a.test:8443/b?c\r\nAlt-Svc: h3=\":443\"\r\n"
+    "Connection: keep-alive\r\n\r\n",
     "220 mail.test ESMTP\r\n",
 };
+
+
+/* frames of HTTP/2: settings, the head of an answer, its body, the end */
+
+static const char  frames[] =
+    "\0\0\0\4\0\0\0\0\0"
+    "\0\0\1\1\4\0\0\0\1\x8c"
+    "\0\0\5\0\1\0\0\0\1a b c"
+    "\0\0\10\7\0\0\0\0\0\0\0\0\1\0\0\0";
 
 
 static const char  *seed_folder;
@@ -379,6 +393,25 @@ seed_answer(const char *answer, int end)
 
 
 static void
+seed_frames(int end)
+{
+    FILE    *f;
+    size_t   len;
+
+    len = sizeof(frames) - 1;
+
+    f = seed_open("http", "frames");
+
+    fputc(end, f);
+    fputc(len >> 8, f);
+    fputc(len & 0xff, f);
+    fwrite(frames, 1, len, f);
+
+    fclose(f);
+}
+
+
+static void
 seed_pins(void)
 {
     char  text[256];
@@ -471,6 +504,8 @@ main(int argc, char **argv)
     for (i = 0; i < unit_nelts(answers); i++) {
         seed_answer(answers[i], i % 4);
     }
+
+    seed_frames(4);
 
     /* a gzip file has zeros in it: "{}" and a line feed, stored */
 
