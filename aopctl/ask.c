@@ -211,6 +211,13 @@ aopctl_ask_visit(aopctl_visit_t *visit, const char *sni, SSL_SESSION *session)
         aopctl_ask_given(visit);
     }
 
+    if (conn.timed_out
+        && visit->answer->status == 0
+        && aopctl_conn_now() >= visit->probe->deadline)
+    {
+        aopctl_ask_late(visit->answer);
+    }
+
     aopctl_conn_close(&conn);
 }
 
@@ -222,8 +229,8 @@ aopctl_ask_late(aopctl_answer_t *answer)
     answer->failed = 1;
     answer->result = AOPCTL_UNCLEAR;
 
-    snprintf(answer->text, sizeof(answer->text), "not visited, the time for "
-             "all visits is over (try a longer --timeout)");
+    snprintf(answer->text, sizeof(answer->text), "the time for all visits is "
+             "over (try a longer --timeout)");
 }
 
 

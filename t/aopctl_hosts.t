@@ -24,7 +24,10 @@ my $other = ca('Other CA')->leaf('stranger');
 
 $nginx->write('ca.pem', $ca);
 
-# one connection after another, each is talked to
+# one connection after another, each is talked to; $limited once somebody came
+# under another name
+my $limited = 0;
+
 
 sub server {
     my ($talk, %opt) = @_;
@@ -48,7 +51,11 @@ sub server {
             if ($opt{tls}) {
                 $client = IO::Socket::SSL->start_SSL($client,
                     SSL_server => 1, SSL_reuse_ctx => $context) or next;
-                while (<$client>) { last if /^\r?\n/ }
+
+                while (<$client>) {
+                    $limited = 1 if /^Host: unrelated/;
+                    last if /^\r?\n/;
+                }
             }
             $talk->($client);
         }
@@ -160,6 +167,9 @@ for my $version (qw(TLSv1_2 TLSv1_3)) {
 
 # one that asks, and then closes or answers in the name of nginx
 
+my $refusal = "HTTP/1.1 400 Bad Request\r\n\r\n"
+              . '<title>400 No required SSL certificate was sent</title>';
+
 for (
     [ 'asks and closes', sub { close $_[0] }, 1, qr/which may be for every/ ],
     [ 'asks and answers as nginx', sub {
@@ -169,6 +179,16 @@ for (
           select undef, undef, undef, 0.05;
           print { $_[0] } 'certificate was sent</title></head>';
       }, 0, qr/^enforced/ ],
+    [ 'asks and takes its time', sub {
+          select undef, undef, undef, 0.7;
+          print { $_[0] } $refusal;
+      }, 1, qr/^the time for all visits is over/, 2 ],
+    [ 'asks, and has too much to do in the end', sub {
+          print { $_[0] } $limited ? "HTTP/1.1 429 x\r\n\r\n" : $refusal;
+      }, 1, qr/HTTP status 429, which may be the site's page/ ],
+    [ 'asks, and closes in the end', sub {
+          print { $_[0] } $refusal unless $limited;
+      }, 1, qr/, which may be for everybody/ ],
     [ 'asks and talks of it in the head', sub {
           print { $_[0] } "HTTP/1.1 400 x\r\nX: <title>400 No required SSL "
                           . "certificate was sent</title>\r\n\r\n";
@@ -179,12 +199,13 @@ for (
           print {$c} 'x' x 1000 or return for 1 .. 10_000;
       }, 1, qr/status 400, which may/ ],
 ) {
-    my ($name, $talk, $status, $why) = @$_;
+    my ($name, $talk, $status, $why, $timeout) = @$_;
     my ($at, $pid) = server($talk, tls => {
         %tls, SSL_client_ca => [ $evil->x509 ],
         SSL_verify_mode => SSL_VERIFY_PEER, SSL_verify_callback => sub { 1 } });
 
-    my $answer = probed("127.0.0.1:$at", '--no-http', '--timeout', 3);
+    my $answer = probed("127.0.0.1:$at", '--no-http', '--timeout',
+                        $timeout || 3);
 
     is($answer->{status}, $status, "$name: exit status");
     like($answer->{why}, $why, "$name: said");

@@ -38,7 +38,8 @@ sub origin {
     my $conf = <<"CONF";
     aop_ca ca.pem;
     $more
-    log_format sni "sni=\$ssl_server_name,\$https;";
+    log_format sni "sni=\$ssl_server_name,\$https;"
+                   " \$http_user_agent";
     access_log sni.log sni;
     server { @{[ $tls =~ s/( ssl[^;]*)/$1 default_server/r ]} return 444; }
     server {
@@ -83,8 +84,9 @@ is(join(' ', map { "$_->{tls}/$_->{http}" } @{ $on->{visits} }),
    'on: over each protocol, and in the end');
 is(scalar(grep { $_->{scheme} eq 'https' && !defined $_->{sni} }
           @{ $on->{names} }), 3, 'on: also without SNI');
-ok($nginx->wait_file('sni.log', qr/^sni=-,on;$/), 'on: and really so');
-ok($nginx->wait_file('sni.log', qr/^sni=site\.test,on;$/),
+ok($nginx->wait_file('sni.log', qr/^sni=-,on; aopctl\//),
+   'on: and really so, with a user agent that tells of it');
+ok($nginx->wait_file('sni.log', qr/^sni=site\.test,on; aopctl\//),
    'on: the others with it');
 is("@{ $on->{ca_names} }", 'CN=Own CA', 'on: the names it tells');
 is($on->{plain_http}{result}, 'refused', 'on: HTTP redirects');
