@@ -41,8 +41,8 @@ typedef struct {
     aopctl_status_e   status;
     json_t           *answer;       /* owned */
     pthread_t         thread;
-    unsigned          edge:1;       /* Cloudflare's: not visited */
-    unsigned          apart:1;      /* in a thread of its own */
+    unsigned          edge;         /* Cloudflare's: not visited */
+    unsigned          apart;        /* in a thread of its own: not its to read */
 } aopctl_address_t;
 
 
