@@ -150,21 +150,23 @@ static void
 aopctl_findings_see(const aopctl_attempt_t *attempt,
     const aopctl_answer_t *answer, aopctl_findings_t *findings)
 {
-    aopctl_page_t  *site;
-
-    site = &findings->site[attempt->http2];
+    const aopctl_page_t  *site;
 
     if (answer->result != AOPCTL_SERVED || answer->page.status == 0) {
         return;
     }
 
-    if (site->status == 0) {
-        *site = answer->page;
+    site = aopctl_findings_site(findings, attempt->http2);
 
-    } else if (attempt->who == AOPCTL_GIVEN
-               && aopctl_page_compare(site, &answer->page) != AOPCTL_PAGE_SAME)
+    if (site != NULL
+        && attempt->who == AOPCTL_GIVEN
+        && aopctl_page_compare(site, &answer->page) != AOPCTL_PAGE_SAME)
     {
         findings->unstable = 1;
+    }
+
+    if (findings->site[attempt->http2].status == 0) {
+        findings->site[attempt->http2] = answer->page;
     }
 }
 

@@ -41,6 +41,7 @@ typedef struct {
     unsigned             names_unclear:1;
     unsigned             names_rejected:1;  /* a handshake was */
     unsigned             names_host:1;      /* with the SNI of the site */
+    unsigned             plain_there:1;     /* there is something */
     unsigned             plain:1;           /* the site */
     unsigned             plain_another:1;   /* another page */
     unsigned             plain_unclear:1;

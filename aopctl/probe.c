@@ -25,7 +25,7 @@
 #include "ngx_aop_cloudflare.h"
 
 
-#define AOPCTL_PROBE_TIMEOUT    5
+#define AOPCTL_PROBE_TIMEOUT    10
 #define AOPCTL_PROBE_ADDRESSES  16
 
 /* of the time-out: all visits together, with some time left for the answer */
@@ -92,7 +92,7 @@ const char  aopctl_probe_help[] =
     "      --key FILE        its key (in the file of --cert)\n"
     "      --http-port PORT  where plain HTTP would be (80)\n"
     "      --no-http         do not ask there\n"
-    "      --timeout SECONDS for each visit, 1 to 300 (5); all visits together\n"
+    "      --timeout SECONDS for each visit, 1 to 300 (10); all visits together\n"
     "                        end within three times as many\n"
     "  -q, --quiet           the conclusion only, in one line\n"
     "      --json            the answer as JSON\n"

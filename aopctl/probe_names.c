@@ -109,7 +109,7 @@ aopctl_probe_names(aopctl_probe_t *probe, aopctl_findings_t *findings)
         names = &aopctl_names[i];
 
         if (aopctl_names_is_site(probe, names)
-            || (names->plain && probe->http_port == NULL))
+            || (names->plain && !findings->plain_there))
         {
             continue;
         }
@@ -492,6 +492,8 @@ static void
 aopctl_names_note_plain(const aopctl_answer_t *answer,
     aopctl_findings_t *findings)
 {
+    findings->plain_there |= (answer->result != AOPCTL_NOT_OFFERED);
+
     switch (answer->result) {
 
     case AOPCTL_SERVED:

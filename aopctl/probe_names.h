@@ -12,16 +12,14 @@
 
 
 /*
- * What strangers get at the same address under other names, and over plain
- * HTTP: the site as well?  To be asked after the site's own page was seen.
+ * What strangers get at the same address over plain HTTP, and under other
+ * names: the site as well?  To be asked in this order, after the site's own
+ * page was seen.  The first is null if plain HTTP is not to be asked for.
  */
-
-json_t *aopctl_probe_names(aopctl_probe_t *probe, aopctl_findings_t *findings);
-
-/* null if plain HTTP is not to be asked for. */
 
 json_t *aopctl_probe_plain_http(aopctl_probe_t *probe,
     aopctl_findings_t *findings);
+json_t *aopctl_probe_names(aopctl_probe_t *probe, aopctl_findings_t *findings);
 
 
 #endif /* _AOPCTL_PROBE_NAMES_H_INCLUDED_ */

@@ -81,8 +81,8 @@ aopctl_probe_visits(aopctl_probe_t *probe, json_t *answer)
 
     aopctl_probe_root(probe, &findings);
 
-    names = aopctl_probe_names(probe, &findings);
     plain = aopctl_probe_plain_http(probe, &findings);
+    names = aopctl_probe_names(probe, &findings);
 
     probe->path = path;
 
