@@ -584,6 +584,25 @@ aopctl_ask_absent(const aopctl_conn_t *conn)
 }
 
 
+int
+aopctl_probe_redirect(const aopctl_answer_t *answer,
+    char path[AOPCTL_PAGE_URL])
+{
+    const aopctl_page_t  *page;
+
+    page = &answer->page;
+
+    if (!page->self || answer->loop) {
+        return 0;
+    }
+
+    snprintf(path, AOPCTL_PAGE_URL, "%s", page->url + page->path);
+    path[strcspn(path, "# \r\n\t")] = '\0';
+
+    return path[0] == '/';
+}
+
+
 void
 aopctl_probe_plain(aopctl_probe_t *probe, const struct addrinfo *addr,
     const aopctl_attempt_t *attempt, aopctl_answer_t *answer)

@@ -119,6 +119,11 @@ void aopctl_probe_free(aopctl_probe_t *probe);
 void aopctl_probe_ask(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
     aopctl_answer_t *first, aopctl_answer_t *again);
 
+/* Where an answer redirects to on the same host; 0: nowhere, or to itself. */
+
+int aopctl_probe_redirect(const aopctl_answer_t *answer,
+    char path[AOPCTL_PAGE_URL]);
+
 /* Plain HTTP at an address; of the attempt, host and path are taken. */
 
 void aopctl_probe_plain(aopctl_probe_t *probe, const struct addrinfo *addr,

@@ -249,19 +249,13 @@ aopctl_names_ask(aopctl_names_visit_t *visit, aopctl_answer_t *answer,
                              n == 0 && visit->names->again ? again : NULL);
         }
 
-        if (!answer->page.self
-            || answer->loop
-            || answer->page.url[answer->page.path] != '/'
-            || (site != NULL && aopctl_page_compare(&answer->page, site)
-                                == AOPCTL_PAGE_SAME))
+        if ((site != NULL && aopctl_page_compare(&answer->page, site)
+                             == AOPCTL_PAGE_SAME)
+            || !aopctl_probe_redirect(answer, visit->path))
         {
             return;
         }
 
-        snprintf(visit->path, sizeof(visit->path), "%s",
-                 answer->page.url + answer->page.path);
-
-        visit->path[strcspn(visit->path, "# \r\n\t")] = '\0';
         visit->attempt.path = visit->path;
     }
 }

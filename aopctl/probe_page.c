@@ -25,6 +25,10 @@
 #define AOPCTL_PAGE_SAME_MIN     60
 #define AOPCTL_PAGE_ANOTHER_MAX  30
 
+/* words to know a page by */
+
+#define AOPCTL_PAGE_ENOUGH       8
+
 
 /* FNV-1a */
 
@@ -165,10 +169,6 @@ aopctl_page_compare(const aopctl_page_t *a, const aopctl_page_t *b)
     size_t    i;
     unsigned  both, all;
 
-    if (a->status != b->status) {
-        return AOPCTL_PAGE_ANOTHER;
-    }
-
     if (a->url[0] != '\0' || b->url[0] != '\0') {
         return aopctl_page_compare_urls(a, b);
     }
@@ -179,6 +179,12 @@ aopctl_page_compare(const aopctl_page_t *a, const aopctl_page_t *b)
     for (i = 0; i < AOPCTL_PAGE_WORDS / AOPCTL_PAGE_BITS; i++) {
         both += __builtin_popcountll(a->words[i] & b->words[i]);
         all += __builtin_popcountll(a->words[i] | b->words[i]);
+    }
+
+    /* the site is the site, with whatever status; an empty page is any */
+
+    if (a->status != b->status && all < AOPCTL_PAGE_ENOUGH) {
+        return AOPCTL_PAGE_ANOTHER;
     }
 
     if (both * 100 >= all * AOPCTL_PAGE_SAME_MIN) {

@@ -23,11 +23,16 @@
 
 #define AOPCTL_PROBE_VISITORS  16
 
+#define AOPCTL_PROBE_REDIRECTS  3
+
 
 static json_t *aopctl_probe_tls(aopctl_probe_t *probe,
     aopctl_findings_t *findings);
 static json_t *aopctl_probe_attempt(aopctl_probe_t *probe,
     const aopctl_attempt_t *attempt, aopctl_findings_t *findings);
+static void aopctl_probe_follow(aopctl_probe_t *probe,
+    const aopctl_attempt_t *attempt, aopctl_answer_t *answer,
+    aopctl_findings_t *findings);
 static void aopctl_probe_own(aopctl_probe_t *probe,
     const aopctl_attempt_t *attempt, const aopctl_answer_t *answer,
     aopctl_findings_t *findings);
@@ -138,6 +143,7 @@ aopctl_probe_attempt(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
     turned_away = (first.result == AOPCTL_TURNED_AWAY);
 
     aopctl_findings_settle(attempt, &first, findings);
+    aopctl_probe_follow(probe, attempt, &first, findings);
     aopctl_findings_note(attempt, &first, findings);
 
     if (again.result != AOPCTL_NOT_OFFERED) {
@@ -172,6 +178,47 @@ aopctl_probe_attempt(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
     aopctl_json_set(object, "with_session", aopctl_probe_answer(&again));
 
     return object;
+}
+
+
+/*
+ * What is not the site's page may lead to it: a stranger who is redirected on
+ * the same host is served if that is what there is in the end.
+ */
+
+static void
+aopctl_probe_follow(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
+    aopctl_answer_t *answer, aopctl_findings_t *findings)
+{
+    int               n;
+    char              path[AOPCTL_PAGE_URL];
+    aopctl_answer_t   next;
+    aopctl_attempt_t  follow;
+
+    if (attempt->who == AOPCTL_GIVEN || answer->result != AOPCTL_TURNED_AWAY) {
+        return;
+    }
+
+    next = *answer;
+    follow = *attempt;
+
+    for (n = 0; n < AOPCTL_PROBE_REDIRECTS; n++) {
+
+        if (!aopctl_probe_redirect(&next, path)) {
+            return;
+        }
+
+        follow.path = path;
+
+        aopctl_probe_ask(probe, &follow, &next, NULL);
+        aopctl_findings_settle(&follow, &next, findings);
+
+        if (next.result == AOPCTL_SERVED || next.result == AOPCTL_UNCLEAR) {
+            next.asked |= answer->asked;
+            *answer = next;
+            return;
+        }
+    }
 }
 
 

@@ -67,6 +67,11 @@ for (
     [ 'a redirect elsewhere', '495 496 = @for',
       'return 302 https://www.site.test/;', 1, 0 ],
     [ 'the site itself', '495 496 =200 @for', $page, 2, 2 ],
+    [ 'the site itself with 404', '495 496 =404 @for', $page, 1, 2 ],
+    [ 'a redirect to the site itself', '495 496 = @for',
+      "return 302 /open; } location = /open { aop off; $page", 2, 2 ],
+    [ 'a redirect to a decoy', '495 496 = @for',
+      "return 302 /open; } location = /open { aop off; $other", 2, 0 ],
 ) {
     my ($name, $error_page, $for, $without, $with) = @$_;
 
