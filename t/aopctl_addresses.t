@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 
-# "aopctl probe": each address of a name is visited, and the worst of them tells.
+# "aopctl probe": each address of a name is visited, and the worst tells.
 
 use strict;
 use warnings;
