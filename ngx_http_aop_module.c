@@ -11,7 +11,7 @@
 
 
 #include "ngx_aop_selfissued.h"
-#include "ngx_http_aop_endings.h"
+#include "ngx_http_aop_validity.h"
 
 
 #define NGX_HTTP_AOP_ZONE_MIN  (256 * 1024)
@@ -74,14 +74,14 @@ static ngx_command_t  ngx_http_aop_commands[] = {
 
     { ngx_string("aop_ca"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_CONF_1MORE,
-      ngx_http_aop_set_ca,
+      ngx_http_aop_ca_set,
       NGX_HTTP_SRV_CONF_OFFSET,
       0,
       NULL },
 
     { ngx_string("aop_crl"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_CONF_TAKE1,
-      ngx_http_aop_set_crl,
+      ngx_http_aop_ca_set_crl,
       NGX_HTTP_SRV_CONF_OFFSET,
       0,
       NULL },
@@ -95,7 +95,7 @@ static ngx_command_t  ngx_http_aop_commands[] = {
 
     { ngx_string("aop_pin"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_CONF_1MORE,
-      ngx_http_aop_set_pin,
+      ngx_http_aop_ca_set_pin,
       NGX_HTTP_SRV_CONF_OFFSET,
       0,
       NULL },
@@ -109,14 +109,14 @@ static ngx_command_t  ngx_http_aop_commands[] = {
 
     { ngx_string("aop_ready"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_CONF_TAKE12,
-      ngx_http_aop_set_ready,
+      ngx_http_aop_ready_set,
       NGX_HTTP_SRV_CONF_OFFSET,
       0,
       NULL },
 
     { ngx_string("aop_expiry_warning"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_CONF_1MORE,
-      ngx_http_aop_set_expiry,
+      ngx_http_aop_expiry_set,
       NGX_HTTP_SRV_CONF_OFFSET,
       0,
       NULL },
@@ -137,7 +137,7 @@ static ngx_command_t  ngx_http_aop_commands[] = {
 
     { ngx_string("aop_edge"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
-      ngx_http_aop_set_edge,
+      ngx_http_aop_peer_set_edge,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
       NULL },
@@ -151,7 +151,7 @@ static ngx_command_t  ngx_http_aop_commands[] = {
 
     { ngx_string("aop_report"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
-      ngx_http_aop_set_report,
+      ngx_http_aop_report_set,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -243,7 +243,7 @@ ngx_http_aop_parse_mode(ngx_conf_t *cf, ngx_http_aop_mode_t *mode,
         return NGX_ERROR;
     }
 
-    mode->mode = NGX_HTTP_AOP_VARIABLE;
+    mode->mode = NGX_HTTP_AOP_MODE_VARIABLE;
 
     mode->value = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
     if (mode->value == NULL) {
@@ -318,7 +318,7 @@ ngx_http_aop_preconfiguration(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    return ngx_http_aop_format_init(cf);
+    return ngx_http_aop_log_format_init(cf);
 }
 
 
@@ -327,7 +327,7 @@ ngx_http_aop_init(ngx_conf_t *cf)
 {
     ngx_http_aop_main_conf_t  *amcf;
 
-    if (ngx_http_aop_record_init(cf) != NGX_OK
+    if (ngx_http_aop_conn_init(cf) != NGX_OK
         || ngx_http_aop_servers_init(cf) != NGX_OK
         || ngx_http_aop_zone_add(cf, ngx_http_aop_init_zone) != NGX_OK)
     {
@@ -427,7 +427,7 @@ ngx_http_aop_create_main_conf(ngx_conf_t *cf)
                        sizeof(ngx_aop_policy_t *))
         != NGX_OK
         || ngx_array_init(&conf->servers, cf->pool, 4,
-                          sizeof(ngx_http_aop_known_t))
+                          sizeof(ngx_http_aop_server_t))
            != NGX_OK)
     {
         return NULL;
@@ -491,7 +491,7 @@ ngx_http_aop_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_aop_srv_conf_t  *conf = child;
 
     if (prev->ca == NGX_CONF_UNSET_PTR) {
-        prev->ca = ngx_http_aop_default_ca(cf);
+        prev->ca = ngx_http_aop_ca_default(cf);
 
         if (prev->ca == NULL) {
             return NGX_CONF_ERROR;
@@ -499,7 +499,7 @@ ngx_http_aop_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     if (prev->expiry == NGX_CONF_UNSET_PTR) {
-        prev->expiry = ngx_http_aop_default_expiry(cf);
+        prev->expiry = ngx_http_aop_expiry_default(cf);
 
         if (prev->expiry == NULL) {
             return NGX_CONF_ERROR;

@@ -18,7 +18,7 @@
 #include <openssl/crypto.h>
 
 #include "aopctl.h"
-#include "screen.h"
+#include "term.h"
 #include "ngx_aop_version.h"
 
 
@@ -67,7 +67,7 @@ main(int argc, char **argv)
     aopctl_status_e          status;
     const aopctl_command_t  *command;
 
-    aopctl_screen_init();
+    aopctl_term_init();
 
     if (argc < 2) {
         return aopctl_usage(NULL, "a command is missing");
@@ -84,7 +84,7 @@ main(int argc, char **argv)
 
     } else if (aopctl_is(name, "version", "-V")) {
         aopctl_version();
-        status = AOPCTL_GOOD;
+        status = AOPCTL_STATUS_GOOD;
 
     } else {
         return aopctl_usage(NULL, "there is no %s \"%s\"",
@@ -94,8 +94,8 @@ main(int argc, char **argv)
     /* an answer that did not arrive is no answer */
 
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        aopctl_error("cannot write: %s", strerror(errno));
-        return AOPCTL_NO_OUTPUT;
+        aopctl_term_error("cannot write: %s", strerror(errno));
+        return AOPCTL_STATUS_NO_OUTPUT;
     }
 
     return status;
@@ -127,7 +127,7 @@ aopctl_run(const aopctl_command_t *command, int argc, char **argv)
     for (i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             fputs(command->help, stdout);
-            return AOPCTL_GOOD;
+            return AOPCTL_STATUS_GOOD;
         }
     }
 
@@ -159,7 +159,7 @@ aopctl_help(const char *name)
 
     fputs(command ? command->help : aopctl_general_help, stdout);
 
-    return AOPCTL_GOOD;
+    return AOPCTL_STATUS_GOOD;
 }
 
 
@@ -181,11 +181,11 @@ aopctl_usage(const char *command, const char *fmt, ...)
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
 
-    aopctl_error("%s%s%s; \"aopctl%s%s --help\" helps",
-                 command ? command : "", command ? ": " : "", text,
-                 command ? " " : "", command ? command : "");
+    aopctl_term_error("%s%s%s; \"aopctl%s%s --help\" helps",
+                      command ? command : "", command ? ": " : "", text,
+                      command ? " " : "", command ? command : "");
 
-    return AOPCTL_USAGE;
+    return AOPCTL_STATUS_USAGE;
 }
 
 

@@ -18,14 +18,14 @@
  */
 
 typedef enum {
-    AOPCTL_GOOD = 0,
-    AOPCTL_WARNING = 1,
-    AOPCTL_BAD = 2,
-    AOPCTL_UNKNOWN = 3,         /* could not tell */
-    AOPCTL_USAGE = 64,
-    AOPCTL_NO_INPUT = 66,       /* a file could not be read */
-    AOPCTL_FAILED = 70,         /* memory is short, or OpenSSL failed */
-    AOPCTL_NO_OUTPUT = 74       /* what was told could not be written */
+    AOPCTL_STATUS_GOOD = 0,
+    AOPCTL_STATUS_WARNING = 1,
+    AOPCTL_STATUS_BAD = 2,
+    AOPCTL_STATUS_UNKNOWN = 3,         /* could not tell */
+    AOPCTL_STATUS_USAGE = 64,
+    AOPCTL_STATUS_NO_INPUT = 66,       /* a file could not be read */
+    AOPCTL_STATUS_FAILED = 70,         /* memory is short, or OpenSSL failed */
+    AOPCTL_STATUS_NO_OUTPUT = 74       /* what was told could not be written */
 } aopctl_status_e;
 
 
@@ -49,7 +49,7 @@ extern const char  aopctl_report_help[];
 
 /*
  * Wrong arguments: says what is wrong, and where help is.  Returns
- * AOPCTL_USAGE.
+ * AOPCTL_STATUS_USAGE.
  */
 
 aopctl_status_e aopctl_usage(const char *command, const char *fmt, ...)

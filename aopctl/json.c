@@ -15,7 +15,7 @@
 
 #include "aopctl.h"
 #include "json.h"
-#include "screen.h"
+#include "term.h"
 #include "ngx_aop_cert.h"
 #include "ngx_aop_text.h"
 
@@ -52,8 +52,8 @@ void
 aopctl_json_set(json_t *object, const char *key, json_t *value)
 {
     if (json_object_set_new(object, key, value) != 0) {
-        aopctl_error("out of memory");
-        exit(AOPCTL_FAILED);
+        aopctl_term_error("out of memory");
+        exit(AOPCTL_STATUS_FAILED);
     }
 }
 
@@ -62,8 +62,8 @@ void
 aopctl_json_append(json_t *array, json_t *value)
 {
     if (json_array_append_new(array, value) != 0) {
-        aopctl_error("out of memory");
-        exit(AOPCTL_FAILED);
+        aopctl_term_error("out of memory");
+        exit(AOPCTL_STATUS_FAILED);
     }
 }
 

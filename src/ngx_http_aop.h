@@ -74,14 +74,14 @@ extern SSL_SESSION *SSL_magic_pending_session_ptr(void)
 
 /* in a directive: each request has a mode of its own */
 
-#define NGX_HTTP_AOP_VARIABLE  NGX_AOP_MODES
+#define NGX_HTTP_AOP_MODE_VARIABLE  NGX_AOP_MODES
 
 
 /* An "aop" directive. */
 
 typedef struct {
     ngx_aop_mode_e              mode;
-    ngx_http_complex_value_t   *value;      /* of NGX_HTTP_AOP_VARIABLE */
+    ngx_http_complex_value_t   *value;      /* of NGX_HTTP_AOP_MODE_VARIABLE */
     u_char                     *file;
     ngx_uint_t                  line;
 } ngx_http_aop_mode_t;
@@ -97,7 +97,7 @@ typedef struct {
 
 typedef struct {
     ngx_array_t                 policies;   /* of ngx_aop_policy_t * */
-    ngx_array_t                 servers;    /* of ngx_http_aop_known_t */
+    ngx_array_t                 servers;    /* of ngx_http_aop_server_t */
     ngx_rbtree_t                labels;     /* of the servers */
     ngx_rbtree_node_t           sentinel;
 
@@ -208,7 +208,7 @@ typedef struct {
     unsigned                    declined:1; /* a session was not resumed */
     unsigned                    counted:1;
     unsigned                    foreign:1;  /* not our verify callback's */
-} ngx_http_aop_record_t;
+} ngx_http_aop_conn_t;
 
 
 /*
@@ -227,14 +227,14 @@ void *ngx_http_aop_pool_add(ngx_pool_t *pool, size_t size,
 
 /*
  * The directives that say what is trusted; they read their files at once, so
- * that an error names its line.  ngx_http_aop_default_ca() is the value of
+ * that an error names its line.  ngx_http_aop_ca_default() is the value of
  * "aop_ca cloudflare", NULL on failure.
  */
 
-char *ngx_http_aop_set_ca(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_aop_set_crl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_aop_set_pin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-ngx_array_t *ngx_http_aop_default_ca(ngx_conf_t *cf);
+char *ngx_http_aop_ca_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_aop_ca_set_crl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_aop_ca_set_pin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_array_t *ngx_http_aop_ca_default(ngx_conf_t *cf);
 
 
 /*
@@ -248,57 +248,57 @@ ngx_int_t ngx_http_aop_policy_init(ngx_conf_t *cf,
 
 /* "aop_expiry_warning" and its default, NULL if memory is short */
 
-char *ngx_http_aop_set_expiry(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-ngx_array_t *ngx_http_aop_default_expiry(ngx_conf_t *cf);
+char *ngx_http_aop_expiry_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_array_t *ngx_http_aop_expiry_default(ngx_conf_t *cf);
 
 
 /* "aop_report" */
 
-char *ngx_http_aop_set_report(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_aop_report_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 
 typedef void (*ngx_http_aop_cache_pt)(ngx_uint_t hit);
 
 
 /*
- * ngx_http_aop_record_init() is to be called for each configuration.
+ * ngx_http_aop_conn_init() is to be called for each configuration.
  *
- * ngx_http_aop_record() returns the record of an SSL connection, made if
+ * ngx_http_aop_conn() returns the record of an SSL connection, made if
  * there is none; NULL if memory is short.
  *
- * ngx_http_aop_record_judge() judges the connection's certificate by a
+ * ngx_http_aop_conn_judge() judges the connection's certificate by a
  * policy, or returns the judgement that was made before and still holds.
  * "handshake" tells that the policy is the one the handshake asked for.
- * Never NULL: what cannot be judged is NGX_AOP_ERROR.
+ * Never NULL: what cannot be judged is NGX_AOP_VERDICT_ERROR.
  *
- * ngx_http_aop_judge() does so for a request, by the policy of the server
- * that it selected, which must have one.
+ * ngx_http_aop_conn_judge_request() does so for a request, by the policy of
+ * the server that it selected, which must have one.
  *
- * ngx_http_aop_record_cache() names what is to be called with each look into
+ * ngx_http_aop_conn_cache() names what is to be called with each look into
  * the cache of verified chains, and whether it was a hit.
  *
- * ngx_http_aop_record_fact() returns a fact of the client certificate, cut to
+ * ngx_http_aop_conn_fact() returns a fact of the client certificate, cut to
  * what a log needs; an empty string if there is no certificate, NULL if memory
- * is short.  ngx_http_aop_record_whole_fact() returns all of it, in the
+ * is short.  ngx_http_aop_conn_whole_fact() returns all of it, in the
  * request's pool; NGX_ERROR if memory is short.
  */
 
 #define NGX_HTTP_AOP_NAME_MAX  512
 
-ngx_int_t ngx_http_aop_record_init(ngx_conf_t *cf);
-ngx_http_aop_record_t *ngx_http_aop_record(ngx_ssl_conn_t *ssl);
-ngx_http_aop_judgement_t *ngx_http_aop_record_judge(ngx_ssl_conn_t *ssl,
+ngx_int_t ngx_http_aop_conn_init(ngx_conf_t *cf);
+ngx_http_aop_conn_t *ngx_http_aop_conn(ngx_ssl_conn_t *ssl);
+ngx_http_aop_judgement_t *ngx_http_aop_conn_judge(ngx_ssl_conn_t *ssl,
     const ngx_aop_policy_t *policy, X509 *leaf, STACK_OF(X509) *chain,
     ngx_uint_t handshake);
-ngx_http_aop_judgement_t *ngx_http_aop_judge(ngx_http_request_t *r);
-void ngx_http_aop_record_cache(ngx_http_aop_cache_pt handler);
-ngx_str_t *ngx_http_aop_record_fact(ngx_http_request_t *r,
+ngx_http_aop_judgement_t *ngx_http_aop_conn_judge_request(ngx_http_request_t *r);
+void ngx_http_aop_conn_cache(ngx_http_aop_cache_pt handler);
+ngx_str_t *ngx_http_aop_conn_fact(ngx_http_request_t *r,
     ngx_aop_cert_fact_e fact);
-ngx_int_t ngx_http_aop_record_whole_fact(ngx_http_request_t *r,
+ngx_int_t ngx_http_aop_conn_whole_fact(ngx_http_request_t *r,
     ngx_aop_cert_fact_e fact, ngx_str_t *text);
 
 
-char *ngx_http_aop_set_ready(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_aop_ready_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 
 /* The peer of a request's connection; never fails. */
@@ -335,14 +335,14 @@ ngx_int_t ngx_http_aop_session_arm(ngx_conf_t *cf, SSL_CTX *ctx);
 
 
 /*
- * ngx_http_aop_addresses() calls the handler for each address that servers
+ * ngx_http_aop_addresses_walk() calls the handler for each address that servers
  * listen on, as long as it returns NGX_OK; returns what it has returned last.
  */
 
 typedef ngx_int_t (*ngx_http_aop_address_pt)(ngx_conf_t *cf,
     ngx_http_conf_addr_t *addr);
 
-ngx_int_t ngx_http_aop_addresses(ngx_conf_t *cf,
+ngx_int_t ngx_http_aop_addresses_walk(ngx_conf_t *cf,
     ngx_http_aop_address_pt handler);
 
 
@@ -370,24 +370,25 @@ ngx_int_t ngx_http_aop_phase_check(ngx_http_core_main_conf_t *cmcf,
 
 
 /*
- * For the phase handlers.  ngx_http_aop_concerns(): the request is one to be
- * judged here at all.  ngx_http_aop_applied(): this mode, or this variable's,
- * is the one that was applied last.  ngx_http_aop_apply() applies it; returns
- * NGX_DECLINED, or the status to refuse with.
+ * For the phase handlers.  ngx_http_aop_request_enabled(): the request is one
+ * to be judged here at all.  ngx_http_aop_request_applied(): this mode, or
+ * this variable's, is the one that was applied last. 
+ * ngx_http_aop_request_apply() applies it; returns NGX_DECLINED, or the status
+ * to refuse with.
  *
- * ngx_http_aop_page(): this is the redirect to the page of a refusal, and
- * ngx_http_aop_page_location() the location that it leads to; both are let
- * through once.
+ * ngx_http_aop_error_page_enter(): this is the redirect to the page of a
+ * refusal, and ngx_http_aop_error_page_in() the location that it leads to;
+ * both are let through once.
  */
 
-ngx_uint_t ngx_http_aop_concerns(ngx_http_request_t *r);
-ngx_http_aop_mode_t *ngx_http_aop_server_mode(ngx_http_request_t *r);
-ngx_uint_t ngx_http_aop_applied(ngx_http_request_t *r,
+ngx_uint_t ngx_http_aop_request_enabled(ngx_http_request_t *r);
+ngx_http_aop_mode_t *ngx_http_aop_request_server_mode(ngx_http_request_t *r);
+ngx_uint_t ngx_http_aop_request_applied(ngx_http_request_t *r,
     const ngx_http_aop_mode_t *mode);
-ngx_int_t ngx_http_aop_apply(ngx_http_request_t *r,
+ngx_int_t ngx_http_aop_request_apply(ngx_http_request_t *r,
     const ngx_http_aop_mode_t *mode);
-ngx_uint_t ngx_http_aop_page(ngx_http_request_t *r);
-ngx_uint_t ngx_http_aop_page_location(ngx_http_request_t *r);
+ngx_uint_t ngx_http_aop_error_page_enter(ngx_http_request_t *r);
+ngx_uint_t ngx_http_aop_error_page_in(ngx_http_request_t *r);
 
 
 /*
@@ -395,28 +396,29 @@ ngx_uint_t ngx_http_aop_page_location(ngx_http_request_t *r);
  * if nothing has been applied.
  */
 
-const ngx_http_aop_state_t *ngx_http_aop_state(ngx_http_request_t *r);
+const ngx_http_aop_state_t *ngx_http_aop_request_state(ngx_http_request_t *r);
 
 /*
  * What gave the mode: "server", "location" or "variable"; empty if none has
  * been applied.
  */
 
-const char *ngx_http_aop_mode_from(ngx_http_request_t *r);
+const char *ngx_http_aop_request_mode_from(ngx_http_request_t *r);
 
 
 /*
- * ngx_http_aop_close() has the connection of a refused request end once its
- * open requests are answered, and drops its session; NGX_ERROR if memory is
- * short.
+ * ngx_http_aop_close_connection() has the connection of a refused request end
+ * once its open requests are answered, and drops its session; NGX_ERROR if
+ * memory is short.
  */
 
-ngx_int_t ngx_http_aop_close(ngx_http_request_t *r);
+ngx_int_t ngx_http_aop_close_connection(ngx_http_request_t *r);
 
 
 /* "aop_edge"; without it the published list of Cloudflare's holds. */
 
-char *ngx_http_aop_set_edge(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_aop_peer_set_edge(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 
 
 /* One line for a request that was refused, or would have been. */
@@ -447,9 +449,9 @@ ngx_int_t ngx_http_aop_stock_init(ngx_conf_t *cf);
 
 /* The value of $aop_json, and the log format "aop_json" that consists of it. */
 
-ngx_int_t ngx_http_aop_format_json(ngx_http_request_t *r,
+ngx_int_t ngx_http_aop_log_format_json(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-ngx_int_t ngx_http_aop_format_init(ngx_conf_t *cf);
+ngx_int_t ngx_http_aop_log_format_init(ngx_conf_t *cf);
 
 
 extern ngx_module_t     ngx_http_aop_module;

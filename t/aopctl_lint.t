@@ -61,7 +61,7 @@ sub kinds {
 }
 
 my $builtin = join '', map { "$_\n" }
-              slurp('src/ngx_aop_cloudflare.c') =~ /^    "([^"]+)\\n"/mg;
+              slurp('src/core/ngx_aop_cloudflare.c') =~ /^    "([^"]+)\\n"/mg;
 
 my $ca      = ca('Own CA');
 my $inter   = $ca->intermediate('Inter');
@@ -302,7 +302,7 @@ is(aopctl('lint', $file{own}, '--json')->{out} =~ /^\{/, 1,
 like(aopctl('--version')->{out}, qr/^aopctl \d+\.\d+\.\d+, OpenSSL /,
      'version');
 is(aopctl('--version')->{out} =~ s/^aopctl (\S+),.*/$1/sr,
-   slurp('src/ngx_aop_version.h') =~ /_VERSION\s+"(.*)"/ && $1,
+   slurp('src/core/ngx_aop_version.h') =~ /_VERSION\s+"(.*)"/ && $1,
    'the version is that of the module');
 
 my $man        = slurp('aopctl/aopctl.1') =~ s/\\-/-/gr;
@@ -361,8 +361,8 @@ is(completed('aopctl', ''),
 is(completed('aopctl', 'p'), 'probe', 'completion: a command');
 is(completed('aopctl', 'report', '--si'), '--since', 'completion: an option');
 is(completed('aopctl', 'help', 'p'), 'probe', 'completion: help of a command');
-is(completed('aopctl', 'lint', 'src/ngx_aop_lint.'),
-   'src/ngx_aop_lint.c src/ngx_aop_lint.h', 'completion: files');
+is(completed('aopctl', 'lint', 'src/core/ngx_aop_lint.'),
+   'src/core/ngx_aop_lint.c src/core/ngx_aop_lint.h', 'completion: files');
 is(completed('aopctl', 'probe', '--key', 'LICEN'), 'LICENSE',
    'completion: the value of an option');
 is(completed('aopctl', 'no', ''), '', 'completion: no command');

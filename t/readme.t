@@ -717,7 +717,7 @@ subtest 'variables' => sub {
 
 
 subtest 'verdicts' => sub {
-    my $source = slurp('src/ngx_aop_verdict.c');
+    my $source = slurp('src/core/ngx_aop_verdict.c');
     my %number = $source =~ /^#define (NGX_AOP_\w+)\s+(\d{3})\b/gm;
     my %answer;
 
@@ -783,7 +783,7 @@ subtest 'errors and warnings' => sub {
 
 
 subtest 'fingerprints' => sub {
-    my $source  = slurp('src/ngx_aop_cloudflare.c');
+    my $source  = slurp('src/core/ngx_aop_cloudflare.c');
     my ($lines) = $source =~ /^static\ const\ char\s+ngx_aop_cloudflare_pem\[\]
                               \ =(.*?);$/msx;
 
@@ -999,7 +999,7 @@ sub keys_of {
 # The names of all variables but those that only the format aop_json needs: they
 # are in another file.
 sub variables {
-    return slurp('src/ngx_http_aop_variables.c')
+    return slurp('src/request/ngx_http_aop_variables.c')
            =~ /ngx_http_aop_var\("(aop_\w+)"/g;
 }
 

@@ -20,7 +20,7 @@ sub text {
     return scalar <$fh>;
 }
 
-my ($version) = text('src/ngx_aop_version.h')
+my ($version) = text('src/core/ngx_aop_version.h')
                 =~ /^#define NGX_HTTP_AOP_VERSION\s+"([\d.]+)"$/m;
 
 like($version, qr/^\d+\.\d+\.\d+$/, 'the header has a version');
@@ -49,9 +49,9 @@ SKIP: {
 my $page = text('debian/ngx_http_aop_module.5') =~ s/\\-/-/gr;
 
 my @directives = text('ngx_http_aop_module.c') =~ /ngx_string\("(aop\w*)"\)/g;
-my @variables  = grep { /^aop_/ } text('src/ngx_http_aop_variables.c')
+my @variables  = grep { /^aop_/ } text('src/request/ngx_http_aop_variables.c')
                                   =~ /"(aop_\w+)"/g;
-my @verdicts   = text('src/ngx_aop_verdict.c')
+my @verdicts   = text('src/core/ngx_aop_verdict.c')
                  =~ /^ {4}\[NGX_AOP_\w+\] = \{\s+"(\w+)",/mg;
 
 cmp_ok(@directives, '>=', 12, 'the directives are found');

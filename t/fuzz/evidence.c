@@ -59,7 +59,7 @@ fuzz_answer(const fuzz_server_t *server, time_t now)
 
     ngx_aop_text_init(&why, buf, sizeof(buf));
 
-    (void) ngx_aop_answer(&server->evidence, &fuzz_conf, now, &why, &answer);
+    (void) ngx_aop_ready(&server->evidence, &fuzz_conf, now, &why, &answer);
 
     fuzz_check(!why.overflow);
     fuzz_check(why.pos > why.start);
@@ -82,8 +82,8 @@ static void
 fuzz_event(ngx_aop_event_t *event, unsigned who, unsigned what)
 {
     event->peer = who % NGX_AOP_PEERS;
-    event->private = (event->peer == NGX_AOP_PRIVATE)
-                     || (event->peer == NGX_AOP_EDGE && (who & 0x80));
+    event->private = (event->peer == NGX_AOP_PEER_PRIVATE)
+                     || (event->peer == NGX_AOP_PEER_EDGE && (who & 0x80));
     event->ray = (what & 0x10) != 0;
     event->foreign = (what & 0x20) != 0;
     event->tool = (what & 0x40) != 0;
@@ -112,8 +112,8 @@ fuzz_own(fuzz_server_t *server, fuzz_input_t *in, time_t *held)
     sprintf(server->addr, "10.0.0.%u", what / 7 % FUZZ_POOL);
 
     if (event->unjudged == 0
-        && event->verdict != NGX_AOP_OK
-        && event->peer == NGX_AOP_EDGE && !event->private
+        && event->verdict != NGX_AOP_VERDICT_OK
+        && event->peer == NGX_AOP_PEER_EDGE && !event->private
         && !event->foreign)
     {
         *held = event->time;

@@ -107,11 +107,11 @@ fuzz_page(const aopctl_http_t *http)
 {
     aopctl_page_t  page;
 
-    aopctl_page_make(&page, http, !(fuzz_end & FUZZ_PLAIN), "a.test");
+    aopctl_probe_page_make(&page, http, !(fuzz_end & FUZZ_PLAIN), "a.test");
 
     fuzz_check(page.path <= strlen(page.url));
     fuzz_check(!page.self || page.url[page.path] == '/');
-    fuzz_check(aopctl_page_compare(&page, &page) == AOPCTL_PAGE_SAME);
+    fuzz_check(aopctl_probe_page_compare(&page, &page) == AOPCTL_PAGE_SAME);
 }
 
 

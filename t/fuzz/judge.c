@@ -127,8 +127,8 @@ fuzz_judge(const fuzz_judge_t *judge, int auth_level)
 
     ERR_clear_error();
 
-    ngx_aop_judge(judge->policy, auth_level, judge->leaf, judge->chain,
-                  FUZZ_NOW, &result);
+    ngx_aop_verify(judge->policy, auth_level, judge->leaf, judge->chain,
+                   FUZZ_NOW, &result);
 
     fuzz_check(ERR_peek_error() == 0);
     fuzz_check(result.verdict < NGX_AOP_VERDICTS);
@@ -137,9 +137,9 @@ fuzz_judge(const fuzz_judge_t *judge, int auth_level)
 
     /* no memory was short here */
 
-    fuzz_check(result.verdict != NGX_AOP_ERROR);
+    fuzz_check(result.verdict != NGX_AOP_VERDICT_ERROR);
 
-    if (result.verdict == NGX_AOP_OK) {
+    if (result.verdict == NGX_AOP_VERDICT_OK) {
         fuzz_check(result.anchor != NULL);
         fuzz_check(result.valid_until >= FUZZ_NOW);
         fuzz_check(ngx_aop_policy_anchor(judge->policy, judge->leaf) != NULL
@@ -155,7 +155,7 @@ fuzz_judge(const fuzz_judge_t *judge, int auth_level)
                                    &again);
 
         fuzz_check(again.verdict == result.verdict);
-        fuzz_check(result.verdict != NGX_AOP_OK
+        fuzz_check(result.verdict != NGX_AOP_VERDICT_OK
                    || (again.anchor == result.anchor
                        && again.valid_until == result.valid_until));
         fuzz_check(memcmp(again.leaf, result.leaf, NGX_AOP_DIGEST) == 0);

@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "entry.h"
+#include "log_line.h"
 #include "reader.h"
 #include "fuzz.h"
 
@@ -21,26 +21,26 @@
 static void
 fuzz_line(const char *line, size_t len)
 {
-    aopctl_entry_t  entry;
+    aopctl_log_line_t  entry;
 
     memset(&entry, 0, sizeof(entry));
 
-    if (aopctl_entry_parse(&entry, line, len) != AOPCTL_ENTRY_OK) {
+    if (aopctl_log_line_parse(&entry, line, len) != AOPCTL_LOG_LINE_OK) {
         return;
     }
 
     fuzz_check(entry.time > 0);
-    fuzz_check(entry.outcome <= AOPCTL_REFUSED);
+    fuzz_check(entry.outcome <= AOPCTL_OUTCOME_REFUSED);
     fuzz_check(entry.server.data != NULL && entry.mode.data != NULL);
 
-    if (entry.outcome != AOPCTL_OFF) {
+    if (entry.outcome != AOPCTL_OUTCOME_OFF) {
         fuzz_check(entry.verdict < NGX_AOP_VERDICTS);
         fuzz_check(entry.peer < NGX_AOP_PEERS);
         fuzz_check(entry.addr.data != NULL && entry.host.data != NULL);
         fuzz_check(entry.path.data != NULL && entry.agent.data != NULL);
     }
 
-    aopctl_entry_free(&entry);
+    aopctl_log_line_free(&entry);
 }
 
 

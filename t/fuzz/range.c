@@ -54,7 +54,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(&range, 0xff, sizeof(range));
     memset(&sin6, 0, sizeof(sin6));
 
-    if (ngx_aop_range_parse(&range, text, size)) {
+    if (ngx_aop_peer_range_parse(&range, text, size)) {
         fuzz_check(range.bits <= 128);
 
         for (i = range.bits; i < 128; i++) {
@@ -64,15 +64,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         sin6.sin6_family = AF_INET6;
         memcpy(&sin6.sin6_addr, range.addr, 16);
 
-        fuzz_check(ngx_aop_range_find(&range, 1,
-                                      (struct sockaddr *) &sin6));
+        fuzz_check(ngx_aop_peer_range_find(&range, 1,
+                                           (struct sockaddr *) &sin6));
         fuzz_check(ngx_aop_peer_class((struct sockaddr *) &sin6, &range, 1)
-                   == NGX_AOP_EDGE);
+                   == NGX_AOP_PEER_EDGE);
 
         if (range.bits) {
             sin6.sin6_addr.s6_addr[0] ^= 0x80;
-            fuzz_check(!ngx_aop_range_find(&range, 1,
-                                           (struct sockaddr *) &sin6));
+            fuzz_check(!ngx_aop_peer_range_find(&range, 1,
+                                                (struct sockaddr *) &sin6));
         }
     }
 

@@ -123,7 +123,7 @@ fuzz_stamp(const ngx_aop_stamp_t *stamp, time_t now)
     ngx_aop_result_t  result;
 
     if (ngx_aop_stamp_resumable(stamp, fuzz_policy, 3600, now)) {
-        fuzz_check(stamp->verdict == NGX_AOP_OK);
+        fuzz_check(stamp->verdict == NGX_AOP_VERDICT_OK);
         fuzz_check(fuzz_is(stamp->policy, fuzz_policy->digest));
         fuzz_check(now >= stamp->made && now <= stamp->valid_until);
     }
@@ -134,18 +134,18 @@ fuzz_stamp(const ngx_aop_stamp_t *stamp, time_t now)
 
     fuzz_check(ngx_aop_cert_digest(fuzz_leaf, leaf));
 
-    fuzz_check(stamp->verdict == NGX_AOP_OK);
+    fuzz_check(stamp->verdict == NGX_AOP_VERDICT_OK);
     fuzz_check(fuzz_is(stamp->policy, fuzz_policy->digest));
     fuzz_check(fuzz_is(stamp->anchor, fuzz_policy->anchors[0].digest));
     fuzz_check(fuzz_is(stamp->leaf, leaf));
     fuzz_check(result.reason != NULL);
 
     if (now <= stamp->valid_until) {
-        fuzz_check(result.verdict == NGX_AOP_OK);
+        fuzz_check(result.verdict == NGX_AOP_VERDICT_OK);
         fuzz_check(result.anchor == &fuzz_policy->anchors[0]);
 
     } else {
-        fuzz_check(result.verdict == NGX_AOP_EXPIRED);
+        fuzz_check(result.verdict == NGX_AOP_VERDICT_EXPIRED);
         fuzz_check(result.anchor == NULL);
     }
 }

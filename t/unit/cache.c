@@ -5,7 +5,7 @@
 
 
 /*
- * The cache answers as ngx_aop_judge() would, and answers by itself only the
+ * The cache answers as ngx_aop_verify() would, and answers by itself only the
  * very question that was answered "ok" a short time ago.
  */
 
@@ -82,86 +82,92 @@ static const pki_crl_t  crls[NCRLS] = {
 #define TTL  NGX_AOP_CACHE_TTL
 
 static const cache_case_t  cases[] = {
-    { "the same", { .leaf = LEAF }, { .leaf = LEAF }, 1, NGX_AOP_OK },
+    { "the same", { .leaf = LEAF }, { .leaf = LEAF }, 1, NGX_AOP_VERDICT_OK },
     { "the same, with a chain",
       { .leaf = BELOW, .chain = { BELOW, INTER } },
-      { .leaf = BELOW, .chain = { BELOW, INTER } }, 1, NGX_AOP_OK },
+      { .leaf = BELOW, .chain = { BELOW, INTER } }, 1, NGX_AOP_VERDICT_OK },
     { "the same under two anchors, the first or the second",
       { .anchors = { ROOT, OTHER }, .leaf = FOREIGN },
-      { .anchors = { OTHER, ROOT }, .leaf = FOREIGN }, 1, NGX_AOP_OK },
+      { .anchors = { OTHER, ROOT }, .leaf = FOREIGN }, 1, NGX_AOP_VERDICT_OK },
     { "the same under two anchors, the second or the first",
       { .anchors = { ROOT, OTHER }, .leaf = LEAF },
-      { .anchors = { OTHER, ROOT }, .leaf = LEAF }, 1, NGX_AOP_OK },
+      { .anchors = { OTHER, ROOT }, .leaf = LEAF }, 1, NGX_AOP_VERDICT_OK },
     { "a leaf that is the anchor",
-      { .anchors = { LEAF } }, { .anchors = { LEAF } }, 1, NGX_AOP_OK },
+      { .anchors = { LEAF } }, { .anchors = { LEAF } }, 1, NGX_AOP_VERDICT_OK },
     { "with a CRL", { .crl = CRL_EMPTY }, { .crl = CRL_EMPTY }, 1,
-      NGX_AOP_OK },
-    { "with a pin", { .pin = LEAF }, { .pin = LEAF }, 1, NGX_AOP_OK },
+      NGX_AOP_VERDICT_OK },
+    { "with a pin", { .pin = LEAF }, { .pin = LEAF }, 1, NGX_AOP_VERDICT_OK },
 
     { "another leaf of the same name and key",
-      { .leaf = LEAF }, { .leaf = SECOND }, 0, NGX_AOP_OK },
+      { .leaf = LEAF }, { .leaf = SECOND }, 0, NGX_AOP_VERDICT_OK },
     { "a leaf of the same name by another issuer",
-      { .leaf = LEAF }, { .leaf = FOREIGN }, 0, NGX_AOP_UNTRUSTED },
+      { .leaf = LEAF }, { .leaf = FOREIGN }, 0, NGX_AOP_VERDICT_UNTRUSTED },
     { "without its chain",
       { .leaf = BELOW, .chain = { BELOW, INTER } },
-      { .leaf = BELOW }, 0, NGX_AOP_UNTRUSTED },
+      { .leaf = BELOW }, 0, NGX_AOP_VERDICT_UNTRUSTED },
     { "with more of a chain",
-      { .leaf = LEAF }, { .leaf = LEAF, .chain = { INTER } }, 0, NGX_AOP_OK },
+      { .leaf = LEAF }, { .leaf = LEAF, .chain = { INTER } }, 0,
+        NGX_AOP_VERDICT_OK },
     { "with another chain",
       { .leaf = LEAF, .chain = { INTER } },
-      { .leaf = LEAF, .chain = { OTHER } }, 0, NGX_AOP_OK },
+      { .leaf = LEAF, .chain = { OTHER } }, 0, NGX_AOP_VERDICT_OK },
     { "with the chain in other order",
       { .leaf = LEAF, .chain = { INTER, OTHER } },
-      { .leaf = LEAF, .chain = { OTHER, INTER } }, 0, NGX_AOP_OK },
+      { .leaf = LEAF, .chain = { OTHER, INTER } }, 0, NGX_AOP_VERDICT_OK },
     { "the leaf and the chain changed over",
       { .leaf = LEAF, .chain = { SECOND } },
-      { .leaf = SECOND, .chain = { LEAF } }, 0, NGX_AOP_OK },
+      { .leaf = SECOND, .chain = { LEAF } }, 0, NGX_AOP_VERDICT_OK },
 
     { "another anchor",
       { .anchors = { ROOT } }, { .anchors = { OTHER } }, 0,
-      NGX_AOP_UNTRUSTED },
+      NGX_AOP_VERDICT_UNTRUSTED },
     { "an anchor more",
       { .anchors = { ROOT } }, { .anchors = { ROOT, OTHER } }, 0,
-      NGX_AOP_OK },
+      NGX_AOP_VERDICT_OK },
     { "another depth",
       { .leaf = BELOW, .chain = { INTER } },
-      { .leaf = BELOW, .chain = { INTER }, .depth = 1 }, 0, NGX_AOP_DEPTH },
+      { .leaf = BELOW, .chain = { INTER }, .depth = 1 }, 0,
+        NGX_AOP_VERDICT_DEPTH },
     { "a CRL that revokes it",
-      { .crl = CRL_EMPTY }, { .crl = CRL_REVOKED }, 0, NGX_AOP_REVOKED },
+      { .crl = CRL_EMPTY }, { .crl = CRL_REVOKED }, 0,
+        NGX_AOP_VERDICT_REVOKED },
     { "a pin that it does not match",
-      { .pin = LEAF }, { .pin = FOREIGN }, 0, NGX_AOP_PIN },
+      { .pin = LEAF }, { .pin = FOREIGN }, 0, NGX_AOP_VERDICT_PIN },
     { "another security level",
-      { .level = 2 }, { .level = 3 }, 0, NGX_AOP_OK },
+      { .level = 2 }, { .level = 3 }, 0, NGX_AOP_VERDICT_OK },
     { "a security level that it does not reach",
-      { .level = 2 }, { .level = 6 }, 0, NGX_AOP_INVALID },
+      { .level = 2 }, { .level = 6 }, 0, NGX_AOP_VERDICT_INVALID },
 
-    { "just in time", { .leaf = LEAF }, { .later = TTL - 1 }, 1, NGX_AOP_OK },
-    { "too late", { .leaf = LEAF }, { .later = TTL }, 0, NGX_AOP_OK },
+    { "just in time", { .leaf = LEAF }, { .later = TTL - 1 }, 1,
+      NGX_AOP_VERDICT_OK },
+    { "too late", { .leaf = LEAF }, { .later = TTL }, 0, NGX_AOP_VERDICT_OK },
     { "earlier than it was answered",
-      { .leaf = LEAF }, { .later = -1 }, 0, NGX_AOP_OK },
+      { .leaf = LEAF }, { .later = -1 }, 0, NGX_AOP_VERDICT_OK },
     { "before it was valid",
       { .leaf = LEAF }, { .later = PKI_FROM - PKI_NOW - 1 }, 0,
-      NGX_AOP_NOT_YET_VALID },
+      NGX_AOP_VERDICT_NOT_YET_VALID },
     { "as long as the certificate",
-      { .leaf = SHORT }, { .leaf = SHORT, .later = 9 }, 1, NGX_AOP_OK },
+      { .leaf = SHORT }, { .leaf = SHORT, .later = 9 }, 1, NGX_AOP_VERDICT_OK },
     { "longer than the certificate",
-      { .leaf = SHORT }, { .leaf = SHORT, .later = 11 }, 0, NGX_AOP_EXPIRED },
+      { .leaf = SHORT }, { .leaf = SHORT, .later = 11 }, 0,
+        NGX_AOP_VERDICT_EXPIRED },
     { "as long as the CRL",
       { .crl = CRL_SHORT }, { .crl = CRL_SHORT, .later = 9 }, 1,
-      NGX_AOP_OK },
+      NGX_AOP_VERDICT_OK },
     { "longer than the CRL",
       { .crl = CRL_SHORT }, { .crl = CRL_SHORT, .later = 11 }, 0,
-      NGX_AOP_CRL },
+      NGX_AOP_VERDICT_CRL },
 
     { "untrusted is not kept",
-      { .leaf = FOREIGN }, { .leaf = FOREIGN }, 0, NGX_AOP_UNTRUSTED },
+      { .leaf = FOREIGN }, { .leaf = FOREIGN }, 0, NGX_AOP_VERDICT_UNTRUSTED },
     { "revoked is not kept",
-      { .crl = CRL_REVOKED }, { .crl = CRL_REVOKED }, 0, NGX_AOP_REVOKED },
+      { .crl = CRL_REVOKED }, { .crl = CRL_REVOKED }, 0,
+        NGX_AOP_VERDICT_REVOKED },
     { "a pin that did not match is not kept",
-      { .pin = FOREIGN }, { .pin = FOREIGN }, 0, NGX_AOP_PIN },
+      { .pin = FOREIGN }, { .pin = FOREIGN }, 0, NGX_AOP_VERDICT_PIN },
     { "expired is not kept",
       { .leaf = SHORT, .later = 11 }, { .leaf = SHORT, .later = 11 }, 0,
-      NGX_AOP_EXPIRED }
+      NGX_AOP_VERDICT_EXPIRED }
 };
 
 
@@ -248,7 +254,7 @@ cache_ask(ngx_aop_cache_t *cache, const ngx_aop_policy_t *policy,
 
     hit = ngx_aop_cache_judge(cache, policy, level, leaf, chain, now, result);
 
-    ngx_aop_judge(policy, level, leaf, chain, now, &judged);
+    ngx_aop_verify(policy, level, leaf, chain, now, &judged);
 
     assert_int_equal(result->verdict, judged.verdict);
     assert_int_equal(result->error, judged.error);

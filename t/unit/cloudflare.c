@@ -373,15 +373,15 @@ cloudflare_range(void **state)
 {
     const cloudflare_range_t  *c = *state;
 
-    assert_int_equal(cloudflare_peer(c->first), NGX_AOP_EDGE);
-    assert_int_equal(cloudflare_peer(c->last), NGX_AOP_EDGE);
+    assert_int_equal(cloudflare_peer(c->first), NGX_AOP_PEER_EDGE);
+    assert_int_equal(cloudflare_peer(c->last), NGX_AOP_PEER_EDGE);
 
     if (c->before) {
-        assert_int_equal(cloudflare_peer(c->before), NGX_AOP_DIRECT);
+        assert_int_equal(cloudflare_peer(c->before), NGX_AOP_PEER_DIRECT);
     }
 
     if (c->after) {
-        assert_int_equal(cloudflare_peer(c->after), NGX_AOP_DIRECT);
+        assert_int_equal(cloudflare_peer(c->after), NGX_AOP_PEER_DIRECT);
     }
 }
 
@@ -400,8 +400,8 @@ cloudflare_ranges(void **state)
     assert_int_equal(n, unit_nelts(ranges));
 
     for (i = 0; i < n; i++) {
-        assert_int_equal(ngx_aop_range_parse(&range, ranges[i].name,
-                                             strlen(ranges[i].name)),
+        assert_int_equal(ngx_aop_peer_range_parse(&range, ranges[i].name,
+                                                  strlen(ranges[i].name)),
                          1);
         assert_int_equal(list[i].bits, range.bits);
         assert_memory_equal(list[i].addr, range.addr, sizeof(range.addr));
@@ -425,12 +425,12 @@ cloudflare_ranges_again(void **state)
 static void
 cloudflare_others(void **state)
 {
-    assert_int_equal(cloudflare_peer("1.1.1.1"), NGX_AOP_DIRECT);
-    assert_int_equal(cloudflare_peer("192.0.2.1"), NGX_AOP_DIRECT);
-    assert_int_equal(cloudflare_peer("2001:db8::1"), NGX_AOP_DIRECT);
-    assert_int_equal(cloudflare_peer("10.0.0.1"), NGX_AOP_PRIVATE);
-    assert_int_equal(cloudflare_peer("::1"), NGX_AOP_PRIVATE);
-    assert_int_equal(cloudflare_peer("::ffff:104.16.0.1"), NGX_AOP_EDGE);
+    assert_int_equal(cloudflare_peer("1.1.1.1"), NGX_AOP_PEER_DIRECT);
+    assert_int_equal(cloudflare_peer("192.0.2.1"), NGX_AOP_PEER_DIRECT);
+    assert_int_equal(cloudflare_peer("2001:db8::1"), NGX_AOP_PEER_DIRECT);
+    assert_int_equal(cloudflare_peer("10.0.0.1"), NGX_AOP_PEER_PRIVATE);
+    assert_int_equal(cloudflare_peer("::1"), NGX_AOP_PEER_PRIVATE);
+    assert_int_equal(cloudflare_peer("::ffff:104.16.0.1"), NGX_AOP_PEER_EDGE);
 }
 
 

@@ -59,7 +59,7 @@ static void
 busy(time_t from, time_t to)
 {
     for ( /* void */ ; from <= to; from += MIN) {
-        feed(NGX_AOP_OK, EDGE, "a.example", 0, from);
+        feed(NGX_AOP_VERDICT_OK, EDGE, "a.example", 0, from);
     }
 }
 
@@ -84,16 +84,16 @@ evidence_lock(void **state)
     busy(HOUR, 3 * HOUR - 1);
     assert_int_equal(run.slow, 3);
 
-    feed(NGX_AOP_OK, DOCKER, "a.example", RAY, 3 * HOUR - 1);
+    feed(NGX_AOP_VERDICT_OK, DOCKER, "a.example", RAY, 3 * HOUR - 1);
     assert_int_equal(run.slow, 4);
-    feed(NGX_AOP_OK, DOCKER, "a.example", RAY, 3 * HOUR - 1);
-    feed(NGX_AOP_NONE, DOCKER, "a.example", 0, 3 * HOUR - 1);
-    feed(NGX_AOP_NONE, DIRECT, "a.example", 0, 3 * HOUR - 1);
-    feed(NGX_AOP_OK, "10.0.0.1", "a.example", 0, 3 * HOUR - 1);
-    feed(NGX_AOP_OK, EDGE, "a.example", VARIABLE, 3 * HOUR - 1);
+    feed(NGX_AOP_VERDICT_OK, DOCKER, "a.example", RAY, 3 * HOUR - 1);
+    feed(NGX_AOP_VERDICT_NONE, DOCKER, "a.example", 0, 3 * HOUR - 1);
+    feed(NGX_AOP_VERDICT_NONE, DIRECT, "a.example", 0, 3 * HOUR - 1);
+    feed(NGX_AOP_VERDICT_OK, "10.0.0.1", "a.example", 0, 3 * HOUR - 1);
+    feed(NGX_AOP_VERDICT_OK, EDGE, "a.example", VARIABLE, 3 * HOUR - 1);
     assert_int_equal(run.slow, 4);
 
-    feed(NGX_AOP_NONE, EDGE, "b.example", 0, 3 * HOUR - 1);
+    feed(NGX_AOP_VERDICT_NONE, EDGE, "b.example", 0, 3 * HOUR - 1);
     assert_int_equal(run.slow, 5);
 
     busy(3 * HOUR - 1, 3 * HOUR - 1);
@@ -111,11 +111,11 @@ evidence_flood_hosts(void **state)
 
     (void) evidence_start(state);
 
-    feed(NGX_AOP_NONE, EDGE, "once.example", 0, 0);
+    feed(NGX_AOP_VERDICT_NONE, EDGE, "once.example", 0, 0);
 
     for (i = 0; i < 500; i++) {
         snprintf(host, sizeof(host), "x%u.example", i);
-        feed(NGX_AOP_NONE, EDGE, host, 0, 1 + i);
+        feed(NGX_AOP_VERDICT_NONE, EDGE, host, 0, 1 + i);
     }
 
     busy(10 * MIN, DAY + 20 * MIN);
@@ -137,17 +137,17 @@ evidence_flood_heavy(void **state)
     (void) evidence_start(state);
 
     for (i = 0; i < 50; i++) {
-        feed(NGX_AOP_NONE, EDGE, "heavy.example", 0, i);
-        feed(NGX_AOP_NONE, EDGE, "forgotten.example", FOREIGN, i);
-        feed(NGX_AOP_NONE, "10.0.0.1", "", 0, i);
+        feed(NGX_AOP_VERDICT_NONE, EDGE, "heavy.example", 0, i);
+        feed(NGX_AOP_VERDICT_NONE, EDGE, "forgotten.example", FOREIGN, i);
+        feed(NGX_AOP_VERDICT_NONE, "10.0.0.1", "", 0, i);
     }
 
     for (i = 0; i < 500; i++) {
         snprintf(host, sizeof(host), "x%u.example", i);
-        feed(NGX_AOP_NONE, EDGE, host, 0, 50 + i);
-        feed(NGX_AOP_NONE, EDGE, host, FOREIGN, 50 + i);
+        feed(NGX_AOP_VERDICT_NONE, EDGE, host, 0, 50 + i);
+        feed(NGX_AOP_VERDICT_NONE, EDGE, host, FOREIGN, 50 + i);
         snprintf(host, sizeof(host), "10.1.%u.%u", i / 200, i % 200);
-        feed(NGX_AOP_NONE, host, "", 0, 50 + i);
+        feed(NGX_AOP_VERDICT_NONE, host, "", 0, 50 + i);
     }
 
     assert_int_equal(ask(600), NO);
@@ -166,11 +166,11 @@ evidence_flood_private(void **state)
 
     (void) evidence_start(state);
 
-    feed(NGX_AOP_NONE, "10.0.0.1", "", 0, 0);
+    feed(NGX_AOP_VERDICT_NONE, "10.0.0.1", "", 0, 0);
 
     for (i = 0; i < 500; i++) {
         snprintf(addr, sizeof(addr), "10.1.%u.%u", i / 200, i % 200);
-        feed(NGX_AOP_NONE, addr, "", 0, 1 + i);
+        feed(NGX_AOP_VERDICT_NONE, addr, "", 0, 1 + i);
     }
 
     busy(10 * MIN, DAY + 20 * MIN);
@@ -190,12 +190,12 @@ evidence_lost_private(void **state)
 
     (void) evidence_start(state);
 
-    feed(NGX_AOP_NONE, "10.0.0.1", "", 0, 0);
+    feed(NGX_AOP_VERDICT_NONE, "10.0.0.1", "", 0, 0);
 
     for (n = 0; n < 5; n++) {
         for (i = 0; i < NGX_AOP_EVIDENCE_PEERS; i++) {
             snprintf(addr, sizeof(addr), "10.1.0.%u", i);
-            feed(NGX_AOP_NONE, addr, "", 0, 1 + n * 20 * MIN);
+            feed(NGX_AOP_VERDICT_NONE, addr, "", 0, 1 + n * 20 * MIN);
         }
     }
 
@@ -218,15 +218,15 @@ evidence_flood_relay(void **state)
     (void) evidence_start(state);
 
     for (i = 0; i <= 120; i++) {
-        feed(NGX_AOP_OK, DOCKER, "a.example", RAY, i * MIN);
+        feed(NGX_AOP_VERDICT_OK, DOCKER, "a.example", RAY, i * MIN);
     }
 
     for (i = 0; i < 500; i++) {
         snprintf(addr, sizeof(addr), "10.1.%u.%u", i / 200, i % 200);
-        feed(NGX_AOP_NONE, addr, "", 0, HOUR);
+        feed(NGX_AOP_VERDICT_NONE, addr, "", 0, HOUR);
     }
 
-    feed(NGX_AOP_NONE, DOCKER, "a.example", 0, 2 * HOUR);
+    feed(NGX_AOP_VERDICT_NONE, DOCKER, "a.example", 0, 2 * HOUR);
 
     assert_true(ngx_aop_evidence_relay(&run.evidence, DOCKER,
                                        strlen(DOCKER)));
@@ -239,7 +239,7 @@ evidence_flood_relay(void **state)
 
     for (i = 0; i < 30; i++) {
         snprintf(addr, sizeof(addr), "10.2.0.%u", i);
-        feed(NGX_AOP_OK, addr, "a.example", RAY, 2 * HOUR + 1 + i);
+        feed(NGX_AOP_VERDICT_OK, addr, "a.example", RAY, 2 * HOUR + 1 + i);
     }
 
     assert_true(ngx_aop_evidence_relay(&run.evidence, "10.2.0.29", 9));
@@ -259,12 +259,12 @@ evidence_lost_relay(void **state)
     (void) evidence_start(state);
 
     busy(0, 3 * HOUR);
-    feed(NGX_AOP_OK, DOCKER, "a.example", RAY, HOUR);
-    feed(NGX_AOP_NONE, DOCKER, "b.example", RAY, HOUR);
+    feed(NGX_AOP_VERDICT_OK, DOCKER, "a.example", RAY, HOUR);
+    feed(NGX_AOP_VERDICT_NONE, DOCKER, "b.example", RAY, HOUR);
 
     for (i = 0; i < 30; i++) {
         snprintf(addr, sizeof(addr), "10.2.0.%u", i);
-        feed(NGX_AOP_OK, addr, "a.example", RAY, 2 * HOUR + i);
+        feed(NGX_AOP_VERDICT_OK, addr, "a.example", RAY, 2 * HOUR + i);
     }
 
     assert_int_equal(ask(3 * HOUR), NO);
@@ -286,12 +286,12 @@ evidence_names(void **state)
     memcpy(other, name, sizeof(name));
     other[298] = 'b';
 
-    feed(NGX_AOP_NONE, EDGE, name, 0, 0);
-    feed(NGX_AOP_NONE, EDGE, other, 0, 0);
-    feed(NGX_AOP_NONE, EDGE, name, 0, 0);
-    feed(NGX_AOP_NONE, EDGE, "", 0, 0);
-    feed(NGX_AOP_NONE, EDGE, "\xff", 0, 0);
-    feed(NGX_AOP_NONE, EDGE, "\xff", 0, 0);
+    feed(NGX_AOP_VERDICT_NONE, EDGE, name, 0, 0);
+    feed(NGX_AOP_VERDICT_NONE, EDGE, other, 0, 0);
+    feed(NGX_AOP_VERDICT_NONE, EDGE, name, 0, 0);
+    feed(NGX_AOP_VERDICT_NONE, EDGE, "", 0, 0);
+    feed(NGX_AOP_VERDICT_NONE, EDGE, "\xff", 0, 0);
+    feed(NGX_AOP_VERDICT_NONE, EDGE, "\xff", 0, 0);
 
     assert_int_equal(run.evidence.nhosts, 4);
     assert_int_equal(ask(1), NO);
@@ -311,7 +311,7 @@ evidence_log(void **state)
     ngx_aop_evidence_init(&run.evidence, 0, 1);
 
     for (i = 180; i >= 0; i--) {
-        feed(NGX_AOP_OK, EDGE, "a.example", 0, i * MIN);
+        feed(NGX_AOP_VERDICT_OK, EDGE, "a.example", 0, i * MIN);
     }
 
     assert_int_equal(ask(3 * HOUR), YES);
@@ -320,25 +320,25 @@ evidence_log(void **state)
 
     /* older than a day: not among the sums */
 
-    feed(NGX_AOP_OK, EDGE, "a.example", 0, -2 * DAY);
+    feed(NGX_AOP_VERDICT_OK, EDGE, "a.example", 0, -2 * DAY);
     assert_int_equal(ask(3 * HOUR), YES);
     assert_non_null(strstr(run.why, "181 requests"));
 
-    feed(NGX_AOP_NONE, EDGE, "a.example", 0, -2 * DAY);
+    feed(NGX_AOP_VERDICT_NONE, EDGE, "a.example", 0, -2 * DAY);
     assert_int_equal(ask(3 * HOUR), YES);
 
-    feed(NGX_AOP_NONE, EDGE, "a.example", 0, MIN);
+    feed(NGX_AOP_VERDICT_NONE, EDGE, "a.example", 0, MIN);
     assert_int_equal(ask(3 * HOUR), NO);
     assert_int_equal(run.evidence.disorder, 1);
 
     /* a failure that is told late does not begin anew */
 
     for (i = 0; i < 100; i++) {
-        feed(NGX_AOP_OK, EDGE, "a.example", 0, 2 * MIN + i);
+        feed(NGX_AOP_VERDICT_OK, EDGE, "a.example", 0, 2 * MIN + i);
     }
 
     assert_int_equal(ask(3 * HOUR), YES);
-    feed(NGX_AOP_NONE, EDGE, "a.example", 0, 0);
+    feed(NGX_AOP_VERDICT_NONE, EDGE, "a.example", 0, 0);
     assert_int_equal(ask(3 * HOUR), YES);
 }
 
@@ -350,11 +350,11 @@ evidence_policy(void **state)
 {
     (void) evidence_start(state);
 
-    feed(NGX_AOP_UNTRUSTED, EDGE, "a.example", 0, 0);
-    feed(NGX_AOP_UNTRUSTED, "10.0.0.1", "", 0, 0);
-    feed(NGX_AOP_OK, DOCKER, "a.example", RAY, 0);
-    feed(NGX_AOP_OK, DIRECT, "a.example", 0, 0);
-    feed(NGX_AOP_OK, EDGE, "a.example", VARIABLE, 0);
+    feed(NGX_AOP_VERDICT_UNTRUSTED, EDGE, "a.example", 0, 0);
+    feed(NGX_AOP_VERDICT_UNTRUSTED, "10.0.0.1", "", 0, 0);
+    feed(NGX_AOP_VERDICT_OK, DOCKER, "a.example", RAY, 0);
+    feed(NGX_AOP_VERDICT_OK, DIRECT, "a.example", 0, 0);
+    feed(NGX_AOP_VERDICT_OK, EDGE, "a.example", VARIABLE, 0);
 
     ngx_aop_evidence_policy(&run.evidence, ROLLOUT_START + 1);
 
@@ -365,8 +365,8 @@ evidence_policy(void **state)
 
     /* of both kinds: one stays, and must be shown to be over anew */
 
-    feed(NGX_AOP_NONE, EDGE, "a.example", 0, 2);
-    feed(NGX_AOP_EXPIRED, EDGE, "a.example", 0, 2);
+    feed(NGX_AOP_VERDICT_NONE, EDGE, "a.example", 0, 2);
+    feed(NGX_AOP_VERDICT_EXPIRED, EDGE, "a.example", 0, 2);
     busy(3, 3 * HOUR);
     ngx_aop_evidence_policy(&run.evidence, ROLLOUT_START + 3 * HOUR);
 

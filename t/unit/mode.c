@@ -21,9 +21,9 @@ typedef struct {
 
 
 static const mode_case_t  modes[] = {
-    { "off", 0, NGX_AOP_OFF },
-    { "optional", 0, NGX_AOP_OPTIONAL },
-    { "on", 0, NGX_AOP_ON },
+    { "off", 0, NGX_AOP_MODE_OFF },
+    { "optional", 0, NGX_AOP_MODE_OPTIONAL },
+    { "on", 0, NGX_AOP_MODE_ON },
 
     { "", 0, NGX_AOP_MODES },
     { "o", 0, NGX_AOP_MODES },
@@ -42,8 +42,8 @@ static const mode_case_t  modes[] = {
 
     /* of a longer text the first bytes count */
 
-    { "offer", 3, NGX_AOP_OFF },
-    { "once", 2, NGX_AOP_ON }
+    { "offer", 3, NGX_AOP_MODE_OFF },
+    { "once", 2, NGX_AOP_MODE_ON }
 };
 
 

@@ -56,81 +56,81 @@ typedef struct {
 
 
 static const peer_case_t  peers[] = {
-    { "1.2.2.255", NGX_AOP_DIRECT },
-    { "1.2.3.0", NGX_AOP_EDGE },
-    { "1.2.3.255", NGX_AOP_EDGE },
-    { "1.2.4.0", NGX_AOP_DIRECT },
-    { "::ffff:1.2.3.4", NGX_AOP_EDGE },
-    { "::ffff:1.2.4.0", NGX_AOP_DIRECT },
-    { "::1.2.3.4", NGX_AOP_DIRECT },
-    { "2001:db7:ffff:ffff:ffff:ffff:ffff:ffff", NGX_AOP_DIRECT },
-    { "2001:db8::", NGX_AOP_EDGE },
-    { "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", NGX_AOP_EDGE },
-    { "2001:db9::", NGX_AOP_DIRECT },
+    { "1.2.2.255", NGX_AOP_PEER_DIRECT },
+    { "1.2.3.0", NGX_AOP_PEER_EDGE },
+    { "1.2.3.255", NGX_AOP_PEER_EDGE },
+    { "1.2.4.0", NGX_AOP_PEER_DIRECT },
+    { "::ffff:1.2.3.4", NGX_AOP_PEER_EDGE },
+    { "::ffff:1.2.4.0", NGX_AOP_PEER_DIRECT },
+    { "::1.2.3.4", NGX_AOP_PEER_DIRECT },
+    { "2001:db7:ffff:ffff:ffff:ffff:ffff:ffff", NGX_AOP_PEER_DIRECT },
+    { "2001:db8::", NGX_AOP_PEER_EDGE },
+    { "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", NGX_AOP_PEER_EDGE },
+    { "2001:db9::", NGX_AOP_PEER_DIRECT },
 
     /* RFC 1918, the list first */
 
-    { "9.255.255.255", NGX_AOP_DIRECT },
-    { "10.0.0.0", NGX_AOP_PRIVATE },
-    { "10.0.255.255", NGX_AOP_PRIVATE },
-    { "10.1.0.0", NGX_AOP_EDGE },
-    { "10.1.255.255", NGX_AOP_EDGE },
-    { "10.2.0.0", NGX_AOP_PRIVATE },
-    { "10.255.255.255", NGX_AOP_PRIVATE },
-    { "11.0.0.0", NGX_AOP_DIRECT },
-    { "172.15.255.255", NGX_AOP_DIRECT },
-    { "172.16.0.0", NGX_AOP_PRIVATE },
-    { "172.31.255.255", NGX_AOP_PRIVATE },
-    { "172.32.0.0", NGX_AOP_DIRECT },
-    { "192.167.255.255", NGX_AOP_DIRECT },
-    { "192.168.0.0", NGX_AOP_PRIVATE },
-    { "192.168.255.255", NGX_AOP_PRIVATE },
-    { "192.169.0.0", NGX_AOP_DIRECT },
-    { "::ffff:10.0.0.1", NGX_AOP_PRIVATE },
-    { "::ffff:172.16.0.1", NGX_AOP_PRIVATE },
-    { "::ffff:192.168.0.1", NGX_AOP_PRIVATE },
+    { "9.255.255.255", NGX_AOP_PEER_DIRECT },
+    { "10.0.0.0", NGX_AOP_PEER_PRIVATE },
+    { "10.0.255.255", NGX_AOP_PEER_PRIVATE },
+    { "10.1.0.0", NGX_AOP_PEER_EDGE },
+    { "10.1.255.255", NGX_AOP_PEER_EDGE },
+    { "10.2.0.0", NGX_AOP_PEER_PRIVATE },
+    { "10.255.255.255", NGX_AOP_PEER_PRIVATE },
+    { "11.0.0.0", NGX_AOP_PEER_DIRECT },
+    { "172.15.255.255", NGX_AOP_PEER_DIRECT },
+    { "172.16.0.0", NGX_AOP_PEER_PRIVATE },
+    { "172.31.255.255", NGX_AOP_PEER_PRIVATE },
+    { "172.32.0.0", NGX_AOP_PEER_DIRECT },
+    { "192.167.255.255", NGX_AOP_PEER_DIRECT },
+    { "192.168.0.0", NGX_AOP_PEER_PRIVATE },
+    { "192.168.255.255", NGX_AOP_PEER_PRIVATE },
+    { "192.169.0.0", NGX_AOP_PEER_DIRECT },
+    { "::ffff:10.0.0.1", NGX_AOP_PEER_PRIVATE },
+    { "::ffff:172.16.0.1", NGX_AOP_PEER_PRIVATE },
+    { "::ffff:192.168.0.1", NGX_AOP_PEER_PRIVATE },
 
     /* loopback */
 
-    { "126.255.255.255", NGX_AOP_DIRECT },
-    { "127.0.0.0", NGX_AOP_PRIVATE },
-    { "127.0.0.1", NGX_AOP_PRIVATE },
-    { "127.255.255.255", NGX_AOP_PRIVATE },
-    { "128.0.0.0", NGX_AOP_DIRECT },
-    { "::ffff:127.0.0.1", NGX_AOP_PRIVATE },
-    { "::", NGX_AOP_DIRECT },
-    { "::1", NGX_AOP_PRIVATE },
-    { "::2", NGX_AOP_DIRECT },
-    { "1::1", NGX_AOP_DIRECT },
+    { "126.255.255.255", NGX_AOP_PEER_DIRECT },
+    { "127.0.0.0", NGX_AOP_PEER_PRIVATE },
+    { "127.0.0.1", NGX_AOP_PEER_PRIVATE },
+    { "127.255.255.255", NGX_AOP_PEER_PRIVATE },
+    { "128.0.0.0", NGX_AOP_PEER_DIRECT },
+    { "::ffff:127.0.0.1", NGX_AOP_PEER_PRIVATE },
+    { "::", NGX_AOP_PEER_DIRECT },
+    { "::1", NGX_AOP_PEER_PRIVATE },
+    { "::2", NGX_AOP_PEER_DIRECT },
+    { "1::1", NGX_AOP_PEER_DIRECT },
 
     /* link-local */
 
-    { "169.253.255.255", NGX_AOP_DIRECT },
-    { "169.254.0.0", NGX_AOP_PRIVATE },
-    { "169.254.255.255", NGX_AOP_PRIVATE },
-    { "169.255.0.0", NGX_AOP_DIRECT },
-    { "fe7f:ffff:ffff:ffff:ffff:ffff:ffff:ffff", NGX_AOP_DIRECT },
-    { "fe80::", NGX_AOP_PRIVATE },
-    { "febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff", NGX_AOP_PRIVATE },
-    { "fec0::", NGX_AOP_DIRECT },
+    { "169.253.255.255", NGX_AOP_PEER_DIRECT },
+    { "169.254.0.0", NGX_AOP_PEER_PRIVATE },
+    { "169.254.255.255", NGX_AOP_PEER_PRIVATE },
+    { "169.255.0.0", NGX_AOP_PEER_DIRECT },
+    { "fe7f:ffff:ffff:ffff:ffff:ffff:ffff:ffff", NGX_AOP_PEER_DIRECT },
+    { "fe80::", NGX_AOP_PEER_PRIVATE },
+    { "febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff", NGX_AOP_PEER_PRIVATE },
+    { "fec0::", NGX_AOP_PEER_DIRECT },
 
     /* RFC 4193 */
 
-    { "fbff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", NGX_AOP_DIRECT },
-    { "fc00::", NGX_AOP_PRIVATE },
-    { "fd00::1", NGX_AOP_PRIVATE },
-    { "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", NGX_AOP_PRIVATE },
-    { "fe00::", NGX_AOP_DIRECT },
+    { "fbff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", NGX_AOP_PEER_DIRECT },
+    { "fc00::", NGX_AOP_PEER_PRIVATE },
+    { "fd00::1", NGX_AOP_PEER_PRIVATE },
+    { "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", NGX_AOP_PEER_PRIVATE },
+    { "fe00::", NGX_AOP_PEER_DIRECT },
 
     /* neither */
 
-    { "0.0.0.0", NGX_AOP_DIRECT },
-    { "100.64.0.1", NGX_AOP_DIRECT },
-    { "224.0.0.1", NGX_AOP_DIRECT },
-    { "255.255.255.255", NGX_AOP_DIRECT },
-    { "64:ff9b::10.0.0.1", NGX_AOP_DIRECT },
-    { "::10.0.0.1", NGX_AOP_DIRECT },
-    { "ff02::1", NGX_AOP_DIRECT }
+    { "0.0.0.0", NGX_AOP_PEER_DIRECT },
+    { "100.64.0.1", NGX_AOP_PEER_DIRECT },
+    { "224.0.0.1", NGX_AOP_PEER_DIRECT },
+    { "255.255.255.255", NGX_AOP_PEER_DIRECT },
+    { "64:ff9b::10.0.0.1", NGX_AOP_PEER_DIRECT },
+    { "::10.0.0.1", NGX_AOP_PEER_DIRECT },
+    { "ff02::1", NGX_AOP_PEER_DIRECT }
 };
 
 
@@ -273,8 +273,8 @@ peer_case(void **state)
 static void
 peer_empty_list(void **state)
 {
-    assert_int_equal(peer_class("1.2.3.4", NULL, 0), NGX_AOP_DIRECT);
-    assert_int_equal(peer_class("10.1.0.1", NULL, 0), NGX_AOP_PRIVATE);
+    assert_int_equal(peer_class("1.2.3.4", NULL, 0), NGX_AOP_PEER_DIRECT);
+    assert_int_equal(peer_class("10.1.0.1", NULL, 0), NGX_AOP_PEER_PRIVATE);
 }
 
 
@@ -287,13 +287,13 @@ peer_unix(void **state)
     memset(&sun, 0, sizeof(sun));
     sun.sun_family = AF_UNIX;
 
-    assert_int_equal(ngx_aop_range_parse(&all[0], "0.0.0.0/0", 9), 1);
-    assert_int_equal(ngx_aop_range_parse(&all[1], "::/0", 4), 1);
+    assert_int_equal(ngx_aop_peer_range_parse(&all[0], "0.0.0.0/0", 9), 1);
+    assert_int_equal(ngx_aop_peer_range_parse(&all[1], "::/0", 4), 1);
 
     assert_int_equal(ngx_aop_peer_class((struct sockaddr *) &sun, NULL, 0),
-                     NGX_AOP_PRIVATE);
+                     NGX_AOP_PEER_PRIVATE);
     assert_int_equal(ngx_aop_peer_class((struct sockaddr *) &sun, all, 2),
-                     NGX_AOP_PRIVATE);
+                     NGX_AOP_PEER_PRIVATE);
 }
 
 
@@ -306,7 +306,7 @@ peer_unknown_family(void **state)
     sa.sa_family = AF_UNSPEC;
 
     assert_int_equal(ngx_aop_peer_class(&sa, edge, unit_nelts(edge)),
-                     NGX_AOP_DIRECT);
+                     NGX_AOP_PEER_DIRECT);
 }
 
 
@@ -314,9 +314,9 @@ static void
 peer_words(void **state)
 {
     assert_int_equal(NGX_AOP_PEERS, 3);
-    assert_string_equal(ngx_aop_peer_word(NGX_AOP_EDGE), "edge");
-    assert_string_equal(ngx_aop_peer_word(NGX_AOP_PRIVATE), "private");
-    assert_string_equal(ngx_aop_peer_word(NGX_AOP_DIRECT), "direct");
+    assert_string_equal(ngx_aop_peer_word(NGX_AOP_PEER_EDGE), "edge");
+    assert_string_equal(ngx_aop_peer_word(NGX_AOP_PEER_PRIVATE), "private");
+    assert_string_equal(ngx_aop_peer_word(NGX_AOP_PEER_DIRECT), "direct");
 }
 
 
@@ -328,7 +328,7 @@ range_case(void **state)
 
     memset(&range, 0xa5, sizeof(range));
 
-    assert_int_equal(ngx_aop_range_parse(&range, c->text, strlen(c->text)),
+    assert_int_equal(ngx_aop_peer_range_parse(&range, c->text, strlen(c->text)),
                      1);
     assert_int_equal(range.bits, c->range.bits);
     assert_memory_equal(range.addr, c->range.addr, 16);
@@ -344,7 +344,7 @@ bad_range_case(void **state)
 
     len = c->len ? c->len : strlen(c->text);
 
-    assert_int_equal(ngx_aop_range_parse(&range, c->text, len), 0);
+    assert_int_equal(ngx_aop_peer_range_parse(&range, c->text, len), 0);
 }
 
 
@@ -355,10 +355,10 @@ range_length(void **state)
 {
     ngx_aop_range_t  range;
 
-    assert_int_equal(ngx_aop_range_parse(&range, "1.2.3.4/245", 10), 1);
+    assert_int_equal(ngx_aop_peer_range_parse(&range, "1.2.3.4/245", 10), 1);
     assert_int_equal(range.bits, 96 + 24);
 
-    assert_int_equal(ngx_aop_range_parse(&range, "1.2.3.45", 7), 1);
+    assert_int_equal(ngx_aop_peer_range_parse(&range, "1.2.3.45", 7), 1);
     assert_int_equal(range.addr[15], 4);
 }
 
@@ -369,9 +369,9 @@ match_case(void **state)
     ngx_aop_range_t      range;
     const match_case_t  *c = *state;
 
-    assert_int_equal(ngx_aop_range_parse(&range, c->name, strlen(c->name)),
+    assert_int_equal(ngx_aop_peer_range_parse(&range, c->name, strlen(c->name)),
                      1);
-    assert_int_equal(peer_class(c->address, &range, 1) == NGX_AOP_EDGE,
+    assert_int_equal(peer_class(c->address, &range, 1) == NGX_AOP_PEER_EDGE,
                      c->in);
 }
 

@@ -23,13 +23,13 @@
 /* a busy site, a health check */
 
 #define busy(from, to)                                                        \
-    { from, to, 5, NGX_AOP_OK, EDGE, A, 0 }
+    { from, to, 5, NGX_AOP_VERDICT_OK, EDGE, A, 0 }
 #define edge(from, to, every, verdict, host, flags)                           \
-    { from, to, every, NGX_AOP_##verdict, EDGE, host, flags }
+    { from, to, every, NGX_AOP_VERDICT_##verdict, EDGE, host, flags }
 #define health(from, to, every, verdict)                                      \
-    { from, to, every, NGX_AOP_##verdict, "10.0.0.9", "", 0 }
+    { from, to, every, NGX_AOP_VERDICT_##verdict, "10.0.0.9", "", 0 }
 #define peer(from, to, every, verdict, addr, flags)                           \
-    { from, to, every, NGX_AOP_##verdict, addr, A, flags }
+    { from, to, every, NGX_AOP_VERDICT_##verdict, addr, A, flags }
 #define policy(at)  { at, 0, 0, 0, NULL, NULL, POLICY }
 #define clock(at, by)  { at, 0, by, 0, NULL, NULL, CLOCK }
 
@@ -78,8 +78,8 @@ static const rollout_t  cases[] = {
       0, NULL, "CN=Old CA expired on 2029-12-31T00:00:00Z", 0, 0 },
 
     { "the causes in their order", {
-      edge(0, 10, 5, NONE, A, 0), { 0, 10, 5, NGX_AOP_OK, DIRECT, A, 0 },
-      edge(0, 10, 5, OK, A, VARIABLE), busy(11, 3 * HOUR) }, {
+      edge(0, 10, 5, NONE, A, 0), { 0, 10, 5, NGX_AOP_VERDICT_OK, DIRECT, A,
+      0 }, edge(0, 10, 5, OK, A, VARIABLE), busy(11, 3 * HOUR) }, {
       { 10, NO, "3 of 3 requests from Cloudflare failed (100%): none 3; "
         "hosts: a.example; last at 2030-01-01T00:00:10Z; settled at "
         "2030-01-02T00:00:10Z if no more fail, or sooner, after 1 h without a "
@@ -187,7 +187,7 @@ static const rollout_t  cases[] = {
 
     { "Docker's proxy, one host of two", {
       peer(0, DAY, 5, OK, DOCKER, RAY),
-      { 0, DAY, 60, NGX_AOP_NONE, DOCKER, B, RAY } }, {
+      { 0, DAY, 60, NGX_AOP_VERDICT_NONE, DOCKER, B, RAY } }, {
       { HOUR, NO, "from Cloudflare failed (7.801%): none 61; hosts: b.example",
         "aop off" } }, 0, NULL, NULL, 0, 0 },
 
@@ -208,19 +208,19 @@ static const rollout_t  cases[] = {
 
     { "whoever calls himself aopctl behind a relay is not", {
       peer(0, DAY, 5, OK, DOCKER, RAY),
-      { 0, MIN, 1, NGX_AOP_NONE, DOCKER, B, RAY|TOOL|RARE } }, {
+      { 0, MIN, 1, NGX_AOP_VERDICT_NONE, DOCKER, B, RAY|TOOL|RARE } }, {
       { HOUR, NO, "hosts: b.example", NULL } }, 0, NULL, NULL, 0, 0 },
 
     /* right word, wrong cause */
 
     { "addresses that are on no list", {
-      { 0, DAY, 5, NGX_AOP_OK, DIRECT, A, RAY } }, {
+      { 0, DAY, 5, NGX_AOP_VERDICT_OK, DIRECT, A, RAY } }, {
       { 2 * HOUR, MAYBE, "1441 requests with a verified certificate came from "
         "addresses that are not Cloudflare's", "not enough" } },
       0, NULL, NULL, 0, 0 },
 
     { "addresses that are on no list, and AOP is not on", {
-      { 0, DAY, 5, NGX_AOP_NONE, DIRECT, A, RAY } }, {
+      { 0, DAY, 5, NGX_AOP_VERDICT_NONE, DIRECT, A, RAY } }, {
       { 2 * HOUR, MAYBE, "; 1441 requests with CF-Ray came from addresses that "
         "are not Cloudflare's (is the list in \"aop_edge\" out of date", NULL }
       }, 0, NULL, NULL, 0, 0 },
@@ -230,7 +230,7 @@ static const rollout_t  cases[] = {
       { 2 * HOUR, MAYBE, "; 1441 requests came from private addresses (if a "
         "load balancer hides", NULL } }, 0, NULL, NULL, 0, 0 },
 
-    { "scanners only", { { 0, DAY, 5, NGX_AOP_NONE, DIRECT, A, 0 } }, {
+    { "scanners only", { { 0, DAY, 5, NGX_AOP_VERDICT_NONE, DIRECT, A, 0 } }, {
       { 3 * HOUR, MAYBE, "not enough traffic: 0 of 100 requests from "
         "Cloudflare in 3 h (they must come within 24 h); 2161 requests came "
         "from addresses that are not Cloudflare's", "CF-Ray" } },
@@ -293,9 +293,9 @@ static const rollout_t  cases[] = {
       { 7 * HOUR, YES, NULL, NULL } }, 0, NULL, NULL, 0, 0 },
 
     { "7: scanners beside the edge", {
-      busy(0, DAY), { 0, DAY, 3, NGX_AOP_NONE, DIRECT, A, 0 },
-      { 1, DAY, 30, NGX_AOP_UNTRUSTED, DIRECT, A, RAY },
-      { 2, DAY, 30, NGX_AOP_PLAINTEXT, DIRECT, "", FOREIGN } }, {
+      busy(0, DAY), { 0, DAY, 3, NGX_AOP_VERDICT_NONE, DIRECT, A, 0 },
+      { 1, DAY, 30, NGX_AOP_VERDICT_UNTRUSTED, DIRECT, A, RAY },
+      { 2, DAY, 30, NGX_AOP_VERDICT_PLAINTEXT, DIRECT, "", FOREIGN } }, {
       { HOUR, YES, "would reject 1441 requests from other addresses", NULL }
       }, 0, NULL, NULL, 0, 0 },
 
@@ -366,7 +366,7 @@ static const rollout_t  cases[] = {
       }, 0, NULL, NULL, 0, 0 },
 
     { "19: a proxy of the CDN's customers in front", {
-      busy(0, DAY), { HOUR, DAY, 600, NGX_AOP_OK, DIRECT, A, RAY } }, {
+      busy(0, DAY), { HOUR, DAY, 600, NGX_AOP_VERDICT_OK, DIRECT, A, RAY } }, {
       { HOUR - 1, MAYBE, "watched", NULL },
       { 2 * HOUR, MAYBE, "7 requests with a verified certificate came", NULL }
       }, 0, NULL, NULL, 0, 0 },
@@ -374,8 +374,8 @@ static const rollout_t  cases[] = {
     { "20: two relays, one of them fails", {
       peer(0, DAY, 5, OK, "10.0.0.2", RAY),
       peer(0, DAY, 50, OK, "10.0.0.3", RAY),
-      { 0, 3 * HOUR, 50, NGX_AOP_NONE, "10.0.0.3", B, RAY },
-      { 3 * HOUR, DAY, 20, NGX_AOP_OK, "10.0.0.2", B, RAY } }, {
+      { 0, 3 * HOUR, 50, NGX_AOP_VERDICT_NONE, "10.0.0.3", B, RAY },
+      { 3 * HOUR, DAY, 20, NGX_AOP_VERDICT_OK, "10.0.0.2", B, RAY } }, {
       { 2 * HOUR, NO, "hosts: b.example", NULL },
       { 4 * HOUR - 1, NO, NULL, NULL }, { 4 * HOUR, YES, NULL, NULL } },
       0, NULL, NULL, 0, 0 },
@@ -428,7 +428,7 @@ static const rollout_t  cases[] = {
       { 2 * HOUR + 5, YES, NULL, NULL } }, 0, NULL, NULL, 0, 0 },
 
     { "repair: the list of addresses: a day", {
-      busy(0, 2 * DAY), { 0, HOUR, 60, NGX_AOP_OK, DIRECT, A, RAY } }, {
+      busy(0, 2 * DAY), { 0, HOUR, 60, NGX_AOP_VERDICT_OK, DIRECT, A, RAY } }, {
       { 25 * HOUR - 1, MAYBE, "1 request with a verified certificate", NULL },
       { 25 * HOUR, YES, NULL, NULL } }, 0, NULL, NULL, 0, 0 },
 
@@ -479,7 +479,8 @@ answer_each(void **state)
 
     static const char *const  peers[] = { EDGE, DIRECT, "10.0.0.1" };
 
-    for (verdict = NGX_AOP_OK + 1; verdict < NGX_AOP_VERDICTS; verdict++) {
+    for (verdict = NGX_AOP_VERDICT_OK
+         + 1; verdict < NGX_AOP_VERDICTS; verdict++) {
         for (i = 0; i < unit_nelts(peers); i++) {
             const rollout_t  rollout = { .name = "" };
 
@@ -521,10 +522,10 @@ answer_hints(void **state)
     static const rollout_t   rollout = { .name = "" };
 
     static const rollout_stream_t  streams[] = {
-        { 0, 0, 0, NGX_AOP_NONE, DOCKER, A, RAY },
-        { 0, 0, 0, NGX_AOP_OK, DOCKER, A, RAY },
-        { 0, 0, 0, NGX_AOP_NONE, DOCKER, A, 0 },
-        { 0, 0, 0, NGX_AOP_NONE, "10.0.0.1", A, 0 },
+        { 0, 0, 0, NGX_AOP_VERDICT_NONE, DOCKER, A, RAY },
+        { 0, 0, 0, NGX_AOP_VERDICT_OK, DOCKER, A, RAY },
+        { 0, 0, 0, NGX_AOP_VERDICT_NONE, DOCKER, A, 0 },
+        { 0, 0, 0, NGX_AOP_VERDICT_NONE, "10.0.0.1", A, 0 },
     };
 
     memset(&run, 0, sizeof(run));
@@ -558,8 +559,8 @@ answer_short(void **state)
 
     ngx_aop_text_init(&why, buf, 0);
 
-    assert_int_equal(ngx_aop_answer(&run.evidence, &run.conf, ROLLOUT_START,
-                                    &why, &run.answer), MAYBE);
+    assert_int_equal(ngx_aop_ready(&run.evidence, &run.conf, ROLLOUT_START,
+                                   &why, &run.answer), MAYBE);
     assert_int_equal(why.overflow, 1);
     assert_ptr_equal(why.pos, buf);
 }
@@ -568,10 +569,11 @@ answer_short(void **state)
 static void
 answer_words(void **state)
 {
-    assert_string_equal(ngx_aop_state_word(NGX_AOP_STATE_OBSERVING),
+    assert_string_equal(ngx_aop_ready_state_word(NGX_AOP_STATE_OBSERVING),
                         "observing");
-    assert_string_equal(ngx_aop_state_word(NGX_AOP_STATE_PARTLY), "partly");
-    assert_string_equal(ngx_aop_state_word(NGX_AOP_STATE_ENFORCED),
+    assert_string_equal(ngx_aop_ready_state_word(NGX_AOP_STATE_PARTLY),
+                        "partly");
+    assert_string_equal(ngx_aop_ready_state_word(NGX_AOP_STATE_ENFORCED),
                         "enforced");
     assert_string_equal(ngx_aop_ready_word(YES), "yes");
     assert_string_equal(ngx_aop_ready_word(NO), "no");

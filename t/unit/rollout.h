@@ -112,7 +112,7 @@ rollout_ask(rollout_run_t *run, time_t now)
 
     ngx_aop_text_init(&why, run->why, sizeof(run->why) - 1);
 
-    (void) ngx_aop_answer(&run->evidence, &run->conf, now, &why, &run->answer);
+    (void) ngx_aop_ready(&run->evidence, &run->conf, now, &why, &run->answer);
 
     *why.pos = '\0';
 
@@ -129,7 +129,7 @@ rollout_event(ngx_aop_event_t *event, const rollout_stream_t *stream, time_t t)
 
     event->time = t;
     event->verdict = stream->verdict;
-    event->peer = NGX_AOP_PRIVATE;
+    event->peer = NGX_AOP_PEER_PRIVATE;
     event->addr = stream->peer;
     event->host = stream->host ? stream->host : "";
     event->ray = (stream->flags & RAY) != 0;
@@ -138,19 +138,19 @@ rollout_event(ngx_aop_event_t *event, const rollout_stream_t *stream, time_t t)
     event->full = !(stream->flags & RESUMED);
 
     if (strcmp(stream->peer, EDGE) == 0) {
-        event->peer = NGX_AOP_EDGE;
+        event->peer = NGX_AOP_PEER_EDGE;
         event->addr = "173.245.48.9";
         event->ray = 1;
 
     } else if (strcmp(stream->peer, DIRECT) == 0) {
-        event->peer = NGX_AOP_DIRECT;
+        event->peer = NGX_AOP_PEER_DIRECT;
         event->addr = "203.0.113.9";
 
     } else {
         event->private = 1;
 
         if (stream->flags & LISTED) {
-            event->peer = NGX_AOP_EDGE;
+            event->peer = NGX_AOP_PEER_EDGE;
         }
     }
 
@@ -207,7 +207,7 @@ static inline int
 rollout_matters(const rollout_stream_t *stream)
 {
     if (stream->peer == NULL
-        || stream->verdict == NGX_AOP_OK
+        || stream->verdict == NGX_AOP_VERDICT_OK
         || (stream->flags & (STRANGER|TOOL|VARIABLE|LOCATION|RARE|OLD)))
     {
         return 0;

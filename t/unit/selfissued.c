@@ -23,8 +23,8 @@ static int faulty_verify_cert(X509_STORE_CTX *ctx);
 /* The judgement, with the fault. */
 
 #define X509_verify_cert    faulty_verify_cert
-#define ngx_aop_judge       faulty_judge
-#define ngx_aop_result_set  faulty_result_set
+#define ngx_aop_verify       faulty_judge
+#define ngx_aop_verify_set_result  faulty_result_set
 
 void faulty_judge(const ngx_aop_policy_t *policy, int auth_level, X509 *leaf,
     STACK_OF(X509) *chain, time_t now, ngx_aop_result_t *result);
@@ -34,8 +34,8 @@ void faulty_result_set(ngx_aop_result_t *result, ngx_aop_verdict_e verdict,
 #include "ngx_aop_verify.c"
 
 #undef X509_verify_cert
-#undef ngx_aop_judge
-#undef ngx_aop_result_set
+#undef ngx_aop_verify
+#undef ngx_aop_verify_set_result
 
 
 #define AGO      (PKI_NOW - 10 * PKI_DAY)
@@ -186,62 +186,63 @@ static const selfissued_case_t  cases[] = {
     /* other keys, behind the same names and key identifiers */
 
     { "another key signed it", FORGED, .anchors = { ROOT },
-      .verdict = NGX_AOP_UNTRUSTED },
+      .verdict = NGX_AOP_VERDICT_UNTRUSTED },
     { "another key signed it, its CA sent along", FORGED, .chain = IMPOSTOR,
-      .anchors = { ROOT }, .verdict = NGX_AOP_UNTRUSTED },
+      .anchors = { ROOT }, .verdict = NGX_AOP_VERDICT_UNTRUSTED },
     { "self-signed, the key identifier copied", COPIED, .anchors = { ROOT },
-      .verdict = NGX_AOP_UNTRUSTED },
+      .verdict = NGX_AOP_VERDICT_UNTRUSTED },
     { "self-signed, by its own key identifier", SELF, .anchors = { ROOT },
-      .verdict = NGX_AOP_UNTRUSTED },
+      .verdict = NGX_AOP_VERDICT_UNTRUSTED },
     { "no authority key identifier", NO_AKID, .anchors = { ROOT },
-      .verdict = NGX_AOP_UNTRUSTED },
+      .verdict = NGX_AOP_VERDICT_UNTRUSTED },
     { "no key identifier of its own", NO_SKID, .anchors = { ROOT },
-      .verdict = NGX_AOP_UNTRUSTED },
+      .verdict = NGX_AOP_VERDICT_UNTRUSTED },
     { "no anchor of the name", LEAF, .anchors = { INTER },
-      .verdict = NGX_AOP_UNTRUSTED },
+      .verdict = NGX_AOP_VERDICT_UNTRUSTED },
 
     /* all else that a chain has to stand up to */
 
-    { "expired", EXPIRED, .anchors = { ROOT }, .verdict = NGX_AOP_EXPIRED },
+    { "expired", EXPIRED, .anchors = { ROOT },
+      .verdict = NGX_AOP_VERDICT_EXPIRED },
     { "not yet valid", FUTURE, .anchors = { ROOT },
-      .verdict = NGX_AOP_NOT_YET_VALID },
+      .verdict = NGX_AOP_VERDICT_NOT_YET_VALID },
     { "for servers", SERVER, .anchors = { ROOT },
-      .verdict = NGX_AOP_PURPOSE },
+      .verdict = NGX_AOP_VERDICT_PURPOSE },
     { "a weak key", RSA_1024, .anchors = { ROOT }, .level = 2,
-      .verdict = NGX_AOP_INVALID },
+      .verdict = NGX_AOP_VERDICT_INVALID },
     { "a weak digest", SHA1_LEAF, .anchors = { ROOT }, .level = 2,
-      .verdict = NGX_AOP_INVALID },
+      .verdict = NGX_AOP_VERDICT_INVALID },
     { "the anchor has expired", LEAF, .anchors = { OUTDATED },
-      .verdict = NGX_AOP_EXPIRED },
+      .verdict = NGX_AOP_VERDICT_EXPIRED },
     { "one edition of the anchor has expired", LEAF,
       .anchors = { OUTDATED, RENEWED } },
     { "the anchor is not a CA", NO_CA_LEAF, .anchors = { NO_CA },
-      .verdict = NGX_AOP_INVALID },
+      .verdict = NGX_AOP_VERDICT_INVALID },
     { "the anchor may not sign", NO_SIGN_LEAF, .anchors = { NO_SIGN },
-      .verdict = NGX_AOP_INVALID },
+      .verdict = NGX_AOP_VERDICT_INVALID },
     { "a name that the anchor may sign", INSIDE, .anchors = { NARROW } },
     { "a name that the anchor may not sign", OUTSIDE, .anchors = { NARROW },
-      .verdict = NGX_AOP_INVALID },
+      .verdict = NGX_AOP_VERDICT_INVALID },
 
     { "through an intermediate", INTER_LEAF, .chain = INTER,
       .anchors = { ROOT }, .depth = 1 },
     { "through an intermediate, too deep", INTER_LEAF, .chain = INTER,
-      .anchors = { ROOT }, .verdict = NGX_AOP_DEPTH },
+      .anchors = { ROOT }, .verdict = NGX_AOP_VERDICT_DEPTH },
 
     { "not on the CRL", LEAF, .anchors = { ROOT }, .crl = CRL },
     { "on the CRL", LEAF, .anchors = { ROOT }, .crl = CRL_REVOKED,
-      .verdict = NGX_AOP_REVOKED },
+      .verdict = NGX_AOP_VERDICT_REVOKED },
     { "the CRL is out of date", LEAF, .anchors = { ROOT }, .crl = CRL_OLD,
-      .verdict = NGX_AOP_CRL },
+      .verdict = NGX_AOP_VERDICT_CRL },
     { "no CRL of the issuer", LEAF, .anchors = { ROOT }, .crl = CRL_INTER,
-      .verdict = NGX_AOP_CRL },
+      .verdict = NGX_AOP_VERDICT_CRL },
 
     { "its certificate pinned", LEAF, .anchors = { ROOT }, .pin_cert = LEAF },
     { "its key pinned", LEAF, .anchors = { ROOT }, .pin_spki = LEAF },
     { "another certificate pinned", LEAF, .anchors = { ROOT },
-      .pin_cert = ROOT, .verdict = NGX_AOP_PIN },
+      .pin_cert = ROOT, .verdict = NGX_AOP_VERDICT_PIN },
     { "another key pinned", LEAF, .anchors = { ROOT }, .pin_spki = ROOT,
-      .verdict = NGX_AOP_PIN }
+      .verdict = NGX_AOP_VERDICT_PIN }
 };
 
 
@@ -338,8 +339,8 @@ selfissued_case(void **state)
     assert_non_null(chain);
     assert_true(c->chain == 0 || sk_X509_push(chain, pki.cert[c->chain]) > 0);
 
-    ngx_aop_judge(policy, c->level, pki.cert[c->leaf], chain, PKI_NOW,
-                  &wanted);
+    ngx_aop_verify(policy, c->level, pki.cert[c->leaf], chain, PKI_NOW,
+                   &wanted);
     faulty_judge(policy, c->level, pki.cert[c->leaf], chain, PKI_NOW,
                  &result);
 

@@ -60,45 +60,50 @@ static const verdict_row_t  rows[] = {
 
 
 static const verdict_hint_t  hints[] = {
-    { "hint: none from the edge", NGX_AOP_NONE, NGX_AOP_EDGE,
+    { "hint: none from the edge", NGX_AOP_VERDICT_NONE, NGX_AOP_PEER_EDGE,
       "Cloudflare sent no certificate: is Authenticated Origin Pulls on for "
       "this zone or hostname, SSL/TLS mode Full or higher? connections opened "
       "before keep their verdict up to keepalive_time" },
 
-    { "hint: none from a direct address", NGX_AOP_NONE, NGX_AOP_DIRECT,
+    { "hint: none from a direct address", NGX_AOP_VERDICT_NONE,
+      NGX_AOP_PEER_DIRECT,
       "not a Cloudflare address: nothing to do unless it is yours" },
 
-    { "hint: none from a private address", NGX_AOP_NONE, NGX_AOP_PRIVATE,
+    { "hint: none from a private address", NGX_AOP_VERDICT_NONE,
+      NGX_AOP_PEER_PRIVATE,
       "a private address, so probably yours: give a health check or load "
       "balancer a location or a server with \"aop off\"" },
 
-    { "hint: untrusted from a private address", NGX_AOP_UNTRUSTED,
-      NGX_AOP_PRIVATE,
+    { "hint: untrusted from a private address", NGX_AOP_VERDICT_UNTRUSTED,
+      NGX_AOP_PEER_PRIVATE,
       "a private address with a certificate of another CA: exempt it by "
       "\"aop off\" if it is yours, never trust a CA for a health check" },
 
-    { "hint: crl from the edge", NGX_AOP_CRL, NGX_AOP_EDGE,
+    { "hint: crl from the edge", NGX_AOP_VERDICT_CRL, NGX_AOP_PEER_EDGE,
       "\"aop_crl\" is out of date, or lacks the CRL of an issuer: it needs "
       "one of each CA of the chain, the anchor too; replace it and reload" },
 
-    { "hint: crl from elsewhere", NGX_AOP_CRL, NGX_AOP_DIRECT,
+    { "hint: crl from elsewhere", NGX_AOP_VERDICT_CRL, NGX_AOP_PEER_DIRECT,
       "\"aop_crl\" is out of date, or lacks the CRL of an issuer: " },
 
-    { "hint: pin from the edge", NGX_AOP_PIN, NGX_AOP_EDGE,
+    { "hint: pin from the edge", NGX_AOP_VERDICT_PIN, NGX_AOP_PEER_EDGE,
       "another certificate of the same CA: if it is yours, add its "
       "fingerprint ($aop_client_fingerprint, \"fingerprint\" in aop_json) to "
       "\"aop_pin\"; with the shared CA of Cloudflare it is another "
       "customer's" },
 
-    { "hint: pin from a private address", NGX_AOP_PIN, NGX_AOP_PRIVATE,
+    { "hint: pin from a private address", NGX_AOP_VERDICT_PIN,
+      NGX_AOP_PEER_PRIVATE,
       "another certificate of the same CA: add its fingerprint "
       "($aop_client_fingerprint, \"fingerprint\" in aop_json) to "
       "\"aop_pin\" if it should pass" },
 
-    { "hint: origin_ca from the edge", NGX_AOP_ORIGIN_CA, NGX_AOP_EDGE,
+    { "hint: origin_ca from the edge", NGX_AOP_VERDICT_ORIGIN_CA,
+      NGX_AOP_PEER_EDGE,
       "a certificate of Cloudflare's Origin CA, not of the origin-pull CA" },
 
-    { "hint: origin_ca from elsewhere", NGX_AOP_ORIGIN_CA, NGX_AOP_DIRECT,
+    { "hint: origin_ca from elsewhere", NGX_AOP_VERDICT_ORIGIN_CA,
+      NGX_AOP_PEER_DIRECT,
       "a certificate of Cloudflare's Origin CA, not of the origin-pull CA" }
 };
 
@@ -106,36 +111,36 @@ static const verdict_hint_t  hints[] = {
 /* all that is not here is "invalid" */
 
 static const verdict_code_t  codes[] = {
-    { X509_V_OK, NGX_AOP_OK },
-    { X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, NGX_AOP_UNTRUSTED },
-    { X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, NGX_AOP_UNTRUSTED },
-    { X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, NGX_AOP_UNTRUSTED },
-    { X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, NGX_AOP_UNTRUSTED },
-    { X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, NGX_AOP_UNTRUSTED },
-    { X509_V_ERR_CERT_UNTRUSTED, NGX_AOP_UNTRUSTED },
-    { X509_V_ERR_CERT_REJECTED, NGX_AOP_UNTRUSTED },
-    { X509_V_ERR_CERT_SIGNATURE_FAILURE, NGX_AOP_UNTRUSTED },
-    { X509_V_ERR_CERT_HAS_EXPIRED, NGX_AOP_EXPIRED },
-    { X509_V_ERR_CERT_NOT_YET_VALID, NGX_AOP_NOT_YET_VALID },
-    { X509_V_ERR_CERT_REVOKED, NGX_AOP_REVOKED },
-    { X509_V_ERR_UNABLE_TO_GET_CRL, NGX_AOP_CRL },
-    { X509_V_ERR_UNABLE_TO_GET_CRL_ISSUER, NGX_AOP_CRL },
-    { X509_V_ERR_UNABLE_TO_DECRYPT_CRL_SIGNATURE, NGX_AOP_CRL },
-    { X509_V_ERR_CRL_SIGNATURE_FAILURE, NGX_AOP_CRL },
-    { X509_V_ERR_CRL_NOT_YET_VALID, NGX_AOP_CRL },
-    { X509_V_ERR_CRL_HAS_EXPIRED, NGX_AOP_CRL },
-    { X509_V_ERR_ERROR_IN_CRL_LAST_UPDATE_FIELD, NGX_AOP_CRL },
-    { X509_V_ERR_ERROR_IN_CRL_NEXT_UPDATE_FIELD, NGX_AOP_CRL },
-    { X509_V_ERR_KEYUSAGE_NO_CRL_SIGN, NGX_AOP_CRL },
-    { X509_V_ERR_UNHANDLED_CRITICAL_CRL_EXTENSION, NGX_AOP_CRL },
-    { X509_V_ERR_DIFFERENT_CRL_SCOPE, NGX_AOP_CRL },
-    { X509_V_ERR_CRL_PATH_VALIDATION_ERROR, NGX_AOP_CRL },
-    { X509_V_ERR_INVALID_PURPOSE, NGX_AOP_PURPOSE },
-    { X509_V_ERR_CERT_CHAIN_TOO_LONG, NGX_AOP_DEPTH },
-    { X509_V_ERR_UNSPECIFIED, NGX_AOP_ERROR },
-    { X509_V_ERR_OUT_OF_MEM, NGX_AOP_ERROR },
-    { X509_V_ERR_INVALID_CALL, NGX_AOP_ERROR },
-    { X509_V_ERR_STORE_LOOKUP, NGX_AOP_ERROR }
+    { X509_V_OK, NGX_AOP_VERDICT_OK },
+    { X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, NGX_AOP_VERDICT_UNTRUSTED },
+    { X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, NGX_AOP_VERDICT_UNTRUSTED },
+    { X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, NGX_AOP_VERDICT_UNTRUSTED },
+    { X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, NGX_AOP_VERDICT_UNTRUSTED },
+    { X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, NGX_AOP_VERDICT_UNTRUSTED },
+    { X509_V_ERR_CERT_UNTRUSTED, NGX_AOP_VERDICT_UNTRUSTED },
+    { X509_V_ERR_CERT_REJECTED, NGX_AOP_VERDICT_UNTRUSTED },
+    { X509_V_ERR_CERT_SIGNATURE_FAILURE, NGX_AOP_VERDICT_UNTRUSTED },
+    { X509_V_ERR_CERT_HAS_EXPIRED, NGX_AOP_VERDICT_EXPIRED },
+    { X509_V_ERR_CERT_NOT_YET_VALID, NGX_AOP_VERDICT_NOT_YET_VALID },
+    { X509_V_ERR_CERT_REVOKED, NGX_AOP_VERDICT_REVOKED },
+    { X509_V_ERR_UNABLE_TO_GET_CRL, NGX_AOP_VERDICT_CRL },
+    { X509_V_ERR_UNABLE_TO_GET_CRL_ISSUER, NGX_AOP_VERDICT_CRL },
+    { X509_V_ERR_UNABLE_TO_DECRYPT_CRL_SIGNATURE, NGX_AOP_VERDICT_CRL },
+    { X509_V_ERR_CRL_SIGNATURE_FAILURE, NGX_AOP_VERDICT_CRL },
+    { X509_V_ERR_CRL_NOT_YET_VALID, NGX_AOP_VERDICT_CRL },
+    { X509_V_ERR_CRL_HAS_EXPIRED, NGX_AOP_VERDICT_CRL },
+    { X509_V_ERR_ERROR_IN_CRL_LAST_UPDATE_FIELD, NGX_AOP_VERDICT_CRL },
+    { X509_V_ERR_ERROR_IN_CRL_NEXT_UPDATE_FIELD, NGX_AOP_VERDICT_CRL },
+    { X509_V_ERR_KEYUSAGE_NO_CRL_SIGN, NGX_AOP_VERDICT_CRL },
+    { X509_V_ERR_UNHANDLED_CRITICAL_CRL_EXTENSION, NGX_AOP_VERDICT_CRL },
+    { X509_V_ERR_DIFFERENT_CRL_SCOPE, NGX_AOP_VERDICT_CRL },
+    { X509_V_ERR_CRL_PATH_VALIDATION_ERROR, NGX_AOP_VERDICT_CRL },
+    { X509_V_ERR_INVALID_PURPOSE, NGX_AOP_VERDICT_PURPOSE },
+    { X509_V_ERR_CERT_CHAIN_TOO_LONG, NGX_AOP_VERDICT_DEPTH },
+    { X509_V_ERR_UNSPECIFIED, NGX_AOP_VERDICT_ERROR },
+    { X509_V_ERR_OUT_OF_MEM, NGX_AOP_VERDICT_ERROR },
+    { X509_V_ERR_INVALID_CALL, NGX_AOP_VERDICT_ERROR },
+    { X509_V_ERR_STORE_LOOKUP, NGX_AOP_VERDICT_ERROR }
 };
 
 
@@ -239,7 +244,7 @@ verdict_out_of_range(void **state)
 {
     const ngx_aop_verdict_t  *error;
 
-    error = ngx_aop_verdict(NGX_AOP_ERROR);
+    error = ngx_aop_verdict(NGX_AOP_VERDICT_ERROR);
 
     assert_ptr_equal(ngx_aop_verdict(NGX_AOP_VERDICTS), error);
     assert_ptr_equal(ngx_aop_verdict((ngx_aop_verdict_e) 1000), error);
@@ -260,7 +265,7 @@ verdict_of_code(int error)
         }
     }
 
-    return NGX_AOP_INVALID;
+    return NGX_AOP_VERDICT_INVALID;
 }
 
 
@@ -282,10 +287,12 @@ verdict_codes(void **state)
 static void
 verdict_unknown_codes(void **state)
 {
-    assert_int_equal(ngx_aop_verdict_from_x509(INT_MAX), NGX_AOP_INVALID);
-    assert_int_equal(ngx_aop_verdict_from_x509(INT_MIN), NGX_AOP_INVALID);
-    assert_int_equal(ngx_aop_verdict_from_x509(-1), NGX_AOP_INVALID);
-    assert_int_equal(ngx_aop_verdict_from_x509(12345), NGX_AOP_INVALID);
+    assert_int_equal(ngx_aop_verdict_from_x509(INT_MAX),
+                     NGX_AOP_VERDICT_INVALID);
+    assert_int_equal(ngx_aop_verdict_from_x509(INT_MIN),
+                     NGX_AOP_VERDICT_INVALID);
+    assert_int_equal(ngx_aop_verdict_from_x509(-1), NGX_AOP_VERDICT_INVALID);
+    assert_int_equal(ngx_aop_verdict_from_x509(12345), NGX_AOP_VERDICT_INVALID);
 }
 
 
@@ -300,13 +307,13 @@ verdict_codes_of_requests(void **state)
     for (error = -VERDICT_CODES; error < VERDICT_CODES; error++) {
         verdict = ngx_aop_verdict_from_x509(error);
 
-        assert_int_not_equal(verdict, NGX_AOP_NONE);
-        assert_int_not_equal(verdict, NGX_AOP_MISDIRECTED);
-        assert_int_not_equal(verdict, NGX_AOP_PLAINTEXT);
-        assert_int_not_equal(verdict, NGX_AOP_ORIGIN_CA);
-        assert_int_not_equal(verdict, NGX_AOP_PIN);
+        assert_int_not_equal(verdict, NGX_AOP_VERDICT_NONE);
+        assert_int_not_equal(verdict, NGX_AOP_VERDICT_MISDIRECTED);
+        assert_int_not_equal(verdict, NGX_AOP_VERDICT_PLAINTEXT);
+        assert_int_not_equal(verdict, NGX_AOP_VERDICT_ORIGIN_CA);
+        assert_int_not_equal(verdict, NGX_AOP_VERDICT_PIN);
 
-        if (verdict == NGX_AOP_OK) {
+        if (verdict == NGX_AOP_VERDICT_OK) {
             assert_int_equal(error, X509_V_OK);
         }
     }

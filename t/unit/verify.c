@@ -359,50 +359,51 @@ static const verify_case_t  cases[] = {
     { "the leaf sent twice", LEAF_INTER, { LEAF_INTER, INTER, INTER },
       .anchors = { ROOT } },
 
-    { "no anchor at all", LEAF, { ROOT }, .verdict = NGX_AOP_UNTRUSTED },
+    { "no anchor at all", LEAF, { ROOT },
+      .verdict = NGX_AOP_VERDICT_UNTRUSTED },
     { "the intermediate not sent", LEAF_INTER, .anchors = { ROOT },
-      .verdict = NGX_AOP_UNTRUSTED },
+      .verdict = NGX_AOP_VERDICT_UNTRUSTED },
     { "one of two intermediates not sent", LEAF_DEEP, { DEEP },
-      .anchors = { ROOT }, .deeper = 1, .verdict = NGX_AOP_UNTRUSTED },
+      .anchors = { ROOT }, .deeper = 1, .verdict = NGX_AOP_VERDICT_UNTRUSTED },
     { "another CA", OTHER_LEAF, .anchors = { ROOT },
-      .verdict = NGX_AOP_UNTRUSTED },
+      .verdict = NGX_AOP_VERDICT_UNTRUSTED },
     { "another CA, which is sent along", OTHER_LEAF, { OTHER },
-      .anchors = { ROOT }, .verdict = NGX_AOP_UNTRUSTED },
+      .anchors = { ROOT }, .verdict = NGX_AOP_VERDICT_UNTRUSTED },
     { "another CA, and the anchor sent along", OTHER_LEAF, { ROOT, OTHER },
-      .anchors = { ROOT }, .verdict = NGX_AOP_UNTRUSTED },
+      .anchors = { ROOT }, .verdict = NGX_AOP_VERDICT_UNTRUSTED },
     { "self-signed", SELF_PLAIN, .anchors = { ROOT },
-      .verdict = NGX_AOP_UNTRUSTED },
+      .verdict = NGX_AOP_VERDICT_UNTRUSTED },
     { "self-signed, a CA", SELF, .anchors = { ROOT },
-      .verdict = NGX_AOP_UNTRUSTED },
+      .verdict = NGX_AOP_VERDICT_UNTRUSTED },
     { "self-signed, sent twice", SELF, { SELF }, .anchors = { ROOT },
-      .verdict = NGX_AOP_UNTRUSTED },
+      .verdict = NGX_AOP_VERDICT_UNTRUSTED },
     { "a leaf is no anchor for its CA's others", CLIENT,
-      .anchors = { LEAF }, .verdict = NGX_AOP_UNTRUSTED },
+      .anchors = { LEAF }, .verdict = NGX_AOP_VERDICT_UNTRUSTED },
     { "a leaf is no anchor for its CA's others, CA sent along", CLIENT,
-      { ROOT }, .anchors = { LEAF }, .verdict = NGX_AOP_UNTRUSTED },
+      { ROOT }, .anchors = { LEAF }, .verdict = NGX_AOP_VERDICT_UNTRUSTED },
     { "a leaf is no anchor for its renewed one", LEAF_RENEWED,
-      .anchors = { LEAF }, .verdict = NGX_AOP_UNTRUSTED },
+      .anchors = { LEAF }, .verdict = NGX_AOP_VERDICT_UNTRUSTED },
     { "below an intermediate, beside the anchor", LEAF,
-      .anchors = { INTER }, .verdict = NGX_AOP_UNTRUSTED },
+      .anchors = { INTER }, .verdict = NGX_AOP_VERDICT_UNTRUSTED },
     { "Origin CA", ORIGIN_LEAF, .anchors = { ROOT },
-      .verdict = NGX_AOP_ORIGIN_CA },
+      .verdict = NGX_AOP_VERDICT_ORIGIN_CA },
     { "Origin CA, which is sent along", ORIGIN_LEAF, { ORIGIN_CA },
-      .anchors = { ROOT }, .verdict = NGX_AOP_ORIGIN_CA },
+      .anchors = { ROOT }, .verdict = NGX_AOP_VERDICT_ORIGIN_CA },
     { "Origin CA itself", ORIGIN_CA, .anchors = { ROOT },
-      .verdict = NGX_AOP_ORIGIN_CA },
+      .verdict = NGX_AOP_VERDICT_ORIGIN_CA },
     { "Origin CA's name is no verdict on a good chain", ORIGIN_LEAF,
       .anchors = { ORIGIN_CA } },
 
     /* CAs of one name */
 
     { "a CA of the same name", NAMESAKE_LEAF, .anchors = { ROOT },
-      .verdict = NGX_AOP_UNTRUSTED },
+      .verdict = NGX_AOP_VERDICT_UNTRUSTED },
     { "a CA of the same name, which is sent along", NAMESAKE_LEAF,
-      { NAMESAKE }, .anchors = { ROOT }, .verdict = NGX_AOP_UNTRUSTED },
+      { NAMESAKE }, .anchors = { ROOT }, .verdict = NGX_AOP_VERDICT_UNTRUSTED },
     { "a CA of the same name, no key id", NAMESAKE_PLAIN,
-      .anchors = { ROOT }, .verdict = NGX_AOP_UNTRUSTED },
+      .anchors = { ROOT }, .verdict = NGX_AOP_VERDICT_UNTRUSTED },
     { "a CA of the same name, no key id, sent along", NAMESAKE_PLAIN,
-      { NAMESAKE }, .anchors = { ROOT }, .verdict = NGX_AOP_UNTRUSTED },
+      { NAMESAKE }, .anchors = { ROOT }, .verdict = NGX_AOP_VERDICT_UNTRUSTED },
     { "two CAs of one name, a leaf of the first", LEAF,
       .anchors = { ROOT, NAMESAKE }, .anchor = ROOT },
     { "two CAs of one name, a leaf of the second", NAMESAKE_LEAF,
@@ -412,7 +413,7 @@ static const verify_case_t  cases[] = {
     { "two editions of one CA, the newer first", LEAF,
       .anchors = { ROOT, OUTDATED }, .anchor = ROOT },
     { "the outdated edition only", LEAF, .anchors = { OUTDATED },
-      .verdict = NGX_AOP_EXPIRED },
+      .verdict = NGX_AOP_VERDICT_EXPIRED },
     { "another edition sent along", LEAF, { OUTDATED }, .anchors = { ROOT } },
     { "another edition is the anchor", LEAF, { ROOT }, .anchors = { RENEWED },
       .anchor = RENEWED },
@@ -423,17 +424,17 @@ static const verify_case_t  cases[] = {
     { "serverAuth and clientAuth", BOTH, .anchors = { ROOT } },
     { "digitalSignature", SIGNING, .anchors = { ROOT } },
     { "serverAuth", SERVER, .anchors = { ROOT },
-      .verdict = NGX_AOP_PURPOSE },
+      .verdict = NGX_AOP_VERDICT_PURPOSE },
     { "serverAuth, as its own anchor", SERVER, .anchors = { SERVER },
-      .verdict = NGX_AOP_PURPOSE },
+      .verdict = NGX_AOP_VERDICT_PURPOSE },
     { "any use, which is not clientAuth for OpenSSL", ANY_USE,
-      .anchors = { ROOT }, .verdict = NGX_AOP_PURPOSE },
+      .anchors = { ROOT }, .verdict = NGX_AOP_VERDICT_PURPOSE },
     { "keyEncipherment", ENCIPHER, .anchors = { ROOT },
-      .verdict = NGX_AOP_PURPOSE },
+      .verdict = NGX_AOP_VERDICT_PURPOSE },
     { "a CA for serverAuth", SERVER_CA_LEAF, { SERVER_CA },
-      .anchors = { ROOT }, .verdict = NGX_AOP_PURPOSE },
+      .anchors = { ROOT }, .verdict = NGX_AOP_VERDICT_PURPOSE },
     { "a CA for serverAuth, as anchor", SERVER_CA_LEAF,
-      .anchors = { SERVER_CA }, .verdict = NGX_AOP_PURPOSE },
+      .anchors = { SERVER_CA }, .verdict = NGX_AOP_VERDICT_PURPOSE },
 
     /* depth */
 
@@ -444,9 +445,9 @@ static const verify_case_t  cases[] = {
     { "depth 0: an intermediate as anchor", LEAF_INTER, { INTER, ROOT },
       .anchors = { INTER }, .deeper = -1 },
     { "depth 0: one intermediate", LEAF_INTER, { INTER }, .anchors = { ROOT },
-      .deeper = -1, .verdict = NGX_AOP_DEPTH },
+      .deeper = -1, .verdict = NGX_AOP_VERDICT_DEPTH },
     { "depth 1: two intermediates", LEAF_DEEP, { DEEP, INTER },
-      .anchors = { ROOT }, .verdict = NGX_AOP_DEPTH },
+      .anchors = { ROOT }, .verdict = NGX_AOP_VERDICT_DEPTH },
     { "depth 1: two intermediates, the upper as anchor", LEAF_DEEP, { DEEP },
       .anchors = { INTER } },
     { "depth 2: two intermediates", LEAF_DEEP, { DEEP, INTER },
@@ -455,68 +456,70 @@ static const verify_case_t  cases[] = {
     /* what a CA may */
 
     { "a leaf below a leaf", LEAF_LEAF, { CLIENT }, .anchors = { ROOT },
-      .verdict = NGX_AOP_INVALID },
+      .verdict = NGX_AOP_VERDICT_INVALID },
     { "a leaf below a leaf without extensions", BARE_LEAF, { LEAF_RENEWED },
-      .anchors = { ROOT }, .verdict = NGX_AOP_INVALID },
+      .anchors = { ROOT }, .verdict = NGX_AOP_VERDICT_INVALID },
     { "a leaf below a leaf that is an anchor", LEAF_LEAF,
-      .anchors = { CLIENT }, .verdict = NGX_AOP_INVALID },
+      .anchors = { CLIENT }, .verdict = NGX_AOP_VERDICT_INVALID },
     { "version 1, self-signed, as its own anchor", V1, .anchors = { V1 } },
     { "a leaf below version 1", V1_LEAF, .anchors = { V1 },
-      .verdict = NGX_AOP_INVALID },
+      .verdict = NGX_AOP_VERDICT_INVALID },
     { "a leaf below version 1, sent along", V1_LEAF, { V1 },
-      .anchors = { V1 }, .verdict = NGX_AOP_INVALID },
+      .anchors = { V1 }, .verdict = NGX_AOP_VERDICT_INVALID },
     { "a leaf below version 1, a CA of the same key too", V1_LEAF,
       .anchors = { V1, V1_CA }, .anchor = V1_CA },
     { "a leaf below version 1, a CA of the same key first", V1_LEAF,
       .anchors = { V1_CA, V1 } },
     { "a leaf below keyCertSign alone", CERT_SIGN_LEAF,
-      .anchors = { CERT_SIGN }, .verdict = NGX_AOP_INVALID },
+      .anchors = { CERT_SIGN }, .verdict = NGX_AOP_VERDICT_INVALID },
     { "a leaf below a leaf with keyCertSign", CERT_SIGN_INTER_LEAF,
-      { CERT_SIGN_INTER }, .anchors = { ROOT }, .verdict = NGX_AOP_INVALID },
+      { CERT_SIGN_INTER }, .anchors = { ROOT },
+        .verdict = NGX_AOP_VERDICT_INVALID },
     { "a leaf with keyCertSign", CERT_SIGN_INTER, .anchors = { ROOT },
-      .verdict = NGX_AOP_PURPOSE },
+      .verdict = NGX_AOP_VERDICT_PURPOSE },
     { "a leaf below Netscape's bit alone", NETSCAPE_LEAF,
-      .anchors = { NETSCAPE }, .verdict = NGX_AOP_INVALID },
+      .anchors = { NETSCAPE }, .verdict = NGX_AOP_VERDICT_INVALID },
     { "Netscape's bit, as its own anchor", NETSCAPE,
       .anchors = { NETSCAPE } },
     { "CA:FALSE", NO_CA_LEAF, { NO_CA }, .anchors = { ROOT },
-      .verdict = NGX_AOP_INVALID },
+      .verdict = NGX_AOP_VERDICT_INVALID },
     { "a CA that may not sign", NO_SIGN_LEAF, { NO_SIGN },
-      .anchors = { ROOT }, .verdict = NGX_AOP_INVALID },
+      .anchors = { ROOT }, .verdict = NGX_AOP_VERDICT_INVALID },
     { "pathlen:0, a leaf", NARROW_LEAF, .anchors = { NARROW } },
     { "pathlen:0, an intermediate", NARROW_INTER_LEAF, { NARROW_INTER },
-      .anchors = { NARROW }, .verdict = NGX_AOP_INVALID },
+      .anchors = { NARROW }, .verdict = NGX_AOP_VERDICT_INVALID },
     { "an unknown critical extension", CRITICAL, .anchors = { ROOT },
-      .verdict = NGX_AOP_INVALID },
+      .verdict = NGX_AOP_VERDICT_INVALID },
 
     /* strength */
 
     { "level 0: RSA-1024", RSA_1024, .anchors = { ROOT }, .level = 0 },
     { "level 1: RSA-1024", RSA_1024, .anchors = { ROOT }, .level = 1 },
     { "level 2: RSA-1024", RSA_1024, .anchors = { ROOT }, .level = 2,
-      .verdict = NGX_AOP_INVALID },
+      .verdict = NGX_AOP_VERDICT_INVALID },
     { "level 1: a CA with RSA-1024", RSA_1024_CA_LEAF,
       .anchors = { RSA_1024_CA }, .level = 1 },
     { "level 2: a CA with RSA-1024", RSA_1024_CA_LEAF,
-      .anchors = { RSA_1024_CA }, .level = 2, .verdict = NGX_AOP_INVALID },
+      .anchors = { RSA_1024_CA }, .level = 2,
+      .verdict = NGX_AOP_VERDICT_INVALID },
     { "level 0: SHA-1", SHA1_LEAF, .anchors = { ROOT }, .level = 0 },
     { "level 2: SHA-1", SHA1_LEAF, .anchors = { ROOT }, .level = 2,
-      .verdict = NGX_AOP_INVALID },
+      .verdict = NGX_AOP_VERDICT_INVALID },
     { "level 2: SHA-1 of an intermediate", SHA1_INTER_LEAF, { SHA1_INTER },
-      .anchors = { ROOT }, .level = 2, .verdict = NGX_AOP_INVALID },
+      .anchors = { ROOT }, .level = 2, .verdict = NGX_AOP_VERDICT_INVALID },
     { "level 2: SHA-1 of the anchor", SHA1_INTER_LEAF,
       .anchors = { SHA1_INTER }, .level = 2 },
     { "level 0: MD5", MD5_LEAF, .anchors = { RSA_1024_CA }, .level = 0 },
     { "level 1: MD5", MD5_LEAF, .anchors = { RSA_1024_CA }, .level = 1,
-      .verdict = NGX_AOP_INVALID },
+      .verdict = NGX_AOP_VERDICT_INVALID },
     { "level 3: P-256 and SHA-256", LEAF, .anchors = { ROOT }, .level = 3 },
     { "level 4: P-256 and SHA-256", LEAF, .anchors = { ROOT }, .level = 4,
-      .verdict = NGX_AOP_INVALID },
+      .verdict = NGX_AOP_VERDICT_INVALID },
 
     /* dates of the leaf */
 
     { "leaf: a second before notBefore", BRIEF, .anchors = { ROOT },
-      .now = PKI_NOW - 1, .verdict = NGX_AOP_NOT_YET_VALID },
+      .now = PKI_NOW - 1, .verdict = NGX_AOP_VERDICT_NOT_YET_VALID },
     { "leaf: at notBefore", BRIEF, .anchors = { ROOT }, .now = PKI_NOW,
       .until = SOON },
     { "leaf: a second after notBefore", BRIEF, .anchors = { ROOT },
@@ -524,74 +527,75 @@ static const verify_case_t  cases[] = {
     { "leaf: a second before notAfter", BRIEF, .anchors = { ROOT },
       .now = SOON - 1, .until = SOON },
     { "leaf: a second after notAfter", BRIEF, .anchors = { ROOT },
-      .now = SOON + 1, .verdict = NGX_AOP_EXPIRED },
+      .now = SOON + 1, .verdict = NGX_AOP_VERDICT_EXPIRED },
     { "leaf, its own anchor: before notBefore", BRIEF, .anchors = { BRIEF },
-      .now = PKI_NOW - 1, .verdict = NGX_AOP_NOT_YET_VALID },
+      .now = PKI_NOW - 1, .verdict = NGX_AOP_VERDICT_NOT_YET_VALID },
     { "leaf, its own anchor: before notAfter", BRIEF, .anchors = { BRIEF },
       .now = SOON - 1, .until = SOON },
     { "leaf, its own anchor: after notAfter", BRIEF, .anchors = { BRIEF },
-      .now = SOON + 1, .verdict = NGX_AOP_EXPIRED },
+      .now = SOON + 1, .verdict = NGX_AOP_VERDICT_EXPIRED },
 
     /* of an intermediate */
 
     { "intermediate: before notBefore", BRIEF_INTER_LEAF, { BRIEF_INTER },
       .anchors = { ROOT }, .now = PKI_NOW - 1,
-      .verdict = NGX_AOP_NOT_YET_VALID },
+      .verdict = NGX_AOP_VERDICT_NOT_YET_VALID },
     { "intermediate: at notBefore", BRIEF_INTER_LEAF, { BRIEF_INTER },
       .anchors = { ROOT }, .until = SOON },
     { "intermediate: before notAfter", BRIEF_INTER_LEAF, { BRIEF_INTER },
       .anchors = { ROOT }, .now = SOON - 1, .until = SOON },
     { "intermediate: after notAfter", BRIEF_INTER_LEAF, { BRIEF_INTER },
-      .anchors = { ROOT }, .now = SOON + 1, .verdict = NGX_AOP_EXPIRED },
+      .anchors = { ROOT }, .now = SOON + 1,
+      .verdict = NGX_AOP_VERDICT_EXPIRED },
     { "intermediate as anchor: before notBefore", BRIEF_INTER_LEAF,
       .anchors = { BRIEF_INTER }, .now = PKI_NOW - 1,
-      .verdict = NGX_AOP_NOT_YET_VALID },
+      .verdict = NGX_AOP_VERDICT_NOT_YET_VALID },
     { "intermediate as anchor: before notAfter", BRIEF_INTER_LEAF,
       .anchors = { BRIEF_INTER }, .now = SOON - 1, .until = SOON },
     { "intermediate as anchor: after notAfter", BRIEF_INTER_LEAF,
       .anchors = { BRIEF_INTER }, .now = SOON + 1,
-      .verdict = NGX_AOP_EXPIRED },
+      .verdict = NGX_AOP_VERDICT_EXPIRED },
 
     /* of a root */
 
     { "root: before notBefore", BRIEF_ROOT_LEAF, .anchors = { BRIEF_ROOT },
-      .now = PKI_NOW - 1, .verdict = NGX_AOP_NOT_YET_VALID },
+      .now = PKI_NOW - 1, .verdict = NGX_AOP_VERDICT_NOT_YET_VALID },
     { "root: at notBefore", BRIEF_ROOT_LEAF, .anchors = { BRIEF_ROOT },
       .until = SOON },
     { "root: before notAfter", BRIEF_ROOT_LEAF, .anchors = { BRIEF_ROOT },
       .now = SOON - 1, .until = SOON },
     { "root: after notAfter", BRIEF_ROOT_LEAF, .anchors = { BRIEF_ROOT },
-      .now = SOON + 1, .verdict = NGX_AOP_EXPIRED },
+      .now = SOON + 1, .verdict = NGX_AOP_VERDICT_EXPIRED },
 
     /* far ahead */
 
     { "2038: before the end", TO_2038, .anchors = { LONG },
       .now = T_2038 - 1, .until = T_2038 },
     { "2038: after the end", TO_2038, .anchors = { LONG }, .now = T_2038 + 1,
-      .verdict = NGX_AOP_EXPIRED },
+      .verdict = NGX_AOP_VERDICT_EXPIRED },
     { "2038: before the start", FROM_2038, .anchors = { LONG },
-      .now = T_2038 - 1, .verdict = NGX_AOP_NOT_YET_VALID },
+      .now = T_2038 - 1, .verdict = NGX_AOP_VERDICT_NOT_YET_VALID },
     { "2038: at the start", FROM_2038, .anchors = { LONG }, .now = T_2038,
       .until = T_2050 },
     { "2049: before the last second", TO_2050, .anchors = { LONG },
       .now = T_2050 - 2, .until = T_2050 - 1 },
     { "2050: after the last UTCTime", TO_2050, .anchors = { LONG },
-      .now = T_2050, .verdict = NGX_AOP_EXPIRED },
+      .now = T_2050, .verdict = NGX_AOP_VERDICT_EXPIRED },
     { "2050: before the first GeneralizedTime", FROM_2050,
       .anchors = { LONG }, .now = T_2050 - 1,
-      .verdict = NGX_AOP_NOT_YET_VALID },
+      .verdict = NGX_AOP_VERDICT_NOT_YET_VALID },
     { "2050: at the first GeneralizedTime", FROM_2050, .anchors = { LONG },
       .now = T_2050, .until = T_2106 },
     { "2050: across", TO_2106, .anchors = { LONG }, .until = T_2106 },
     { "2106: before 2^32", TO_2106, .anchors = { LONG }, .now = T_2106 - 1,
       .until = T_2106 },
     { "2106: after 2^32", TO_2106, .anchors = { LONG }, .now = T_2106 + 1,
-      .verdict = NGX_AOP_EXPIRED },
+      .verdict = NGX_AOP_VERDICT_EXPIRED },
     { "9999: now", FOREVER, .anchors = { LONG }, .until = PKI_END },
     { "9999: before the end", FOREVER, .anchors = { LONG },
       .now = PKI_END - 1, .until = PKI_END },
     { "1970: long before", FOREVER, .anchors = { LONG }, .now = 1,
-      .verdict = NGX_AOP_NOT_YET_VALID },
+      .verdict = NGX_AOP_VERDICT_NOT_YET_VALID },
 
     /* pins */
 
@@ -603,29 +607,32 @@ static const verify_case_t  cases[] = {
     { "pin: the key of the renewed leaf", LEAF_RENEWED, .anchors = { ROOT },
       .pin_spkis = { LEAF } },
     { "pin: not the certificate of the renewed leaf", LEAF_RENEWED,
-      .anchors = { ROOT }, .pin_certs = { LEAF }, .verdict = NGX_AOP_PIN },
+      .anchors = { ROOT }, .pin_certs = { LEAF },
+      .verdict = NGX_AOP_VERDICT_PIN },
     { "pin: another certificate", CLIENT, .anchors = { ROOT },
-      .pin_certs = { LEAF }, .verdict = NGX_AOP_PIN },
+      .pin_certs = { LEAF }, .verdict = NGX_AOP_VERDICT_PIN },
     { "pin: another key", CLIENT, .anchors = { ROOT },
-      .pin_spkis = { LEAF }, .verdict = NGX_AOP_PIN },
+      .pin_spkis = { LEAF }, .verdict = NGX_AOP_VERDICT_PIN },
     { "pin: the CA's is not the leaf's", LEAF, { ROOT },
       .anchors = { ROOT }, .pin_certs = { ROOT }, .pin_spkis = { ROOT },
-      .verdict = NGX_AOP_PIN },
+      .verdict = NGX_AOP_VERDICT_PIN },
     { "pin: an intermediate's is not the leaf's", LEAF_INTER, { INTER },
       .anchors = { ROOT }, .pin_certs = { INTER }, .pin_spkis = { INTER },
-      .verdict = NGX_AOP_PIN },
+      .verdict = NGX_AOP_VERDICT_PIN },
     { "pin: which of two anchors", NAMESAKE_LEAF,
       .anchors = { ROOT, NAMESAKE }, .pin_certs = { LEAF },
-      .verdict = NGX_AOP_PIN, .anchor = NAMESAKE },
+      .verdict = NGX_AOP_VERDICT_PIN, .anchor = NAMESAKE },
     { "pin: no substitute for an anchor", OTHER_LEAF, .anchors = { ROOT },
-      .pin_certs = { OTHER_LEAF }, .verdict = NGX_AOP_UNTRUSTED },
+      .pin_certs = { OTHER_LEAF }, .verdict = NGX_AOP_VERDICT_UNTRUSTED },
     { "pin: no substitute for dates", BRIEF, .anchors = { ROOT },
-      .pin_certs = { BRIEF }, .now = SOON + 1, .verdict = NGX_AOP_EXPIRED },
+      .pin_certs = { BRIEF }, .now = SOON + 1,
+      .verdict = NGX_AOP_VERDICT_EXPIRED },
     { "pin: the chain comes first", BRIEF, .anchors = { ROOT },
-      .pin_certs = { LEAF }, .now = SOON + 1, .verdict = NGX_AOP_EXPIRED },
+      .pin_certs = { LEAF }, .now = SOON + 1,
+      .verdict = NGX_AOP_VERDICT_EXPIRED },
     { "pin: revocation comes first", LEAF, .anchors = { ROOT },
       .crls = { CRL_LEAF }, .pin_certs = { CLIENT },
-      .verdict = NGX_AOP_REVOKED },
+      .verdict = NGX_AOP_VERDICT_REVOKED },
     { "pin: of the leaf as its own anchor", LEAF, .anchors = { LEAF },
       .pin_certs = { LEAF } },
 
@@ -635,62 +642,64 @@ static const verify_case_t  cases[] = {
     { "CRL: with a key id", LEAF, .anchors = { ROOT },
       .crls = { CRL_ROOT_KEYID } },
     { "CRL: the leaf", LEAF, .anchors = { ROOT }, .crls = { CRL_LEAF },
-      .verdict = NGX_AOP_REVOKED },
+      .verdict = NGX_AOP_VERDICT_REVOKED },
     { "CRL: the leaf among others", LEAF, .anchors = { ROOT },
-      .crls = { CRL_MANY }, .verdict = NGX_AOP_REVOKED },
+      .crls = { CRL_MANY }, .verdict = NGX_AOP_VERDICT_REVOKED },
     { "CRL: others only", BOTH, .anchors = { ROOT }, .crls = { CRL_MANY } },
     { "CRL: through an intermediate", LEAF_INTER, { INTER },
       .anchors = { ROOT }, .crls = { CRL_ROOT, CRL_INTER } },
     { "CRL: the leaf below an intermediate", LEAF_INTER, { INTER },
       .anchors = { ROOT }, .crls = { CRL_ROOT, CRL_LEAF_INTER },
-      .verdict = NGX_AOP_REVOKED },
+      .verdict = NGX_AOP_VERDICT_REVOKED },
     { "CRL: the intermediate", LEAF_INTER, { INTER }, .anchors = { ROOT },
       .crls = { CRL_INTER_REVOKED, CRL_INTER },
-      .verdict = NGX_AOP_REVOKED },
+      .verdict = NGX_AOP_VERDICT_REVOKED },
     { "CRL: the root itself says nothing", LEAF, .anchors = { ROOT },
       .crls = { CRL_ROOT } },
     { "CRL: none of the root's", LEAF_INTER, { INTER }, .anchors = { ROOT },
-      .crls = { CRL_INTER }, .verdict = NGX_AOP_CRL },
+      .crls = { CRL_INTER }, .verdict = NGX_AOP_VERDICT_CRL },
     { "CRL: none of the intermediate's", LEAF_INTER, { INTER },
-      .anchors = { ROOT }, .crls = { CRL_ROOT }, .verdict = NGX_AOP_CRL },
+      .anchors = { ROOT }, .crls = { CRL_ROOT },
+      .verdict = NGX_AOP_VERDICT_CRL },
     { "CRL: another issuer's only", LEAF, .anchors = { ROOT },
-      .crls = { CRL_OTHER }, .verdict = NGX_AOP_CRL },
+      .crls = { CRL_OTHER }, .verdict = NGX_AOP_VERDICT_CRL },
     { "CRL: a namesake's only", LEAF, .anchors = { ROOT },
-      .crls = { CRL_NAMESAKE }, .verdict = NGX_AOP_CRL },
+      .crls = { CRL_NAMESAKE }, .verdict = NGX_AOP_VERDICT_CRL },
     { "CRL: another issuer's too", LEAF, .anchors = { ROOT },
       .crls = { CRL_OTHER, CRL_ROOT, CRL_INTER } },
     { "CRL: forged", LEAF, .anchors = { ROOT }, .crls = { CRL_FORGED },
-      .verdict = NGX_AOP_CRL },
+      .verdict = NGX_AOP_VERDICT_CRL },
     { "CRL: critical extension", LEAF, .anchors = { ROOT },
-      .crls = { CRL_CRITICAL }, .verdict = NGX_AOP_CRL },
+      .crls = { CRL_CRITICAL }, .verdict = NGX_AOP_VERDICT_CRL },
     { "CRL: of a CA that may not sign any", NO_CRL_SIGN_LEAF,
       .anchors = { NO_CRL_SIGN }, .crls = { CRL_NO_SIGN },
-      .verdict = NGX_AOP_CRL },
+      .verdict = NGX_AOP_VERDICT_CRL },
     { "CRL: trust comes first", OTHER_LEAF, .anchors = { ROOT },
-      .crls = { CRL_ROOT }, .verdict = NGX_AOP_UNTRUSTED },
+      .crls = { CRL_ROOT }, .verdict = NGX_AOP_VERDICT_UNTRUSTED },
 
     /* dates of CRLs */
 
     { "CRL: before thisUpdate", LEAF, .anchors = { ROOT },
-      .crls = { CRL_BRIEF }, .now = PKI_NOW - 1, .verdict = NGX_AOP_CRL },
+      .crls = { CRL_BRIEF }, .now = PKI_NOW - 1,
+      .verdict = NGX_AOP_VERDICT_CRL },
     { "CRL: at thisUpdate", LEAF, .anchors = { ROOT },
       .crls = { CRL_BRIEF }, .until = SOON },
     { "CRL: before nextUpdate", LEAF, .anchors = { ROOT },
       .crls = { CRL_BRIEF }, .now = SOON - 1, .until = SOON },
     { "CRL: after nextUpdate", LEAF, .anchors = { ROOT },
-      .crls = { CRL_BRIEF }, .now = SOON + 1, .verdict = NGX_AOP_CRL },
+      .crls = { CRL_BRIEF }, .now = SOON + 1, .verdict = NGX_AOP_VERDICT_CRL },
     { "CRL: without nextUpdate", LEAF, .anchors = { ROOT },
       .crls = { CRL_NEVER } },
     { "CRL: expired long ago", LEAF, .anchors = { ROOT },
-      .crls = { CRL_OLD }, .verdict = NGX_AOP_CRL },
+      .crls = { CRL_OLD }, .verdict = NGX_AOP_VERDICT_CRL },
     { "CRL: not yet valid", LEAF, .anchors = { ROOT },
-      .crls = { CRL_FUTURE }, .verdict = NGX_AOP_CRL },
+      .crls = { CRL_FUTURE }, .verdict = NGX_AOP_VERDICT_CRL },
     { "CRL: the earlier nextUpdate of two issuers", LEAF_INTER, { INTER },
       .anchors = { ROOT }, .crls = { CRL_BRIEF, CRL_BRIEF_INTER },
       .until = SOONER },
     { "CRL: nextUpdate of an intermediate passed", LEAF_INTER, { INTER },
       .anchors = { ROOT }, .crls = { CRL_ROOT, CRL_BRIEF_INTER },
-      .now = SOONER + 1, .verdict = NGX_AOP_CRL },
+      .now = SOONER + 1, .verdict = NGX_AOP_VERDICT_CRL },
     { "CRL: nextUpdate of another issuer", LEAF, .anchors = { ROOT },
       .crls = { CRL_ROOT, CRL_BRIEF_INTER } },
     { "CRL: notAfter is before nextUpdate", BRIEF, .anchors = { ROOT },
@@ -705,7 +714,7 @@ static const verify_case_t  cases[] = {
     { "CRL: one for later and one for now", LEAF, .anchors = { ROOT },
       .crls = { CRL_FUTURE, CRL_ROOT } },
     { "CRL: the newer one has the leaf", LEAF, .anchors = { ROOT },
-      .crls = { CRL_ROOT, CRL_NEWER }, .verdict = NGX_AOP_REVOKED },
+      .crls = { CRL_ROOT, CRL_NEWER }, .verdict = NGX_AOP_VERDICT_REVOKED },
     { "CRL: the older one had the leaf", LEAF, .anchors = { ROOT },
       .crls = { CRL_LEAF, CRL_NEWER_CLEARED } },
     { "CRL: a forged one beside a good one that is newer", LEAF,
@@ -720,13 +729,16 @@ static const verify_case_t  cases[] = {
       .crls = { CRL_INTER } },
     { "CRL: the leaf below an intermediate as anchor", LEAF_INTER,
       .anchors = { INTER }, .crls = { CRL_LEAF_INTER },
-      .verdict = NGX_AOP_REVOKED },
+      .verdict = NGX_AOP_VERDICT_REVOKED },
     { "CRL: none of the intermediate as anchor", LEAF_INTER,
-      .anchors = { INTER }, .crls = { CRL_OTHER }, .verdict = NGX_AOP_CRL },
+      .anchors = { INTER }, .crls = { CRL_OTHER },
+      .verdict = NGX_AOP_VERDICT_CRL },
     { "CRL: only that of the anchor's issuer", LEAF_INTER,
-      .anchors = { INTER }, .crls = { CRL_ROOT }, .verdict = NGX_AOP_CRL },
+      .anchors = { INTER }, .crls = { CRL_ROOT },
+      .verdict = NGX_AOP_VERDICT_CRL },
     { "CRL: two intermediates, the upper as anchor", LEAF_DEEP, { DEEP },
-      .anchors = { INTER }, .crls = { CRL_INTER }, .verdict = NGX_AOP_CRL },
+      .anchors = { INTER }, .crls = { CRL_INTER },
+      .verdict = NGX_AOP_VERDICT_CRL },
     { "CRL: the leaf as its own anchor", LEAF, .anchors = { LEAF },
       .crls = { CRL_OTHER } }
 };
@@ -861,7 +873,7 @@ verify_judge(const verify_case_t *c, const ngx_aop_policy_t *policy,
 
     memset(result, 0xa5, sizeof(ngx_aop_result_t));
 
-    ngx_aop_judge(policy, c->level, pki.cert[c->leaf], chain, now, result);
+    ngx_aop_verify(policy, c->level, pki.cert[c->leaf], chain, now, result);
 
     sk_X509_free(chain);
 }
@@ -891,7 +903,7 @@ verify_anchor(const verify_case_t *c, const ngx_aop_policy_t *policy,
 {
     pki_index_t  anchor;
 
-    if (c->verdict != NGX_AOP_OK && c->verdict != NGX_AOP_PIN) {
+    if (c->verdict != NGX_AOP_VERDICT_OK && c->verdict != NGX_AOP_VERDICT_PIN) {
         assert_null(result->anchor);
         return;
     }
@@ -935,7 +947,7 @@ verify_result(const verify_case_t *c, const ngx_aop_policy_t *policy,
     verify_leaf(c, result);
     assert_non_null(result->reason);
 
-    if (c->verdict == NGX_AOP_OK) {
+    if (c->verdict == NGX_AOP_VERDICT_OK) {
         /* the second of a date itself is past it */
 
         until = (c->until ? c->until : PKI_TO) - 1;
@@ -947,8 +959,8 @@ verify_result(const verify_case_t *c, const ngx_aop_policy_t *policy,
     } else {
         assert_int_not_equal(result->error, X509_V_OK);
         assert_string_equal(result->reason,
-                            c->verdict == NGX_AOP_PIN
-                            ? ngx_aop_verdict(NGX_AOP_PIN)->meaning
+                            c->verdict == NGX_AOP_VERDICT_PIN
+                            ? ngx_aop_verdict(NGX_AOP_VERDICT_PIN)->meaning
                             : X509_verify_cert_error_string(result->error));
         assert_true(result->valid_until == 0);
     }
@@ -968,12 +980,13 @@ verify_until(const verify_case_t *c, const ngx_aop_policy_t *policy,
 
     verify_judge(c, policy, until, &result);
 
-    verify_verdict(&result, NGX_AOP_OK);
+    verify_verdict(&result, NGX_AOP_VERDICT_OK);
     assert_true(result.valid_until == until);
 
     verify_judge(c, policy, until + 1, &result);
 
-    assert_true(result.verdict != NGX_AOP_OK || result.valid_until == until);
+    assert_true(result.verdict != NGX_AOP_VERDICT_OK
+                || result.valid_until == until);
 
     if (until == PKI_END - 1) {
         return;         /* RFC 5280, 4.1.2.5: no end */
@@ -981,7 +994,7 @@ verify_until(const verify_case_t *c, const ngx_aop_policy_t *policy,
 
     verify_judge(c, policy, until + 2, &result);
 
-    assert_int_not_equal(result.verdict, NGX_AOP_OK);
+    assert_int_not_equal(result.verdict, NGX_AOP_VERDICT_OK);
 }
 
 
@@ -1023,7 +1036,7 @@ verify_case(void **state)
     verify_result(c, policy, &result);
     verify_error_queue(c, policy);
 
-    if (c->verdict == NGX_AOP_OK) {
+    if (c->verdict == NGX_AOP_VERDICT_OK) {
         verify_until(c, policy, result.valid_until);
     }
 
@@ -1074,8 +1087,8 @@ verify_many_names(void **state)
                      1);
     assert_int_equal(ngx_aop_policy_seal(policy), 1);
 
-    ngx_aop_judge(policy, 0, pki.cert[NAMED_LEAF], NULL, PKI_NOW, &result);
-    verify_verdict(&result, NGX_AOP_INVALID);
+    ngx_aop_verify(policy, 0, pki.cert[NAMED_LEAF], NULL, PKI_NOW, &result);
+    verify_verdict(&result, NGX_AOP_VERDICT_INVALID);
 
     ngx_aop_policy_free(policy);
 }
@@ -1095,8 +1108,8 @@ verify_empty_chain(void **state)
 
     policy = verify_policy(&cases[0]);
 
-    ngx_aop_judge(policy, 0, pki.cert[LEAF], chain, PKI_NOW, &result);
-    verify_verdict(&result, NGX_AOP_OK);
+    ngx_aop_verify(policy, 0, pki.cert[LEAF], chain, PKI_NOW, &result);
+    verify_verdict(&result, NGX_AOP_VERDICT_OK);
 
     ngx_aop_policy_free(policy);
     sk_X509_free(chain);
@@ -1125,7 +1138,7 @@ verify_borrows(void **state)
 
     policy = verify_policy(&c);
 
-    ngx_aop_judge(policy, 0, leaf, chain, PKI_NOW, &result);
+    ngx_aop_verify(policy, 0, leaf, chain, PKI_NOW, &result);
 
     assert_int_equal(sk_X509_num(chain), 1);
     assert_ptr_equal(sk_X509_value(chain, 0), inter);
@@ -1135,7 +1148,7 @@ verify_borrows(void **state)
 
     /* the anchor is the policy's */
 
-    verify_verdict(&result, NGX_AOP_OK);
+    verify_verdict(&result, NGX_AOP_VERDICT_OK);
     assert_int_equal(X509_cmp(result.anchor->x509, pki.cert[ROOT]), 0);
 
     ngx_aop_policy_free(policy);
@@ -1170,13 +1183,13 @@ verify_tampered(void **state)
         x509 = d2i_X509(NULL, &p, len);
 
         if (x509 != NULL) {
-            ngx_aop_judge(policy, 0, x509, NULL, PKI_NOW, &result);
+            ngx_aop_verify(policy, 0, x509, NULL, PKI_NOW, &result);
 
-            if (result.verdict == NGX_AOP_OK) {
+            if (result.verdict == NGX_AOP_VERDICT_OK) {
                 fail_msg("bit %d of the certificate does not matter", i);
             }
 
-            if (result.verdict == NGX_AOP_ERROR) {
+            if (result.verdict == NGX_AOP_VERDICT_ERROR) {
                 fail_msg("bit %d of the certificate leaves it unjudged", i);
             }
         }
@@ -1209,21 +1222,21 @@ verify_memory_at(const verify_case_t *c, const ngx_aop_policy_t *policy,
     for (n = 0, failed = 1; failed; n++) {
 
         oom_arm(mode, n);
-        ngx_aop_judge(policy, c->level, pki.cert[c->leaf], chain,
-                      verify_now(c), &result);
+        ngx_aop_verify(policy, c->level, pki.cert[c->leaf], chain,
+                       verify_now(c), &result);
         failed = oom_disarm();
 
         assert_int_equal(ERR_peek_error(), 0);
         assert_non_null(result.reason);
 
-        if (result.verdict == NGX_AOP_OK) {
+        if (result.verdict == NGX_AOP_VERDICT_OK) {
             verify_result(c, policy, &result);
         }
 
         /* the first is for what OpenSSL verifies in */
 
         if (n == 0) {
-            verify_verdict(&result, NGX_AOP_ERROR);
+            verify_verdict(&result, NGX_AOP_VERDICT_ERROR);
         }
     }
 
@@ -1246,7 +1259,7 @@ verify_memory(void **state)
 
         /* an older CRL serves if there is no memory to find the newer one */
 
-        if (cases[i].crls[1] && cases[i].verdict == NGX_AOP_REVOKED) {
+        if (cases[i].crls[1] && cases[i].verdict == NGX_AOP_VERDICT_REVOKED) {
             continue;
         }
 

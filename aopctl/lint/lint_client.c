@@ -1,0 +1,168 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/*
+ * A client certificate, verified by what nginx will trust.  Cloudflare may
+ * present it alone or with the chain that was uploaded with it, so one that
+ * passes only in one of the two ways is not one that passes.
+ */
+
+
+#include <stdio.h>
+#include <string.h>
+#include <openssl/x509v3.h>
+
+#include "lint.h"
+#include "ngx_aop_verify.h"
+
+
+static void aopctl_lint_result(json_t *object,
+    const ngx_aop_result_t *result);
+static void aopctl_lint_refused(json_t *object,
+    const ngx_aop_result_t *alone, const ngx_aop_result_t *chained,
+    ngx_aop_lint_level_e finding, ngx_aop_lint_level_e *level);
+static void aopctl_lint_half(json_t *object, const ngx_aop_result_t *alone,
+    const ngx_aop_result_t *chained, ngx_aop_lint_level_e *level);
+
+
+void
+aopctl_lint_client(aopctl_lint_t *lint, json_t *object,
+    const ngx_aop_pem_t *pem, ngx_aop_lint_level_e *level)
+{
+    X509                   *leaf;
+    json_t                 *with;
+    STACK_OF(X509)         *chain;
+    ngx_aop_result_t        alone, chained;
+    ngx_aop_lint_level_e    refused;
+
+    leaf = sk_X509_value(pem->certs, 0);
+    chain = (sk_X509_num(pem->certs) > 1) ? pem->certs : NULL;
+
+    if (X509_check_ca(leaf) != 0) {
+        aopctl_lint_file_say(object, NGX_AOP_LINT_ERROR, "client_ca",
+                             "is a CA: Cloudflare takes no CA for a client "
+                             "certificate; upload one that this CA has issued, "
+                             "and give the CA as --ca", level);
+    }
+
+    ngx_aop_verify(lint->policy, lint->auth_level, leaf, NULL, lint->now,
+                   &alone);
+    aopctl_lint_result(object, &alone);
+
+    chained = alone;
+
+    /* OpenSSL leaves the peer's own certificate in the chain it gives */
+
+    if (chain != NULL) {
+        ngx_aop_verify(lint->policy, lint->auth_level, leaf, chain, lint->now,
+                       &chained);
+
+        with = json_object();
+        aopctl_lint_result(with, &chained);
+        aopctl_json_set(object, "with_chain", with);
+    }
+
+    if (lint->ncas == 0 && alone.anchor != NULL
+        && X509_cmp(alone.anchor->x509, leaf) == 0)
+    {
+        aopctl_lint_file_say(object, NGX_AOP_LINT_WARNING, "no_ca",
+                             "begins its file, so that the file is taken for a "
+                             "client certificate with its chain, and no CA is "
+                             "given to verify it by (aopctl lint --ca FILE CLIENT)",
+                             level);
+    }
+
+    /* without roles the answer is about "aop_ca", as ever */
+
+    refused = lint->ncas ? NGX_AOP_LINT_ERROR : NGX_AOP_LINT_WARNING;
+
+    if (alone.verdict != NGX_AOP_VERDICT_OK
+        && chained.verdict != NGX_AOP_VERDICT_OK) {
+        aopctl_lint_refused(object, &alone, &chained, refused, level);
+
+    } else if (alone.verdict != chained.verdict) {
+        aopctl_lint_half(object, &alone, &chained, level);
+    }
+}
+
+
+void
+aopctl_lint_client_judge(aopctl_lint_t *lint, json_t *object, X509 *x509,
+    ngx_aop_lint_level_e *level)
+{
+    ngx_aop_result_t  result;
+
+    ngx_aop_verify(lint->policy, lint->auth_level, x509, NULL, lint->now,
+                   &result);
+
+    aopctl_lint_result(object, &result);
+
+    if (result.verdict != NGX_AOP_VERDICT_OK) {
+        aopctl_lint_refused(object, &result, &result, NGX_AOP_LINT_WARNING,
+                            level);
+    }
+}
+
+
+static void
+aopctl_lint_result(json_t *object, const ngx_aop_result_t *result)
+{
+    aopctl_json_set(object, "verdict",
+                    json_string(ngx_aop_verdict(result->verdict)->word));
+
+    if (result->verdict == NGX_AOP_VERDICT_OK) {
+        aopctl_json_set(object, "anchor",
+                        aopctl_json_text(result->anchor->name));
+
+    } else {
+        aopctl_json_set(object, "reason", json_string(result->reason));
+    }
+}
+
+
+/* Of two reasons, the one with the chain is the nearer to the cause. */
+
+static void
+aopctl_lint_refused(json_t *object, const ngx_aop_result_t *alone,
+    const ngx_aop_result_t *chained, ngx_aop_lint_level_e finding,
+    ngx_aop_lint_level_e *level)
+{
+    char                      text[512];
+    const ngx_aop_verdict_t  *verdict;
+
+    verdict = ngx_aop_verdict(chained->verdict);
+
+    snprintf(text, sizeof(text), "shown by Cloudflare it would be refused%s, "
+             "%s: %s; %s",
+             (alone->verdict != chained->verdict)
+             ? ", with its chain and without" : "",
+             verdict->word, chained->reason, verdict->hint[NGX_AOP_PEER_EDGE]);
+
+    aopctl_lint_file_say(object, finding, "would_be_refused", text, level);
+}
+
+
+static void
+aopctl_lint_half(json_t *object, const ngx_aop_result_t *alone,
+    const ngx_aop_result_t *chained, ngx_aop_lint_level_e *level)
+{
+    int                      needs;
+    char                     text[512];
+    const ngx_aop_result_t  *failed;
+
+    needs = (chained->verdict == NGX_AOP_VERDICT_OK);
+    failed = needs ? alone : chained;
+
+    snprintf(text, sizeof(text), "passes only if Cloudflare presents it %s "
+             "its chain, otherwise it is rejected, %s: %s; %s",
+             needs ? "with" : "without",
+             ngx_aop_verdict(failed->verdict)->word, failed->reason,
+             needs ? "add the CA that issued it to \"aop_ca\""
+                   : "upload it without the chain");
+
+    aopctl_lint_file_say(object, NGX_AOP_LINT_WARNING,
+                         needs ? "needs_chain" : "only_alone", text, level);
+}

@@ -1,0 +1,49 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+#ifndef _AOPCTL_CLIENT_CERT_H_INCLUDED_
+#define _AOPCTL_CLIENT_CERT_H_INCLUDED_
+
+
+#include <openssl/ssl.h>
+
+
+/* What a client shows when it is asked for a certificate. */
+
+typedef struct {
+    X509            *x509;      /* owned; NULL: nothing */
+    STACK_OF(X509)  *chain;     /* owned, may be NULL */
+    EVP_PKEY        *key;       /* owned */
+} aopctl_client_cert_t;
+
+
+/*
+ * A certificate of the client's own making, which gives itself this name: that
+ * of a CA that the server trusts, if it told one.  NULL: a name of ours.
+ * Returns 0 if memory is short.
+ */
+
+int aopctl_client_cert_make(aopctl_client_cert_t *stranger,
+    const X509_NAME *name);
+
+/*
+ * A certificate, and those that go with it, from a PEM file; the key from
+ * another, or from the same if key is NULL.  Returns 0 with an error message
+ * written.
+ */
+
+int aopctl_client_cert_load(aopctl_client_cert_t *stranger, const char *cert,
+    const char *key);
+
+void aopctl_client_cert_free(aopctl_client_cert_t *stranger);
+
+
+/* Makes a connection show it.  Returns 0 on failure. */
+
+int aopctl_client_cert_show(const aopctl_client_cert_t *stranger, SSL *ssl);
+
+
+#endif /* _AOPCTL_CLIENT_CERT_H_INCLUDED_ */

@@ -1,0 +1,424 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/*
+ * The visits of a probe to an address: who comes, in which order, and again
+ * with what.  What they add up to is for aopctl/probe/conclusion.c to say.
+ */
+
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <openssl/rand.h>
+
+#include "conclusion.h"
+#include "probe_names.h"
+
+
+/* a tenth of all visitors has one of them with a likelihood of 81% */
+
+#define AOPCTL_PROBE_VISITORS  16
+
+#define AOPCTL_PROBE_REDIRECTS  3
+
+
+static json_t *aopctl_probe_tls(aopctl_probe_t *probe,
+    aopctl_conclusion_t *findings);
+static json_t *aopctl_probe_attempt(aopctl_probe_t *probe,
+    const aopctl_attempt_t *attempt, aopctl_conclusion_t *findings);
+static void aopctl_probe_follow(aopctl_probe_t *probe,
+    const aopctl_attempt_t *attempt, aopctl_answer_t *answer,
+    aopctl_conclusion_t *findings);
+static void aopctl_probe_own(aopctl_probe_t *probe,
+    const aopctl_attempt_t *attempt, const aopctl_answer_t *answer,
+    aopctl_conclusion_t *findings);
+static json_t *aopctl_probe_visitors(aopctl_probe_t *probe,
+    aopctl_conclusion_t *findings);
+static json_t *aopctl_probe_visitor(aopctl_probe_t *probe,
+    const aopctl_attempt_t *by, aopctl_conclusion_t *findings);
+static void aopctl_probe_recheck(aopctl_probe_t *probe, json_t *visits,
+    aopctl_conclusion_t *findings);
+static void aopctl_probe_root(aopctl_probe_t *probe,
+    aopctl_conclusion_t *findings);
+
+
+/* The given certificate comes first: the others are compared with it. */
+
+static const aopctl_attempt_t  aopctl_probe_plan[] = {
+    { .version = TLS1_3_VERSION, .who = AOPCTL_CLIENT_GIVEN },
+    { .version = TLS1_2_VERSION, .who = AOPCTL_CLIENT_GIVEN },
+    { .version = TLS1_3_VERSION, .who = AOPCTL_CLIENT_GIVEN, .http2 = 1 },
+    { .version = TLS1_3_VERSION, .who = AOPCTL_CLIENT_NO_CERT },
+    { .version = TLS1_3_VERSION, .who = AOPCTL_CLIENT_SELF_SIGNED },
+    { .version = TLS1_2_VERSION, .who = AOPCTL_CLIENT_NO_CERT },
+    { .version = TLS1_2_VERSION, .who = AOPCTL_CLIENT_SELF_SIGNED },
+    { .version = TLS1_3_VERSION, .who = AOPCTL_CLIENT_NO_CERT, .http2 = 1 },
+    { .version = TLS1_3_VERSION, .who = AOPCTL_CLIENT_SELF_SIGNED, .http2 = 1 },
+    { .version = TLS1_2_VERSION, .who = AOPCTL_CLIENT_NO_CERT, .http2 = 1 }
+};
+
+#define AOPCTL_PROBE_PLAN                                                     \
+    (sizeof(aopctl_probe_plan) / sizeof(aopctl_probe_plan[0]))
+
+
+static const char *const  aopctl_probe_strangers[AOPCTL_CLIENTS] = {
+    "no certificate", "self-signed", "given"
+};
+
+
+aopctl_status_e
+aopctl_plan_run(aopctl_probe_t *probe, json_t *answer)
+{
+    json_t              *visits, *visitors, *names, *plain;
+    const char          *path;
+    aopctl_conclusion_t  findings;
+
+    memset(&findings, 0, sizeof(aopctl_conclusion_t));
+    findings.asked_all = 1;
+    path = probe->path;
+
+    visits = aopctl_probe_tls(probe, &findings);
+    visitors = aopctl_probe_visitors(probe, &findings);
+
+    aopctl_probe_root(probe, &findings);
+
+    plain = aopctl_probe_names_plain_http(probe, &findings);
+    names = aopctl_probe_names(probe, &findings);
+
+    probe->path = path;
+
+    aopctl_probe_recheck(probe, visits, &findings);
+
+    aopctl_json_set(answer, "visits", visits);
+    aopctl_json_set(answer, "visitors", visitors);
+    aopctl_json_set(answer, "names", names);
+    aopctl_json_set(answer, "plain_http", plain);
+    aopctl_json_set(answer, "ca_names", json_incref(probe->ca_names));
+
+    return aopctl_conclusion_conclude(probe, answer, &findings);
+}
+
+
+/* A host that is silent once is not asked a dozen times. */
+
+static json_t *
+aopctl_probe_tls(aopctl_probe_t *probe, aopctl_conclusion_t *findings)
+{
+    size_t                   i;
+    json_t                  *list;
+    const aopctl_attempt_t  *attempt;
+
+    list = json_array();
+
+    for (i = 0; i < AOPCTL_PROBE_PLAN && !findings->silent; i++) {
+        attempt = &aopctl_probe_plan[i];
+
+        if (attempt->who == AOPCTL_CLIENT_GIVEN && probe->cert == NULL) {
+            continue;
+        }
+
+        aopctl_json_append(list,
+                           aopctl_probe_attempt(probe, attempt, findings));
+    }
+
+    return list;
+}
+
+
+static json_t *
+aopctl_probe_attempt(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
+    aopctl_conclusion_t *findings)
+{
+    json_t           *object;
+    unsigned          turned_away;
+    aopctl_answer_t   first, again;
+
+    aopctl_attempt(probe, attempt, &first, &again);
+    aopctl_probe_own(probe, attempt, &first, findings);
+
+    turned_away = (first.result == AOPCTL_RESULT_REFUSED);
+
+    aopctl_conclusion_settle(attempt, &first, findings);
+    aopctl_probe_follow(probe, attempt, &first, findings);
+    aopctl_conclusion_note(attempt, &first, findings);
+
+    if (again.result != AOPCTL_RESULT_NOT_OFFERED) {
+        aopctl_conclusion_settle(attempt, &again, findings);
+        aopctl_conclusion_note(attempt, &again, findings);
+    }
+
+    if (attempt->who == AOPCTL_CLIENT_GIVEN
+        && first.result == AOPCTL_RESULT_SERVED
+        && findings->given == NULL)
+    {
+        findings->given = attempt;
+    }
+
+    if (again.resumed
+        && attempt->who != AOPCTL_CLIENT_GIVEN
+        && again.result == AOPCTL_RESULT_SERVED
+        && turned_away)
+    {
+        findings->served_resumed = 1;
+    }
+
+    object = aopctl_plan_answer(&first);
+
+    aopctl_json_set(object, "stranger",
+                    json_string(aopctl_probe_strangers[attempt->who]));
+    aopctl_json_set(object, "tls",
+                    json_string(attempt->version == TLS1_2_VERSION
+                                ? "1.2" : "1.3"));
+    aopctl_json_set(object, "http",
+                    json_string(attempt->http2 ? "2" : "1.1"));
+    aopctl_json_set(object, "with_session", aopctl_plan_answer(&again));
+
+    return object;
+}
+
+
+/*
+ * What is not the site's page may lead to it: a stranger who is redirected on
+ * the same host is served if that is what there is in the end.
+ */
+
+static void
+aopctl_probe_follow(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
+    aopctl_answer_t *answer, aopctl_conclusion_t *findings)
+{
+    int               n;
+    char              path[AOPCTL_PAGE_URL];
+    aopctl_answer_t   next;
+    aopctl_attempt_t  follow;
+
+    if (attempt->who == AOPCTL_CLIENT_GIVEN
+        || answer->result != AOPCTL_RESULT_REFUSED) {
+        return;
+    }
+
+    next = *answer;
+    follow = *attempt;
+
+    for (n = 0; n < AOPCTL_PROBE_REDIRECTS; n++) {
+
+        if (!aopctl_attempt_redirect(&next, path)) {
+            return;
+        }
+
+        follow.path = path;
+
+        aopctl_attempt(probe, &follow, &next, NULL);
+        aopctl_conclusion_settle(&follow, &next, findings);
+
+        if (next.result == AOPCTL_RESULT_SERVED
+            || next.result == AOPCTL_RESULT_UNCLEAR) {
+            next.asked |= answer->asked;
+            *answer = next;
+            return;
+        }
+    }
+}
+
+
+/*
+ * A server that asks for a certificate and serves all the same may hand on the
+ * page of another one behind it, which refuses that server and not us.  nginx
+ * never keeps a connection after a page of its own about a certificate.
+ */
+
+static void
+aopctl_probe_own(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
+    const aopctl_answer_t *answer, aopctl_conclusion_t *findings)
+{
+    aopctl_answer_t   kept;
+    aopctl_attempt_t  keep;
+
+    if (findings->checked || !answer->certificate || attempt->http2) {
+        return;
+    }
+
+    keep = *attempt;
+    keep.keep = 1;
+
+    aopctl_attempt(probe, &keep, &kept, NULL);
+
+    findings->checked = 1;
+    findings->foreign = kept.kept;
+}
+
+
+/*
+ * An "aop $variable" may refuse some visitors and serve others, and mostly goes
+ * by the address that Cloudflare tells.  A stranger can tell any.
+ */
+
+static json_t *
+aopctl_probe_visitors(aopctl_probe_t *probe, aopctl_conclusion_t *findings)
+{
+    size_t                   i;
+    json_t                  *list;
+    const aopctl_attempt_t  *by;
+
+    list = json_array();
+
+    /* what was served or is unclear is not "enforced", whoever else comes */
+
+    for (i = 0;
+         i < AOPCTL_PROBE_VISITORS
+         && findings->refused && !findings->served && !findings->unclear;
+         i++)
+    {
+        by = findings->attempts[i % 2];
+
+        aopctl_json_append(list,
+                           aopctl_probe_visitor(probe,
+                                    by ? by : findings->attempts[(i + 1) % 2],
+                                    findings));
+    }
+
+    return list;
+}
+
+
+/* Addresses of RFC 5737: nobody has them, should a log or a ban do so. */
+
+static json_t *
+aopctl_probe_visitor(aopctl_probe_t *probe, const aopctl_attempt_t *by,
+    aopctl_conclusion_t *findings)
+{
+    char              visitor[sizeof("192.0.2.255")];
+    json_t           *object;
+    unsigned char     number;
+    aopctl_answer_t   answer;
+    aopctl_attempt_t  attempt;
+
+    number = 0;
+    (void) RAND_bytes(&number, 1);
+    snprintf(visitor, sizeof(visitor), "192.0.2.%u", number);
+
+    attempt = *by;
+    attempt.visitor = visitor;
+
+    aopctl_attempt(probe, &attempt, &answer, NULL);
+
+    aopctl_conclusion_settle(&attempt, &answer, findings);
+    aopctl_conclusion_note(&attempt, &answer, findings);
+
+    findings->served_visitor = (answer.result == AOPCTL_RESULT_SERVED);
+
+    object = aopctl_plan_answer(&answer);
+    aopctl_json_set(object, "visitor", json_string(visitor));
+
+    return object;
+}
+
+
+/*
+ * What turned strangers away without a word of the certificate may be a limit
+ * of the rate of requests: then it holds by now for the given certificate, and
+ * for those who were refused in words.
+ */
+
+static void
+aopctl_probe_recheck(aopctl_probe_t *probe, json_t *visits,
+    aopctl_conclusion_t *findings)
+{
+    const aopctl_attempt_t  *by;
+
+    by = findings->given ? findings->given
+         : findings->attempts[0] ? findings->attempts[0]
+                                 : findings->attempts[1];
+
+    if (!findings->settled
+        || by == NULL
+        || findings->served
+        || findings->silent)
+    {
+        return;
+    }
+
+    aopctl_json_append(visits, aopctl_probe_attempt(probe, by, findings));
+
+    if (findings->given != NULL
+        && (findings->given_refused || findings->given_unclear))
+    {
+        findings->unclear = 1;
+        snprintf(findings->err, sizeof(findings->err),
+                 "strangers are turned away, but in the end the given "
+                 "certificate was, too: is the rate of requests limited?");
+    }
+}
+
+
+/*
+ * Who is served on a path that is not that of the site's first page may be so
+ * by intent, if nobody is on that one.  The other names are then asked for it.
+ */
+
+static void
+aopctl_probe_root(aopctl_probe_t *probe, aopctl_conclusion_t *findings)
+{
+    size_t               i;
+    json_t              *list;
+    aopctl_conclusion_t  root;
+
+    static const aopctl_attempt_t  plan[] = {
+        { .version = TLS1_3_VERSION, .who = AOPCTL_CLIENT_GIVEN, .path = "/" },
+        { .version = TLS1_2_VERSION, .who = AOPCTL_CLIENT_GIVEN, .path = "/" },
+        { .version = TLS1_3_VERSION, .who = AOPCTL_CLIENT_NO_CERT,
+          .path = "/" },
+        { .version = TLS1_2_VERSION, .who = AOPCTL_CLIENT_NO_CERT, .path = "/" }
+    };
+
+    if (!findings->served || strcmp(probe->path, "/") == 0) {
+        return;
+    }
+
+    memset(&root, 0, sizeof(aopctl_conclusion_t));
+    root.asked_all = 1;
+
+    list = json_array();
+
+    for (i = 0; i < sizeof(plan) / sizeof(plan[0]) && !root.silent; i++) {
+
+        if (plan[i].who == AOPCTL_CLIENT_GIVEN && probe->cert == NULL) {
+            continue;
+        }
+
+        aopctl_json_append(list, aopctl_probe_attempt(probe, &plan[i], &root));
+    }
+
+    if (root.refused && root.asked_all && !root.served && !root.unclear) {
+        findings->exempt = 1;
+        memcpy(findings->site, root.site, sizeof(root.site));
+        probe->path = "/";
+    }
+
+    json_decref(list);
+}
+
+
+json_t *
+aopctl_plan_answer(const aopctl_answer_t *answer)
+{
+    json_t  *object;
+
+    static const char *const  words[] = {
+        "served", "refused", "unclear", "not_offered", "another_page"
+    };
+
+    object = json_object();
+
+    aopctl_json_set(object, "result", json_string(words[answer->result]));
+    aopctl_json_set(object, "text", aopctl_json_text(answer->text));
+    aopctl_json_set(object, "status", answer->status
+                    ? json_integer(answer->status) : json_null());
+    aopctl_json_set(object, "asked", json_boolean(answer->asked));
+    aopctl_json_set(object, "resumed", json_boolean(answer->resumed));
+
+    return object;
+}

@@ -1,0 +1,724 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/*
+ * "aopctl probe": what is to be visited, and where it is.  All addresses of a
+ * name are visited, at the same time; one of Cloudflare's is never taken for an
+ * origin.
+ */
+
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "probe.h"
+#include "term.h"
+#include "ngx_aop_cloudflare.h"
+
+
+#define AOPCTL_PROBE_TIMEOUT    10
+#define AOPCTL_PROBE_ADDRESSES  16
+
+/* of the time-out: all visits together, with some time left for the answer */
+
+#define AOPCTL_PROBE_VISITS     2.8
+#define AOPCTL_PROBE_ALL        3
+
+
+/* An address, and what comes of it. */
+
+typedef struct {
+    aopctl_probe_t    probe;
+    aopctl_status_e   status;
+    json_t           *answer;       /* owned */
+    pthread_t         thread;
+    unsigned          edge;         /* Cloudflare's: not visited */
+    unsigned          apart;        /* in a thread of its own: not its to read */
+} aopctl_address_t;
+
+
+static aopctl_status_e aopctl_probe_arguments(aopctl_probe_t *probe, int argc,
+    char **argv);
+static aopctl_status_e aopctl_probe_argument(aopctl_probe_t *probe,
+    const char *command, int option);
+static aopctl_status_e aopctl_probe_target(aopctl_probe_t *probe,
+    const char *command, char *target);
+static int aopctl_probe_split(aopctl_probe_t *probe, char *target);
+static int aopctl_probe_is_word(const char *text);
+static int aopctl_probe_is_address(const char *host);
+static const char *aopctl_probe_authority(aopctl_probe_t *probe);
+static aopctl_status_e aopctl_probe_run(aopctl_probe_t *probe);
+static struct addrinfo *aopctl_probe_resolve(const char *host,
+    const char *port);
+static void aopctl_probe_limit(double seconds);
+static void aopctl_probe_slow(int signo);
+static size_t aopctl_probe_addresses(const aopctl_probe_t *probe,
+    const struct addrinfo *addrs, aopctl_address_t *list, unsigned *more);
+static int aopctl_probe_is_edge(const struct addrinfo *addr);
+static void aopctl_probe_visit_all(aopctl_address_t *list, size_t n);
+static void *aopctl_probe_visit(void *data);
+static aopctl_status_e aopctl_probe_conclude(json_t *answer,
+    const aopctl_address_t *list, size_t n);
+static const aopctl_address_t *aopctl_probe_worst(const aopctl_address_t *list,
+    size_t n);
+static json_t *aopctl_probe_head(const aopctl_probe_t *probe);
+
+
+const char  aopctl_probe_help[] =
+    "Usage: aopctl probe [OPTION]... HOST[:PORT]\n"
+    "\n"
+    "Visits an origin as strangers do: without a certificate and with one of\n"
+    "their own making, over TLS 1.2 and 1.3, HTTP/1.1 and HTTP/2, with a\n"
+    "resumed session, for some visitors (CF-Connecting-IP), over plain HTTP, and\n"
+    "under other names: without SNI, with an unrelated one, with another Host.\n"
+    "Give the origin's own address, or a name that leads to it and not to\n"
+    "Cloudflare; all addresses of a name are visited.\n"
+    "Once aop is configured, probe from outside: visits from the origin itself\n"
+    "are counted as failures from a private address.\n"
+    "\n"
+    "      --sni NAME        name in the handshake (HOST, if it is a name)\n"
+    "      --host NAME       Host of the requests (the name of --sni)\n"
+    "      --path PATH       what is asked for (/)\n"
+    "      --cert FILE       visit with this certificate, too\n"
+    "      --key FILE        its key (in the file of --cert)\n"
+    "      --http-port PORT  where plain HTTP would be (80)\n"
+    "      --no-http         do not ask there\n"
+    "      --timeout SECONDS for each visit, 1 to 300 (10); all visits together\n"
+    "                        end within three times as many\n"
+    "  -q, --quiet           the conclusion only, in one line\n"
+    "      --json            the answer as JSON\n"
+    "  -h, --help            this text\n"
+    "\n"
+    "Give a certificate that passes (--cert) where you have one: what only\n"
+    "strangers get is then a refusal, whatever it is, and a page is known to be\n"
+    "the site's or another one. Without it, only nginx's own page about a\n"
+    "certificate (400), 495, 496, and a TLS alert about one are refusals.\n"
+    "\n"
+    "Exit status: 0 enforced, at each address and under each name tried;\n"
+    "1 something could not be told, or a part is open by intent; 2 not enforced:\n"
+    "the site is served to strangers; 3 nothing could be reached; 66 a file could\n"
+    "not be read.\n";
+
+
+static const struct option  aopctl_probe_options[] = {
+    { "sni", required_argument, NULL, 's' },
+    { "host", required_argument, NULL, 'H' },
+    { "path", required_argument, NULL, 'p' },
+    { "cert", required_argument, NULL, 'c' },
+    { "key", required_argument, NULL, 'k' },
+    { "http-port", required_argument, NULL, 'P' },
+    { "no-http", no_argument, NULL, 'n' },
+    { "timeout", required_argument, NULL, 't' },
+    { "quiet", no_argument, NULL, 'q' },
+    { "json", no_argument, NULL, 'j' },
+    { NULL, 0, NULL, 0 }
+};
+
+
+aopctl_status_e
+aopctl_probe(int argc, char **argv)
+{
+    aopctl_probe_t   probe;
+    aopctl_status_e  status;
+
+    memset(&probe, 0, sizeof(aopctl_probe_t));
+
+    probe.port = "443";
+    probe.http_port = "80";
+    probe.path = "/";
+    probe.timeout = AOPCTL_PROBE_TIMEOUT;
+
+    status = aopctl_probe_arguments(&probe, argc, argv);
+
+    if (status != AOPCTL_STATUS_GOOD) {
+        return status;
+    }
+
+    if (probe.cert != NULL
+        && !aopctl_client_cert_load(&probe.given, probe.cert, probe.key))
+    {
+        return AOPCTL_STATUS_NO_INPUT;
+    }
+
+    status = aopctl_probe_run(&probe);
+
+    aopctl_client_cert_free(&probe.given);
+
+    return status;
+}
+
+
+static aopctl_status_e
+aopctl_probe_arguments(aopctl_probe_t *probe, int argc, char **argv)
+{
+    int              option;
+    aopctl_status_e  status;
+
+    while ((option = aopctl_option(argc, argv, AOPCTL_NO_LETTERS "q",
+                                   aopctl_probe_options))
+           != -1)
+    {
+        status = aopctl_probe_argument(probe, argv[0], option);
+
+        if (status != AOPCTL_STATUS_GOOD) {
+            return status;
+        }
+    }
+
+    if (argv[optind] == NULL) {
+        return aopctl_usage(argv[0], "a host is missing");
+    }
+
+    if (argv[optind + 1] != NULL) {
+        return aopctl_usage(argv[0], "more than one host");
+    }
+
+    if (probe->key != NULL && probe->cert == NULL) {
+        return aopctl_usage(argv[0], "\"--key\" without \"--cert\"");
+    }
+
+    if (probe->quiet && probe->json) {
+        return aopctl_usage(argv[0], "\"--quiet\" with \"--json\"");
+    }
+
+    return aopctl_probe_target(probe, argv[0], argv[optind]);
+}
+
+
+static aopctl_status_e
+aopctl_probe_argument(aopctl_probe_t *probe, const char *command, int option)
+{
+    long  number;
+
+    switch (option) {
+
+    case 's':
+        probe->sni = optarg;
+        break;
+
+    case 'H':
+        probe->authority = optarg;
+        break;
+
+    case 'p':
+        probe->path = optarg;
+        break;
+
+    case 'c':
+        probe->cert = optarg;
+        break;
+
+    case 'k':
+        probe->key = optarg;
+        break;
+
+    case 'P':
+        if (!aopctl_number(optarg, 1, 65535, &number)) {
+            return aopctl_usage(command, "\"%s\" is no port", optarg);
+        }
+
+        probe->http_port = optarg;
+        break;
+
+    case 'n':
+        probe->http_port = NULL;
+        break;
+
+    case 't':
+        if (!aopctl_number(optarg, 1, 300, &probe->timeout)) {
+            return aopctl_usage(command, "\"%s\" is no number of seconds from "
+                                "1 to 300", optarg);
+        }
+        break;
+
+    case 'q':
+        probe->quiet = 1;
+        break;
+
+    case 'j':
+        probe->json = 1;
+        break;
+
+    default:
+        return AOPCTL_STATUS_USAGE;
+    }
+
+    return AOPCTL_STATUS_GOOD;
+}
+
+
+/* A host that is an address has no name to ask for. */
+
+static aopctl_status_e
+aopctl_probe_target(aopctl_probe_t *probe, const char *command, char *target)
+{
+    if (strchr(target, '/') != NULL) {
+        return aopctl_usage(command, "\"%s\" is a URL: give HOST[:PORT]",
+                            target);
+    }
+
+    if (!aopctl_probe_is_word(target) || !aopctl_probe_split(probe, target)) {
+        return aopctl_usage(command, "\"%s\" is no host and port", target);
+    }
+
+    if (probe->sni == NULL && !aopctl_probe_is_address(probe->host)) {
+        probe->sni = probe->host;
+    }
+
+    if (probe->authority == NULL) {
+        probe->authority = probe->sni ? probe->sni
+                                      : aopctl_probe_authority(probe);
+    }
+
+    if ((probe->sni && !aopctl_probe_is_word(probe->sni))
+        || !aopctl_probe_is_word(probe->authority))
+    {
+        return aopctl_usage(command, "a name is empty, too long, or has blank "
+                            "or control characters in it");
+    }
+
+    if (probe->path[0] != '/' || !aopctl_probe_is_word(probe->path)) {
+        return aopctl_usage(command, "\"%s\" is no path", probe->path);
+    }
+
+    return AOPCTL_STATUS_GOOD;
+}
+
+
+/*
+ * "host", "host:port", "1::2", "[1::2]" or "[1::2]:port".  What is none of
+ * these is left as it is.
+ */
+
+static int
+aopctl_probe_split(aopctl_probe_t *probe, char *target)
+{
+    long   number;
+    char  *colon, *end;
+
+    probe->host = target;
+    colon = strchr(target, ':');
+    end = colon;
+
+    if (target[0] == '[') {
+        end = strchr(target, ']');
+
+        if (end == NULL || (end[1] != '\0' && end[1] != ':')) {
+            return 0;
+        }
+
+        colon = end[1] ? end + 1 : NULL;
+        probe->host = target + 1;
+
+    } else if (colon != NULL && strchr(colon + 1, ':') != NULL) {
+        colon = NULL;
+        end = NULL;
+    }
+
+    if (colon != NULL) {
+        probe->port = colon + 1;
+    }
+
+    if (probe->host == end || !aopctl_number(probe->port, 1, 65535, &number)) {
+        return 0;
+    }
+
+    if (end != NULL) {
+        *end = '\0';
+    }
+
+    return 1;
+}
+
+
+/* What goes into a handshake or a request, and cannot break out of it. */
+
+static int
+aopctl_probe_is_word(const char *text)
+{
+    size_t  i;
+
+    for (i = 0; text[i] > 0x20 && text[i] < 0x7f; i++) { /* void */ }
+
+    return text[i] == '\0' && i > 0 && i < 1024;
+}
+
+
+static int
+aopctl_probe_is_address(const char *host)
+{
+    struct in_addr   in;
+    struct in6_addr  in6;
+
+    return inet_pton(AF_INET, host, &in) == 1
+           || inet_pton(AF_INET6, host, &in6) == 1;
+}
+
+
+static const char *
+aopctl_probe_authority(aopctl_probe_t *probe)
+{
+    if (strchr(probe->host, ':') == NULL) {
+        return probe->host;
+    }
+
+    snprintf(probe->literal, sizeof(probe->literal), "[%s]", probe->host);
+
+    return probe->literal;
+}
+
+
+static aopctl_status_e
+aopctl_probe_run(aopctl_probe_t *probe)
+{
+    size_t             i, n;
+    json_t            *answer;
+    unsigned           more;
+    struct addrinfo   *addrs;
+    aopctl_status_e    status;
+    aopctl_address_t   list[AOPCTL_PROBE_ADDRESSES];
+
+    /* a server that closes early is heard of by an error, not by a signal */
+
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGALRM, aopctl_probe_slow);
+
+    probe->deadline = aopctl_conn_now()
+                      + AOPCTL_PROBE_VISITS * (double) probe->timeout;
+
+    aopctl_probe_limit((double) probe->timeout);
+    addrs = aopctl_probe_resolve(probe->host, probe->port);
+
+    /* whatever OpenSSL, or a library, does with what a host sends */
+
+    aopctl_probe_limit(probe->deadline - aopctl_conn_now()
+                       + (AOPCTL_PROBE_ALL - AOPCTL_PROBE_VISITS)
+                         * (double) probe->timeout);
+
+    answer = aopctl_probe_head(probe);
+
+    n = aopctl_probe_addresses(probe, addrs, list, &more);
+    aopctl_probe_visit_all(list, n);
+
+    aopctl_probe_limit(0);
+
+    status = aopctl_probe_conclude(answer, list, n);
+
+    if (status == AOPCTL_STATUS_GOOD && more) {
+        status = aopctl_conclusion_say(answer, AOPCTL_STATUS_WARNING,
+                                       "cannot_tell",
+                                       "the name has more addresses than can be "
+                                       "visited at once: give each by itself");
+    }
+
+    signal(SIGPIPE, SIG_DFL);
+
+    if (status == AOPCTL_STATUS_FAILED) {
+        aopctl_term_error("probe: out of memory");
+
+    } else if (probe->json) {
+        aopctl_json_write(answer);
+
+    } else {
+        if (!probe->quiet) {
+            aopctl_probe_text_print(answer);
+        }
+
+        aopctl_probe_text_print_conclusion(answer);
+    }
+
+    for (i = 0; i < n; i++) {
+        json_decref(list[i].answer);
+        aopctl_attempt_free(&list[i].probe);
+    }
+
+    json_decref(answer);
+
+    if (addrs != NULL) {
+        freeaddrinfo(addrs);
+    }
+
+    return status;
+}
+
+
+/* The resolver has a time-out of its own, which may be long. */
+
+static struct addrinfo *
+aopctl_probe_resolve(const char *host, const char *port)
+{
+    int               rc;
+    struct addrinfo   hints, *addrs;
+
+    memset(&hints, 0, sizeof(struct addrinfo));
+
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = AI_NUMERICSERV;
+
+    rc = getaddrinfo(host, port, &hints, &addrs);
+
+    if (rc != 0) {
+        aopctl_term_error("cannot resolve \"%s\": %s (try the origin's address, and "
+                          "its name with --sni)", host, gai_strerror(rc));
+        return NULL;
+    }
+
+    return addrs;
+}
+
+
+/* The program ends then; 0: it does not. */
+
+static void
+aopctl_probe_limit(double seconds)
+{
+    struct itimerval  timer;
+
+    memset(&timer, 0, sizeof(struct itimerval));
+
+    timer.it_value.tv_sec = (time_t) seconds;
+    timer.it_value.tv_usec = (suseconds_t)
+                             ((seconds - (double) timer.it_value.tv_sec) * 1e6);
+
+    setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+
+static void
+aopctl_probe_slow(int signo)
+{
+    ssize_t  n;
+
+    static const char  text[] = "aopctl: the probe did not end in time (is "
+                                "the resolver slow? try a longer --timeout)\n";
+
+    n = write(STDERR_FILENO, text, sizeof(text) - 1);
+
+    (void) n;
+
+    _exit(AOPCTL_STATUS_UNKNOWN);
+}
+
+
+/* Returns how many there are to visit; *more: the list is full. */
+
+static size_t
+aopctl_probe_addresses(const aopctl_probe_t *probe,
+    const struct addrinfo *addrs, aopctl_address_t *list, unsigned *more)
+{
+    size_t             n;
+    aopctl_address_t  *address;
+
+    for (n = 0; addrs != NULL && n < AOPCTL_PROBE_ADDRESSES;
+         n++, addrs = addrs->ai_next)
+    {
+        address = &list[n];
+
+        memset(address, 0, sizeof(aopctl_address_t));
+
+        address->probe = *probe;
+        address->probe.addr = addrs;
+        address->edge = aopctl_probe_is_edge(addrs);
+        address->answer = json_object();
+
+        if (getnameinfo(addrs->ai_addr, addrs->ai_addrlen,
+                        address->probe.address, sizeof(address->probe.address),
+                        NULL, 0, NI_NUMERICHOST)
+            != 0)
+        {
+            address->probe.address[0] = '\0';
+        }
+    }
+
+    *more = (addrs != NULL);
+
+    return n;
+}
+
+
+static int
+aopctl_probe_is_edge(const struct addrinfo *addr)
+{
+    size_t                  n;
+    const ngx_aop_range_t  *ranges;
+
+    ranges = ngx_aop_cloudflare_ranges(&n);
+
+    return ranges != NULL && ngx_aop_peer_range_find(ranges, n, addr->ai_addr);
+}
+
+
+/* One that has no thread of its own is visited in turn. */
+
+static void
+aopctl_probe_visit_all(aopctl_address_t *list, size_t n)
+{
+    size_t  i;
+
+    /* jansson seeds its hash tables when the first one is made */
+
+    json_object_seed(0);
+
+    for (i = 1; i < n; i++) {
+        list[i].apart = (pthread_create(&list[i].thread, NULL,
+                                        aopctl_probe_visit, &list[i])
+                         == 0);
+    }
+
+    for (i = 0; i < n; i++) {
+
+        if (list[i].apart) {
+            (void) pthread_join(list[i].thread, NULL);
+
+        } else {
+            (void) aopctl_probe_visit(&list[i]);
+        }
+    }
+}
+
+
+static void *
+aopctl_probe_visit(void *data)
+{
+    aopctl_probe_t    *probe;
+    aopctl_address_t  *address = data;
+
+    probe = &address->probe;
+
+    aopctl_json_set(address->answer, "address", json_string(probe->address));
+
+    if (address->edge) {
+        address->status = aopctl_conclusion_say(address->answer,
+                                                AOPCTL_STATUS_UNKNOWN,
+                              "not_visited", "an address of Cloudflare's edge, "
+                              "which serves everybody: give the origin's own "
+                              "address, and its name with --sni");
+
+    } else if (!aopctl_attempt_init(probe)) {
+        address->status = AOPCTL_STATUS_FAILED;
+
+    } else {
+        address->status = aopctl_plan_run(probe, address->answer);
+    }
+
+    return NULL;
+}
+
+
+/* What the addresses add up to: the worst of them tells. */
+
+static aopctl_status_e
+aopctl_probe_conclude(json_t *answer, const aopctl_address_t *list, size_t n)
+{
+    char                     why[1024];
+    size_t                   i;
+    json_t                  *addresses;
+    aopctl_status_e          status;
+    const aopctl_address_t  *worst;
+
+    addresses = json_array();
+    worst = NULL;
+    status = AOPCTL_STATUS_UNKNOWN;
+
+    for (i = 0; i < n; i++) {
+        aopctl_json_append(addresses, json_incref(list[i].answer));
+    }
+
+    aopctl_json_set(answer, "addresses", addresses);
+
+    worst = aopctl_probe_worst(list, n);
+
+    if (worst == NULL) {
+        return aopctl_conclusion_say(answer, AOPCTL_STATUS_UNKNOWN,
+                                     "cannot_tell",
+                                     "the name cannot be resolved");
+    }
+
+    /* what was reached of several addresses is not nothing */
+
+    status = worst->status;
+
+    for (i = 0; status == AOPCTL_STATUS_UNKNOWN && i < n; i++) {
+        if (list[i].status != AOPCTL_STATUS_UNKNOWN) {
+            status = AOPCTL_STATUS_WARNING;
+        }
+    }
+
+    if (status == AOPCTL_STATUS_FAILED) {
+        return status;
+    }
+
+    snprintf(why, sizeof(why), "%s%s%s",
+             n > 1 || worst->status == AOPCTL_STATUS_UNKNOWN
+             ? worst->probe.address
+                                                      : "",
+             n > 1 || worst->status == AOPCTL_STATUS_UNKNOWN ? ": " : "",
+             aopctl_json_str(worst->answer, "why"));
+
+    return aopctl_conclusion_say(answer, status,
+                                 worst->edge
+                                 ? "cannot_tell"
+                                 : aopctl_json_str(worst->answer, "conclusion"),
+                                 why);
+}
+
+
+/*
+ * Not enforced goes before not reached, that before the rest.  Cloudflare's
+ * addresses are not the origin's: they count only if there are no others.
+ */
+
+static const aopctl_address_t *
+aopctl_probe_worst(const aopctl_address_t *list, size_t n)
+{
+    size_t                   i;
+    const aopctl_address_t  *worst;
+
+    static const int  order[] = { 1, 2, 4, 3 };
+
+    worst = NULL;
+
+    for (i = 0; i < n; i++) {
+
+        if (list[i].status == AOPCTL_STATUS_FAILED) {
+            return &list[i];
+        }
+
+        if (worst == NULL
+            || (worst->edge && !list[i].edge)
+            || (worst->edge == list[i].edge
+                && order[list[i].status] > order[worst->status]))
+        {
+            worst = &list[i];
+        }
+    }
+
+    return worst;
+}
+
+
+static json_t *
+aopctl_probe_head(const aopctl_probe_t *probe)
+{
+    json_t  *answer;
+
+    answer = json_object();
+
+    aopctl_json_set(answer, "host", aopctl_json_text(probe->host));
+    aopctl_json_set(answer, "port", json_integer(atoi(probe->port)));
+    aopctl_json_set(answer, "sni", probe->sni ? aopctl_json_text(probe->sni)
+                                              : json_null());
+    aopctl_json_set(answer, "authority", aopctl_json_text(probe->authority));
+    aopctl_json_set(answer, "path", aopctl_json_text(probe->path));
+
+    return answer;
+}

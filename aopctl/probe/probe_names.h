@@ -1,0 +1,26 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+#ifndef _AOPCTL_PROBE_NAMES_H_INCLUDED_
+#define _AOPCTL_PROBE_NAMES_H_INCLUDED_
+
+
+#include "conclusion.h"
+
+
+/*
+ * What strangers get at the same address over plain HTTP, and under other
+ * names: the site as well?  To be asked in this order, after the site's own
+ * page was seen.  The first is null if plain HTTP is not to be asked for.
+ */
+
+json_t *aopctl_probe_names_plain_http(aopctl_probe_t *probe,
+    aopctl_conclusion_t *findings);
+json_t *aopctl_probe_names(aopctl_probe_t *probe,
+    aopctl_conclusion_t *findings);
+
+
+#endif /* _AOPCTL_PROBE_NAMES_H_INCLUDED_ */

@@ -1,0 +1,526 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/*
+ * What a log says, counted.  Lines may come in any order, as from rotated
+ * files that were named in any; the memory depends on the number of servers
+ * only, and that is bounded.
+ */
+
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <netinet/in.h>
+
+#include "names.h"
+#include "log_stats.h"
+#include "ngx_aop_mode.h"
+#include "ngx_aop_text.h"
+
+
+static int aopctl_log_stats_entry(aopctl_log_stats_t *tally,
+    const aopctl_log_line_t *entry);
+static aopctl_server_t *aopctl_log_stats_server(aopctl_log_stats_t *tally,
+    const aopctl_log_line_t *entry);
+static aopctl_server_t *aopctl_log_stats_new(const char *name,
+    const char *origin);
+static void aopctl_log_stats_name(char *name, const aopctl_bytes_t *text);
+static int aopctl_log_stats_judged(aopctl_log_stats_t *tally,
+    aopctl_server_t *server, const aopctl_log_line_t *entry);
+static void aopctl_log_stats_mode(aopctl_server_t *server,
+    const aopctl_log_line_t *entry);
+static int aopctl_log_stats_evidence(aopctl_server_t *server,
+    const aopctl_log_line_t *entry, unsigned foreign);
+static ngx_aop_unjudged_e aopctl_log_stats_unjudged(const aopctl_server_t *server,
+    const aopctl_log_line_t *entry);
+static unsigned aopctl_log_stats_private(const aopctl_log_line_t *entry);
+static unsigned aopctl_log_stats_from(const aopctl_log_line_t *entry,
+    const char *word);
+static size_t aopctl_log_stats_host(char *name, size_t size,
+    const aopctl_bytes_t *host);
+static int aopctl_log_stats_tops(aopctl_server_t *server,
+    const aopctl_log_line_t *entry, unsigned foreign);
+static unsigned aopctl_log_stats_foreign(const aopctl_log_stats_t *tally,
+    const aopctl_bytes_t *host);
+static unsigned aopctl_log_stats_wanted(const aopctl_log_stats_t *tally,
+    const aopctl_bytes_t *server);
+static int aopctl_log_stats_passed(aopctl_server_t *server,
+    const aopctl_log_line_t *entry);
+static void aopctl_log_stats_span(time_t *first, time_t *last, time_t t);
+
+
+int
+aopctl_log_stats_line(aopctl_log_stats_t *tally, const char *line, size_t len)
+{
+    int                rc;
+    aopctl_log_line_t  entry;
+
+    tally->lines++;
+
+    switch (aopctl_log_line_parse(&entry, line, len)) {
+
+    case AOPCTL_LOG_LINE_OTHER:
+        tally->other++;
+        return 1;
+
+    case AOPCTL_LOG_LINE_DAMAGED:
+        tally->damaged++;
+        return 1;
+
+    default:
+        break;
+    }
+
+    rc = 1;
+
+    if (!aopctl_log_stats_wanted(tally, &entry.server)) {
+        tally->elsewhere++;
+
+    } else if (entry.time < tally->since) {
+        tally->before++;
+
+    } else {
+        rc = aopctl_log_stats_entry(tally, &entry);
+    }
+
+    aopctl_log_line_free(&entry);
+
+    return rc;
+}
+
+
+static int
+aopctl_log_stats_entry(aopctl_log_stats_t *tally,
+    const aopctl_log_line_t *entry)
+{
+    aopctl_server_t  *server;
+
+    server = aopctl_log_stats_server(tally, entry);
+
+    if (server == NULL) {
+        return 0;
+    }
+
+    aopctl_log_stats_span(&tally->first, &tally->last, entry->time);
+
+    if (entry->time > server->seen) {
+        server->seen = entry->time;
+    }
+
+    tally->outcomes[entry->outcome]++;
+    server->outcomes[entry->outcome]++;
+
+    if (entry->outcome == AOPCTL_OUTCOME_OFF) {
+        return aopctl_log_stats_evidence(server, entry, 0);
+    }
+
+    return aopctl_log_stats_judged(tally, server, entry);
+}
+
+
+/*
+ * A server's name comes from the configuration, so there are few; should
+ * there be more than there is room for, the last place is for all of them.
+ */
+
+static aopctl_server_t *
+aopctl_log_stats_server(aopctl_log_stats_t *tally,
+    const aopctl_log_line_t *entry)
+{
+    char              name[AOPCTL_NAME], origin[AOPCTL_NAME];
+    size_t            i;
+    aopctl_server_t  *server;
+
+    aopctl_log_stats_name(name, &entry->server);
+    aopctl_log_stats_name(origin, &entry->origin);
+
+    for (i = 0; i < tally->nservers; i++) {
+        if (strcmp(tally->servers[i]->name, name) == 0
+            && strcmp(tally->servers[i]->origin, origin) == 0)
+        {
+            return tally->servers[i];
+        }
+    }
+
+    if (tally->nservers == AOPCTL_SERVERS) {
+        return tally->servers[AOPCTL_SERVERS - 1];
+    }
+
+    if (tally->nservers == AOPCTL_SERVERS - 1) {
+        server = aopctl_log_stats_new("(further servers)", "");
+
+    } else {
+        server = aopctl_log_stats_new(name, origin);
+    }
+
+    if (server != NULL) {
+        tally->servers[tally->nservers++] = server;
+    }
+
+    return server;
+}
+
+
+static aopctl_server_t *
+aopctl_log_stats_new(const char *name, const char *origin)
+{
+    aopctl_server_t  *server;
+
+    server = calloc(1, sizeof(aopctl_server_t));
+
+    if (server != NULL) {
+        strcpy(server->name, name);
+        strcpy(server->origin, origin);
+
+        ngx_aop_evidence_init(&server->evidence, 0, 1);
+    }
+
+    return server;
+}
+
+
+static void
+aopctl_log_stats_name(char *name, const aopctl_bytes_t *text)
+{
+    size_t  n;
+
+    n = ngx_aop_text_utf8(name, AOPCTL_NAME - 1, text->data, text->len);
+
+    name[n] = '\0';
+}
+
+
+static int
+aopctl_log_stats_judged(aopctl_log_stats_t *tally, aopctl_server_t *server,
+    const aopctl_log_line_t *entry)
+{
+    unsigned       foreign;
+    aopctl_time_e  kind;
+
+    foreign = aopctl_log_stats_foreign(tally, &entry->host);
+    kind = AOPCTL_TIME_PASSED;
+
+    if (entry->outcome != AOPCTL_OUTCOME_PASSED) {
+        kind = (entry->peer == NGX_AOP_PEER_DIRECT) ? AOPCTL_TIME_FAILED_DIRECT
+                                               : AOPCTL_TIME_FAILED;
+    }
+
+    aopctl_log_stats_mode(server, entry);
+    aopctl_log_stats_span(&server->first, &server->last, entry->time);
+
+    server->requests[entry->verdict][entry->peer]++;
+
+    aopctl_timeline_add(&server->timeline, entry->time, kind);
+
+    if (!aopctl_log_stats_evidence(server, entry, foreign)) {
+        return 0;
+    }
+
+    switch (kind) {
+
+    case AOPCTL_TIME_PASSED:
+        return aopctl_log_stats_passed(server, entry);
+
+    case AOPCTL_TIME_FAILED:
+        return aopctl_log_stats_tops(server, entry, foreign);
+
+    default:
+        return 1;
+    }
+}
+
+
+static int
+aopctl_log_stats_passed(aopctl_server_t *server, const aopctl_log_line_t *entry)
+{
+    if (server->passed == NULL) {
+        server->passed = calloc(1, sizeof(aopctl_passed_t));
+
+        if (server->passed == NULL) {
+            return 0;
+        }
+    }
+
+    aopctl_passed_add(server->passed, entry);
+
+    return 1;
+}
+
+
+static void
+aopctl_log_stats_mode(aopctl_server_t *server, const aopctl_log_line_t *entry)
+{
+    size_t          n;
+    ngx_aop_mode_e  mode;
+
+    if (ngx_aop_mode_parse(&mode, entry->mode.data, entry->mode.len)) {
+        server->modes |= 1u << mode;
+    }
+
+    if (entry->time >= server->last) {
+        n = ngx_aop_text_utf8(server->mode, sizeof(server->mode) - 1,
+                              entry->mode.data, entry->mode.len);
+        server->mode[n] = '\0';
+
+        server->partly = aopctl_log_stats_from(entry, "variable")
+                         || aopctl_log_stats_from(entry, "location");
+    }
+}
+
+
+/* Returns 0 if memory is short. */
+
+static int
+aopctl_log_stats_evidence(aopctl_server_t *server,
+    const aopctl_log_line_t *entry, unsigned foreign)
+{
+    char             host[AOPCTL_NAME];
+    ngx_aop_event_t  event;
+
+    memset(&event, 0, sizeof(ngx_aop_event_t));
+
+    if (entry->outcome == AOPCTL_OUTCOME_OFF) {
+        event.unjudged = aopctl_log_stats_unjudged(server, entry);
+
+        if (event.unjudged == NGX_AOP_JUDGED) {
+            return 1;
+        }
+    }
+
+    event.time = entry->time;
+    event.verdict = entry->verdict;
+    event.peer = entry->peer;
+    event.addr = entry->addr.data;
+    event.addr_len = entry->addr.len;
+    event.host = host;
+    event.host_len = aopctl_log_stats_host(host, sizeof(host), &entry->host);
+    event.private = aopctl_log_stats_private(entry);
+    event.ray = (entry->ray.len != 0);
+    event.foreign = foreign;
+    event.full = entry->full;
+    event.tool = (memmem(entry->agent.data, entry->agent.len, "aopctl", 6)
+                  != NULL);
+
+    ngx_aop_evidence_add(&server->evidence, &event);
+
+    return entry->outcome != AOPCTL_OUTCOME_PASSED
+           || (event.peer == NGX_AOP_PEER_DIRECT
+               || aopctl_passes_add(&server->passes, host, event.host_len,
+                                    entry->time));
+}
+
+
+/*
+ * A location with "aop off" in a server that judges is meant to be so, and so
+ * is a server that never judges.
+ */
+
+static ngx_aop_unjudged_e
+aopctl_log_stats_unjudged(const aopctl_server_t *server,
+    const aopctl_log_line_t *entry)
+{
+    if (aopctl_log_stats_from(entry, "variable")) {
+        return NGX_AOP_UNJUDGED_VARIABLE;
+    }
+
+    return aopctl_log_stats_from(entry, "server") ? NGX_AOP_UNJUDGED_LOCATION
+                                              : NGX_AOP_JUDGED;
+}
+
+
+static unsigned
+aopctl_log_stats_from(const aopctl_log_line_t *entry, const char *word)
+{
+    return entry->mode_from.len == strlen(word)
+           && memcmp(entry->mode_from.data, word, entry->mode_from.len) == 0;
+}
+
+
+/* By its number, also if "aop_edge" lists it. */
+
+static unsigned
+aopctl_log_stats_private(const aopctl_log_line_t *entry)
+{
+    ngx_aop_range_t      range;
+    struct sockaddr_in6  sin6;
+
+    if (entry->peer != NGX_AOP_PEER_EDGE) {
+        return entry->peer == NGX_AOP_PEER_PRIVATE;
+    }
+
+    if (!ngx_aop_peer_range_parse(&range, entry->addr.data, entry->addr.len)) {
+        return 0;
+    }
+
+    memset(&sin6, 0, sizeof(sin6));
+
+    sin6.sin6_family = AF_INET6;
+    memcpy(&sin6.sin6_addr, range.addr, sizeof(range.addr));
+
+    return ngx_aop_peer_class((struct sockaddr *) &sin6, NULL, 0)
+           == NGX_AOP_PEER_PRIVATE;
+}
+
+
+/* As nginx has it: in lower case, without the port. */
+
+static size_t
+aopctl_log_stats_host(char *name, size_t size, const aopctl_bytes_t *host)
+{
+    size_t  i, len;
+
+    len = host->len;
+
+    for (i = len; i > 0 && isdigit((unsigned char) host->data[i - 1]); i--) {
+        /* void */
+    }
+
+    if (i > 0 && i < len && host->data[i - 1] == ':') {
+        len = i - 1;
+    }
+
+    for (i = 0; i < len && i < size; i++) {
+        name[i] = tolower((unsigned char) host->data[i]);
+    }
+
+    return i;
+}
+
+
+static int
+aopctl_log_stats_tops(aopctl_server_t *server, const aopctl_log_line_t *entry,
+    unsigned foreign)
+{
+    if (server->tops == NULL) {
+        server->tops = calloc(AOPCTL_TOPS, sizeof(aopctl_top_t));
+
+        if (server->tops == NULL) {
+            return 0;
+        }
+    }
+
+    aopctl_top_add(&server->tops[AOPCTL_TOP_ADDRESSES], entry, &entry->addr,
+                   foreign);
+    aopctl_top_add(&server->tops[AOPCTL_TOP_HOSTS], entry, &entry->host,
+                   foreign);
+    aopctl_top_add(&server->tops[AOPCTL_TOP_PATHS], entry, &entry->path,
+                   foreign);
+    aopctl_top_add(&server->tops[AOPCTL_TOP_AGENTS], entry, &entry->agent,
+                   foreign);
+
+    return 1;
+}
+
+
+static unsigned
+aopctl_log_stats_foreign(const aopctl_log_stats_t *tally,
+    const aopctl_bytes_t *host)
+{
+    return tally->nnames != 0
+           && !aopctl_names_have(tally->names, tally->nnames, host);
+}
+
+
+static unsigned
+aopctl_log_stats_wanted(const aopctl_log_stats_t *tally,
+    const aopctl_bytes_t *server)
+{
+    size_t  i;
+
+    for (i = 0; i < tally->nonly; i++) {
+        if (strlen(tally->only[i]) == server->len
+            && strncasecmp(tally->only[i], server->data, server->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return tally->nonly == 0;
+}
+
+
+static void
+aopctl_log_stats_span(time_t *first, time_t *last, time_t t)
+{
+    if (*first == 0 || t < *first) {
+        *first = t;
+    }
+
+    if (t > *last) {
+        *last = t;
+    }
+}
+
+
+void
+aopctl_log_stats_free(aopctl_log_stats_t *tally)
+{
+    size_t  i;
+
+    for (i = 0; i < tally->nservers; i++) {
+        aopctl_passes_free(&tally->servers[i]->passes);
+        free(tally->servers[i]->tops);
+        free(tally->servers[i]->passed);
+        free(tally->servers[i]);
+    }
+}
+
+
+ngx_aop_ready_e
+aopctl_log_stats_answer(const aopctl_log_stats_t *tally,
+    aopctl_server_t *server, ngx_aop_text_t *why, ngx_aop_answer_t *answer)
+{
+    size_t                i;
+    time_t                last;
+    uint64_t              passed;
+    ngx_aop_host_t       *host;
+    ngx_aop_ready_conf_t  conf;
+
+    for (i = 0; i < NGX_AOP_EVIDENCE_HOSTS; i++) {
+        host = &server->evidence.hosts[i];
+
+        last = host->spells[0].last;
+        last = (host->spells[1].last > last) ? host->spells[1].last : last;
+
+        passed = aopctl_passes_since(&server->passes, host->name, last);
+
+        if (passed > host->passed) {
+            host->passed = passed;
+        }
+    }
+
+    conf = tally->conf;
+
+    conf.state = server->partly ? NGX_AOP_STATE_PARTLY
+                 : strcmp(server->mode, "on") == 0 ? NGX_AOP_STATE_ENFORCED
+                 : NGX_AOP_STATE_OBSERVING;
+
+    return ngx_aop_ready(&server->evidence, &conf,
+                         aopctl_log_stats_end(tally, server), why, answer);
+}
+
+
+time_t
+aopctl_log_stats_end(const aopctl_log_stats_t *tally,
+    const aopctl_server_t *server)
+{
+    size_t  i;
+    time_t  end;
+
+    end = 0;
+
+    for (i = 0; i < tally->nservers; i++) {
+        if (strcmp(tally->servers[i]->origin, server->origin) == 0
+            && tally->servers[i]->seen > end)
+        {
+            end = tally->servers[i]->seen;
+        }
+    }
+
+    return end;
+}

@@ -1,0 +1,49 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+#ifndef _AOPCTL_TOP_H_INCLUDED_
+#define _AOPCTL_TOP_H_INCLUDED_
+
+
+#include <stdint.h>
+
+#include "log_line.h"
+
+
+#define AOPCTL_TOP       64
+#define AOPCTL_TOP_TEXT  200
+
+
+typedef struct {
+    uint64_t            hash;
+    uint64_t            count;
+    uint64_t            error;      /* count is too high by that at most */
+    time_t              first;
+    time_t              last;
+    ngx_aop_verdict_e   verdict;
+    ngx_aop_peer_e      peer;
+    unsigned            foreign:1;
+    char                text[AOPCTL_TOP_TEXT];
+} aopctl_top_item_t;
+
+
+/* The most frequent texts; zeroed, it is empty. */
+
+typedef struct {
+    size_t              n;
+    aopctl_top_item_t   items[AOPCTL_TOP];
+} aopctl_top_t;
+
+
+void aopctl_top_add(aopctl_top_t *top, const aopctl_log_line_t *entry,
+    const aopctl_bytes_t *text, unsigned foreign);
+
+/* Sorts, the most frequent first. */
+
+void aopctl_top_sort(aopctl_top_t *top);
+
+
+#endif /* _AOPCTL_TOP_H_INCLUDED_ */

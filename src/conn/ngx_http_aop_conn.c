@@ -1,0 +1,451 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/*
+ * What is known of a TLS connection: how its certificate was judged by each
+ * policy that asked, and the certificate's facts.  All of it is found out at
+ * most once a connection, and only if something asks.
+ */
+
+
+#include "ngx_http_aop.h"
+#include "ngx_aop_cache.h"
+#include "ngx_aop_stamp.h"
+
+
+#define ngx_http_aop_conn_get(pool)                                         \
+    ((ngx_http_aop_conn_t *)                                                \
+         ngx_http_aop_pool_get(pool, ngx_http_aop_conn_cleanup))
+
+
+static void ngx_http_aop_conn_cleanup(void *data);
+static void ngx_http_aop_judgement_init(ngx_http_aop_judgement_t *judgement);
+static ngx_http_aop_judgement_t *ngx_http_aop_conn_find(
+    ngx_http_aop_conn_t *conn, const ngx_aop_policy_t *policy);
+static void ngx_http_aop_conn_result(ngx_ssl_conn_t *ssl,
+    const ngx_aop_policy_t *policy, X509 *leaf, STACK_OF(X509) *chain,
+    ngx_uint_t handshake, ngx_aop_result_t *result);
+static ngx_uint_t ngx_http_aop_conn_resumed(ngx_ssl_conn_t *ssl,
+    const ngx_aop_policy_t *policy, X509 *leaf, ngx_aop_result_t *result);
+static void ngx_http_aop_conn_verify(const ngx_aop_policy_t *policy,
+    X509 *leaf, STACK_OF(X509) *chain, ngx_aop_result_t *result);
+static ngx_int_t ngx_http_aop_conn_print(ngx_pool_t *pool, X509 *leaf,
+    ngx_aop_cert_fact_e fact, size_t max, ngx_str_t *text);
+
+
+static ngx_http_aop_judgement_t  ngx_http_aop_plaintext;
+static ngx_http_aop_judgement_t  ngx_http_aop_failed;
+
+/* the process's own */
+static ngx_aop_cache_t  ngx_http_aop_cache;
+
+static ngx_http_aop_cache_pt  ngx_http_aop_cache_handler;
+
+static ngx_str_t  ngx_http_aop_no_fact = ngx_string("");
+
+/* a serial number has 20 octets at most (RFC 5280, 4.1.2.2) */
+
+static const size_t  ngx_http_aop_fact_max[NGX_AOP_CERT_FACTS] = {
+    NGX_HTTP_AOP_NAME_MAX,      /* NGX_AOP_CERT_SUBJECT */
+    NGX_HTTP_AOP_NAME_MAX,      /* NGX_AOP_CERT_ISSUER */
+    64,                         /* NGX_AOP_CERT_SERIAL */
+    2 * NGX_AOP_DIGEST,         /* NGX_AOP_CERT_FINGERPRINT */
+    2 * NGX_AOP_DIGEST,         /* NGX_AOP_CERT_SPKI */
+    NGX_AOP_DATE                /* NGX_AOP_CERT_NOT_AFTER */
+};
+
+
+/* Each request comes here: nothing but compares if it was judged before. */
+
+ngx_http_aop_judgement_t *
+ngx_http_aop_conn_judge_request(ngx_http_request_t *r)
+{
+    ngx_connection_t          *c;
+    ngx_http_aop_conn_t       *conn;
+    ngx_http_aop_srv_conf_t   *ascf, *handshake;
+    ngx_http_aop_judgement_t  *judgement;
+
+    c = r->connection;
+
+    if (c->ssl == NULL) {
+        return &ngx_http_aop_plaintext;
+    }
+
+    ascf = ngx_http_get_module_srv_conf(r, ngx_http_aop_module);
+
+    conn = ngx_http_aop_conn_get(c->pool);
+
+    if (conn != NULL) {
+        judgement = ngx_http_aop_conn_find(conn, ascf->policy);
+
+        if (judgement != NULL) {
+            return judgement;
+        }
+    }
+
+    handshake = ngx_http_get_module_srv_conf(r->main->http_connection->conf_ctx,
+                                             ngx_http_aop_module);
+
+    return ngx_http_aop_conn_judge(c->ssl->connection, ascf->policy, NULL,
+                                   NULL, ascf->policy == handshake->policy);
+}
+
+
+ngx_http_aop_judgement_t *
+ngx_http_aop_conn_judge(ngx_ssl_conn_t *ssl, const ngx_aop_policy_t *policy,
+    X509 *leaf, STACK_OF(X509) *chain, ngx_uint_t handshake)
+{
+    ngx_http_aop_conn_t       *conn;
+    ngx_http_aop_judgement_t  *judgement;
+
+    conn = ngx_http_aop_conn(ssl);
+    if (conn == NULL) {
+        return &ngx_http_aop_failed;
+    }
+
+    judgement = ngx_http_aop_conn_find(conn, policy);
+
+    if (judgement != NULL) {
+        return judgement;
+    }
+
+    /*
+     * a judgement that has come to its end stays where it is: a request that
+     * is still being served may point to it
+     */
+
+    judgement = ngx_palloc(conn->pool, sizeof(ngx_http_aop_judgement_t));
+    if (judgement == NULL) {
+        return &ngx_http_aop_failed;
+    }
+
+    ngx_http_aop_conn_result(ssl, policy, leaf, chain, handshake,
+                             &judgement->result);
+
+    judgement->policy = policy;
+    ngx_http_aop_judgement_init(judgement);
+
+    judgement->next = conn->judgements;
+    conn->judgements = judgement;
+
+    return judgement;
+}
+
+
+static ngx_http_aop_judgement_t *
+ngx_http_aop_conn_find(ngx_http_aop_conn_t *conn,
+    const ngx_aop_policy_t *policy)
+{
+    ngx_http_aop_judgement_t  *judgement;
+
+    for (judgement = conn->judgements;
+         judgement != NULL;
+         judgement = judgement->next)
+    {
+        if (judgement->policy != policy) {
+            continue;
+        }
+
+        if (judgement->result.verdict == NGX_AOP_VERDICT_OK
+            && judgement->result.valid_until < ngx_time())
+        {
+            return NULL;
+        }
+
+        return judgement;
+    }
+
+    return NULL;
+}
+
+
+static void
+ngx_http_aop_conn_result(ngx_ssl_conn_t *ssl, const ngx_aop_policy_t *policy,
+    X509 *leaf, STACK_OF(X509) *chain, ngx_uint_t handshake,
+    ngx_aop_result_t *result)
+{
+    X509  *cert;
+
+    cert = NULL;
+
+    if (leaf == NULL) {
+
+        /* a resumed session has a leaf only; the server's chain has no leaf */
+
+        cert = SSL_get_peer_certificate(ssl);
+        leaf = cert;
+        chain = SSL_get_peer_cert_chain(ssl);
+    }
+
+    if (leaf == NULL) {
+        ngx_memzero(result, sizeof(ngx_aop_result_t));
+        result->verdict = NGX_AOP_VERDICT_NONE;
+
+    } else if (!ngx_http_aop_conn_resumed(ssl, policy, leaf, result)) {
+        ngx_http_aop_conn_verify(policy, leaf, chain, result);
+    }
+
+    if (!handshake
+        && result->verdict != NGX_AOP_VERDICT_OK
+        && result->verdict != NGX_AOP_VERDICT_ERROR)
+    {
+        result->verdict = NGX_AOP_VERDICT_MISDIRECTED;
+        result->reason = NULL;
+    }
+
+    if (result->reason == NULL) {
+        result->reason = ngx_aop_verdict(result->verdict)->meaning;
+    }
+
+    X509_free(cert);
+}
+
+
+/* A resumed session has no chain: the stamp knows what that led to. */
+
+static ngx_uint_t
+ngx_http_aop_conn_resumed(ngx_ssl_conn_t *ssl,
+    const ngx_aop_policy_t *policy, X509 *leaf, ngx_aop_result_t *result)
+{
+    ngx_aop_stamp_t  stamp;
+
+    return SSL_session_reused(ssl)
+           && ngx_aop_stamp_read(SSL_get0_session(ssl), &stamp)
+              == NGX_AOP_STAMP_READ
+           && ngx_aop_stamp_result(&stamp, policy, leaf, ngx_time(), result);
+}
+
+
+static void
+ngx_http_aop_conn_verify(const ngx_aop_policy_t *policy, X509 *leaf,
+    STACK_OF(X509) *chain, ngx_aop_result_t *result)
+{
+    ngx_uint_t  hit;
+
+    hit = ngx_aop_cache_judge(&ngx_http_aop_cache, policy,
+                              policy->auth_level, leaf, chain, ngx_time(),
+                              result);
+
+    if (ngx_http_aop_cache_handler != NULL) {
+        ngx_http_aop_cache_handler(hit);
+    }
+}
+
+
+void
+ngx_http_aop_conn_cache(ngx_http_aop_cache_pt handler)
+{
+    ngx_http_aop_cache_handler = handler;
+}
+
+
+static void
+ngx_http_aop_judgement_init(ngx_http_aop_judgement_t *judgement)
+{
+    ngx_uint_t  mode;
+
+    ngx_memzero(judgement->state, sizeof(judgement->state));
+
+    for (mode = NGX_AOP_MODE_OPTIONAL; mode < NGX_AOP_MODES; mode++) {
+        judgement->state[mode].result = &judgement->result;
+        judgement->state[mode].mode = mode;
+    }
+}
+
+
+ngx_http_aop_conn_t *
+ngx_http_aop_conn(ngx_ssl_conn_t *ssl)
+{
+    ngx_connection_t     *c;
+    ngx_http_aop_conn_t  *conn;
+
+    /* the pool of r->connection is that of one stream only on HTTP/3 */
+
+    c = ngx_ssl_get_connection(ssl);
+
+    conn = ngx_http_aop_conn_get(c->pool);
+
+    if (conn != NULL) {
+        return conn;
+    }
+
+    conn = ngx_http_aop_pool_add(c->pool, sizeof(ngx_http_aop_conn_t),
+                                 ngx_http_aop_conn_cleanup);
+    if (conn == NULL) {
+        return NULL;
+    }
+
+    conn->pool = c->pool;
+
+    return conn;
+}
+
+
+/* There is nothing to clean up: the handler is what the record is found by. */
+
+static void
+ngx_http_aop_conn_cleanup(void *data)
+{
+}
+
+
+/* What is kept as long as the connection is small, whatever was presented. */
+
+ngx_str_t *
+ngx_http_aop_conn_fact(ngx_http_request_t *r, ngx_aop_cert_fact_e fact)
+{
+    X509                 *leaf;
+    ngx_int_t             rc;
+    ngx_ssl_conn_t       *ssl;
+    ngx_http_aop_conn_t  *conn;
+
+    if (r->connection->ssl == NULL) {
+        return &ngx_http_aop_no_fact;
+    }
+
+    ssl = r->connection->ssl->connection;
+
+    conn = ngx_http_aop_conn(ssl);
+    if (conn == NULL) {
+        return NULL;
+    }
+
+    if (conn->facts[fact].data != NULL) {
+        return &conn->facts[fact];
+    }
+
+    leaf = SSL_get_peer_certificate(ssl);
+
+    if (leaf == NULL) {
+        conn->facts[fact] = ngx_http_aop_no_fact;
+        return &conn->facts[fact];
+    }
+
+    rc = ngx_http_aop_conn_print(conn->pool, leaf, fact,
+                                 ngx_http_aop_fact_max[fact],
+                                 &conn->facts[fact]);
+
+    X509_free(leaf);
+
+    if (rc == NGX_DECLINED) {
+        conn->cut |= 1u << fact;
+    }
+
+    return (rc != NGX_ERROR) ? &conn->facts[fact] : NULL;
+}
+
+
+/*
+ * A variable may decide something, so it is never cut: a client could choose
+ * what stands where the cut is.
+ */
+
+ngx_int_t
+ngx_http_aop_conn_whole_fact(ngx_http_request_t *r, ngx_aop_cert_fact_e fact,
+    ngx_str_t *text)
+{
+    X509                 *leaf;
+    ngx_int_t             rc;
+    ngx_str_t            *kept;
+    ngx_ssl_conn_t       *ssl;
+    ngx_http_aop_conn_t  *conn;
+
+    kept = ngx_http_aop_conn_fact(r, fact);
+
+    if (kept == NULL) {
+        return NGX_ERROR;
+    }
+
+    *text = *kept;
+
+    if (r->connection->ssl == NULL) {
+        return NGX_OK;
+    }
+
+    ssl = r->connection->ssl->connection;
+    conn = ngx_http_aop_conn(ssl);
+
+    if (conn == NULL || !(conn->cut & 1u << fact)) {
+        return NGX_OK;
+    }
+
+    leaf = SSL_get_peer_certificate(ssl);
+
+    rc = ngx_http_aop_conn_print(r->pool, leaf, fact, NGX_MAX_SIZE_T_VALUE,
+                                 text);
+
+    X509_free(leaf);
+
+    return rc;
+}
+
+
+/* NGX_DECLINED if more than max bytes would have been needed. */
+
+static ngx_int_t
+ngx_http_aop_conn_print(ngx_pool_t *pool, X509 *leaf,
+    ngx_aop_cert_fact_e fact, size_t max, ngx_str_t *text)
+{
+    BIO        *bio;
+    char       *data;
+    size_t      len;
+    u_char     *p;
+    ngx_int_t   rc;
+
+    rc = NGX_ERROR;
+
+    ERR_set_mark();
+
+    bio = BIO_new(BIO_s_mem());
+
+    if (bio != NULL) {
+
+        /* a field that is not what X.509 says has no text */
+
+        data = "";
+        len = 0;
+
+        if (ngx_aop_cert_print(leaf, fact, bio)) {
+            len = BIO_get_mem_data(bio, &data);
+        }
+
+        text->len = ngx_aop_cert_cut(data, len, max);
+
+        p = ngx_pnalloc(pool, text->len + 1);
+
+        if (p != NULL) {
+            ngx_memcpy(p, data, text->len);
+
+            text->data = p;
+            rc = (text->len == len) ? NGX_OK : NGX_DECLINED;
+        }
+    }
+
+    BIO_free(bio);
+
+    ERR_pop_to_mark();
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_http_aop_conn_init(ngx_conf_t *cf)
+{
+    ngx_aop_result_t  *result;
+
+    result = &ngx_http_aop_plaintext.result;
+    result->verdict = NGX_AOP_VERDICT_PLAINTEXT;
+    result->reason = ngx_aop_verdict(NGX_AOP_VERDICT_PLAINTEXT)->meaning;
+    ngx_http_aop_judgement_init(&ngx_http_aop_plaintext);
+
+    result = &ngx_http_aop_failed.result;
+    result->verdict = NGX_AOP_VERDICT_ERROR;
+    result->reason = ngx_aop_verdict(NGX_AOP_VERDICT_ERROR)->meaning;
+    ngx_http_aop_judgement_init(&ngx_http_aop_failed);
+
+    return NGX_OK;
+}

@@ -1,0 +1,556 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/*
+ * Evidence, as it comes in.  A request that passed is an addition; one that
+ * failed from Cloudflare or a private address is remembered by host or
+ * address, until it is over.  Nothing is forgotten because of the time alone:
+ * a clock may be a day ahead, and be set back.
+ */
+
+
+#include <string.h>
+
+#include "ngx_aop_spell.h"
+
+
+#define NGX_AOP_EVIDENCE_HOUR   3600
+
+/* workers do not look at the clock at the same moment */
+
+#define NGX_AOP_EVIDENCE_SLACK  60
+
+
+#define ngx_aop_evidence_inc(p)                                               \
+    ((void) __atomic_fetch_add(p, 1, __ATOMIC_RELAXED))
+
+
+static ngx_aop_hour_t *ngx_aop_evidence_hour(ngx_aop_evidence_t *evidence,
+    time_t t);
+static void ngx_aop_evidence_clock(ngx_aop_evidence_t *evidence, time_t t);
+static void ngx_aop_evidence_back(ngx_aop_evidence_t *evidence, time_t t);
+static void ngx_aop_evidence_first(ngx_aop_evidence_t *evidence, time_t t);
+static int ngx_aop_evidence_stale(const ngx_aop_evidence_t *evidence,
+    const ngx_aop_event_t *event);
+static int ngx_aop_evidence_tool(const ngx_aop_event_t *event);
+static ngx_aop_from_e ngx_aop_evidence_from(const ngx_aop_event_t *event,
+    const ngx_aop_private_t *peer);
+static void ngx_aop_evidence_sum_add(ngx_aop_hour_t *hour, unsigned sum);
+static void ngx_aop_evidence_unjudged(ngx_aop_evidence_t *evidence,
+    ngx_aop_hour_t *hour, const ngx_aop_event_t *event, ngx_aop_from_e from);
+static void ngx_aop_evidence_passed(ngx_aop_evidence_t *evidence,
+    ngx_aop_hour_t *hour, const ngx_aop_event_t *event, ngx_aop_from_e from);
+static void ngx_aop_evidence_passed_host(ngx_aop_evidence_t *evidence,
+    const ngx_aop_event_t *event);
+static int ngx_aop_evidence_failed_fast(ngx_aop_hour_t *hour,
+    const ngx_aop_event_t *event, ngx_aop_private_t *peer,
+    ngx_aop_from_e from);
+static void ngx_aop_evidence_failed(ngx_aop_evidence_t *evidence,
+    ngx_aop_hour_t *hour, const ngx_aop_event_t *event);
+static ngx_aop_private_t *ngx_aop_evidence_private(
+    ngx_aop_evidence_t *evidence, const ngx_aop_event_t *event);
+
+
+void
+ngx_aop_evidence_init(ngx_aop_evidence_t *evidence, time_t now, int log)
+{
+    memset(evidence, 0, sizeof(ngx_aop_evidence_t));
+
+    evidence->since = now;
+    evidence->log = (log != 0);
+}
+
+
+int
+ngx_aop_evidence_fast(ngx_aop_evidence_t *evidence,
+    const ngx_aop_event_t *event)
+{
+    ngx_aop_hour_t     *hour;
+    ngx_aop_from_e      from;
+    ngx_aop_private_t  *peer;
+
+    hour = ngx_aop_evidence_hour(evidence, event->time);
+
+    if (hour == NULL || evidence->log) {
+        return 0;
+    }
+
+    if (ngx_aop_evidence_stale(evidence, event)) {
+        return 1;
+    }
+
+    if (ngx_aop_evidence_tool(event)) {
+        ngx_aop_evidence_sum_add(hour, NGX_AOP_SUM_TOOL);
+        return 1;
+    }
+
+    peer = ngx_aop_evidence_private(evidence, event);
+    from = ngx_aop_evidence_from(event, peer);
+
+    if (event->unjudged) {
+        ngx_aop_evidence_unjudged(evidence, hour, event, from);
+        return 1;
+    }
+
+    if (evidence->first == 0) {
+        return 0;
+    }
+
+    if (event->verdict != NGX_AOP_VERDICT_OK) {
+        return ngx_aop_evidence_failed_fast(hour, event, peer, from);
+    }
+
+    if (event->private && event->ray) {
+
+        if (peer == NULL || peer->relay == 0) {
+            return 0;
+        }
+
+        peer->relay = event->time;
+    }
+
+    ngx_aop_evidence_passed(evidence, hour, event, from);
+
+    return 1;
+}
+
+
+void
+ngx_aop_evidence_add(ngx_aop_evidence_t *evidence,
+    const ngx_aop_event_t *event)
+{
+    ngx_aop_hour_t     *hour;
+    ngx_aop_private_t  *peer;
+
+    ngx_aop_evidence_clock(evidence, event->time);
+
+    if (ngx_aop_evidence_fast(evidence, event)
+        || ngx_aop_evidence_stale(evidence, event))
+    {
+        return;
+    }
+
+    hour = ngx_aop_evidence_hour(evidence, event->time);
+
+    if (ngx_aop_evidence_tool(event)) {
+        ngx_aop_evidence_sum_add(hour, NGX_AOP_SUM_TOOL);
+        return;
+    }
+
+    if (event->unjudged) {
+        peer = ngx_aop_evidence_private(evidence, event);
+        ngx_aop_evidence_unjudged(evidence, hour, event,
+                                  ngx_aop_evidence_from(event, peer));
+        return;
+    }
+
+    ngx_aop_evidence_first(evidence, event->time);
+
+    if (event->verdict != NGX_AOP_VERDICT_OK) {
+        ngx_aop_evidence_failed(evidence, hour, event);
+        return;
+    }
+
+    peer = ngx_aop_evidence_private(evidence, event);
+
+    if (event->private && event->ray) {
+        peer = ngx_aop_spell_private(evidence, event);
+
+        if (event->time > peer->relay) {
+            peer->relay = event->time;
+        }
+    }
+
+    ngx_aop_evidence_passed(evidence, hour, event,
+                            ngx_aop_evidence_from(event, peer));
+}
+
+
+/*
+ * The sums of that hour; NULL if there is no place for them yet, or in a log
+ * no more.
+ */
+
+static ngx_aop_hour_t *
+ngx_aop_evidence_hour(ngx_aop_evidence_t *evidence, time_t t)
+{
+    time_t           number;
+    ngx_aop_hour_t  *hour;
+
+    number = t / NGX_AOP_EVIDENCE_HOUR;
+    hour = &evidence->hours[number % NGX_AOP_EVIDENCE_HOURS];
+
+    return (hour->number == number) ? hour : NULL;
+}
+
+
+static void
+ngx_aop_evidence_clock(ngx_aop_evidence_t *evidence, time_t t)
+{
+    time_t           number;
+    ngx_aop_hour_t  *hour;
+
+    if (t < evidence->latest - NGX_AOP_EVIDENCE_SLACK) {
+
+        if (evidence->log) {
+            evidence->disorder = 1;
+
+        } else {
+            ngx_aop_evidence_back(evidence, t);
+            evidence->latest = t;
+        }
+    }
+
+    if (t > evidence->latest) {
+        evidence->latest = t;
+    }
+
+    number = t / NGX_AOP_EVIDENCE_HOUR;
+    hour = &evidence->hours[number % NGX_AOP_EVIDENCE_HOURS];
+
+    if (hour->number < number) {
+        memset(hour->sums, 0, sizeof(hour->sums));
+        __atomic_store_n(&hour->number, number, __ATOMIC_RELEASE);
+    }
+}
+
+
+/*
+ * The clock was ahead: what seems to come from the future has just been.  The
+ * hours of then are void, for nobody knows when their requests passed.
+ */
+
+static void
+ngx_aop_evidence_back(ngx_aop_evidence_t *evidence, time_t t)
+{
+    size_t           i;
+    ngx_aop_hour_t  *hour;
+
+    for (i = 0; i < NGX_AOP_EVIDENCE_HOURS; i++) {
+        hour = &evidence->hours[i];
+
+        if (hour->number > t / NGX_AOP_EVIDENCE_HOUR) {
+            hour->number = 0;
+        }
+    }
+
+    ngx_aop_spell_back(evidence, t);
+}
+
+
+static void
+ngx_aop_evidence_first(ngx_aop_evidence_t *evidence, time_t t)
+{
+    if (evidence->first == 0 || (evidence->log && t < evidence->first)) {
+        evidence->first = t;
+    }
+}
+
+
+/* Judged by a policy that is no more. */
+
+static int
+ngx_aop_evidence_stale(const ngx_aop_evidence_t *evidence,
+    const ngx_aop_event_t *event)
+{
+    return event->generation != evidence->generation
+           && !event->unjudged
+           && ngx_aop_spell_kind(event->verdict) == NGX_AOP_SPELL_CERTIFICATE;
+}
+
+
+/* No stranger is one by the name of his user agent. */
+
+static int
+ngx_aop_evidence_tool(const ngx_aop_event_t *event)
+{
+    return event->tool && event->private && !event->ray;
+}
+
+
+static ngx_aop_from_e
+ngx_aop_evidence_from(const ngx_aop_event_t *event,
+    const ngx_aop_private_t *peer)
+{
+    unsigned        relay;
+    ngx_aop_from_e  from;
+
+    from = (event->peer == NGX_AOP_PEER_EDGE) ? NGX_AOP_FROM_CLOUDFLARE
+           : (event->peer == NGX_AOP_PEER_PRIVATE) ? NGX_AOP_FROM_PRIVATE
+           : NGX_AOP_FROM_DIRECT;
+
+    relay = (peer != NULL && peer->relay != 0);
+
+    if (relay) {
+        from = event->ray ? NGX_AOP_FROM_CLOUDFLARE : NGX_AOP_FROM_STRANGER;
+    }
+
+    if (from == NGX_AOP_FROM_CLOUDFLARE && event->foreign) {
+        return NGX_AOP_FROM_FOREIGN;
+    }
+
+    return from;
+}
+
+
+static void
+ngx_aop_evidence_sum_add(ngx_aop_hour_t *hour, unsigned sum)
+{
+    if (hour != NULL) {
+        ngx_aop_evidence_inc(&hour->sums[sum]);
+    }
+}
+
+
+static void
+ngx_aop_evidence_unjudged(ngx_aop_evidence_t *evidence, ngx_aop_hour_t *hour,
+    const ngx_aop_event_t *event, ngx_aop_from_e from)
+{
+    unsigned  sum, private;
+
+    if (from == NGX_AOP_FROM_STRANGER || from == NGX_AOP_FROM_DIRECT) {
+        return;
+    }
+
+    private = (from == NGX_AOP_FROM_PRIVATE);
+
+    sum = (event->unjudged == NGX_AOP_UNJUDGED_VARIABLE)
+          ? NGX_AOP_SUM_VARIABLE : NGX_AOP_SUM_LOCATION;
+
+    ngx_aop_evidence_sum_add(hour, sum + private);
+
+    if (event->time > evidence->unjudged[private] || !evidence->log) {
+        evidence->unjudged[private] = event->time;
+
+        if (!private) {
+            evidence->resumed = 0;
+        }
+    }
+}
+
+
+static void
+ngx_aop_evidence_passed(ngx_aop_evidence_t *evidence, ngx_aop_hour_t *hour,
+    const ngx_aop_event_t *event, ngx_aop_from_e from)
+{
+    ngx_aop_evidence_sum_add(hour, NGX_AOP_SUM_PASSED + from);
+
+    if (from == NGX_AOP_FROM_DIRECT) {
+
+        if (event->time > evidence->direct || !evidence->log) {
+            evidence->direct = event->time;
+        }
+
+        if (event->ray) {
+            ngx_aop_evidence_sum_add(hour, NGX_AOP_SUM_DIRECT_RAY);
+        }
+
+        return;
+    }
+
+    if (from != NGX_AOP_FROM_CLOUDFLARE) {
+        return;
+    }
+
+    if (event->full) {
+        ngx_aop_evidence_sum_add(hour, NGX_AOP_SUM_HANDSHAKES);
+    }
+
+    if (evidence->unjudged[0] != 0
+        && (!evidence->log || event->time > evidence->unjudged[0]))
+    {
+        ngx_aop_evidence_inc(&evidence->resumed);
+    }
+
+    if (evidence->nhosts) {
+        ngx_aop_evidence_passed_host(evidence, event);
+    }
+}
+
+
+/*
+ * A place may become another host's between the look and the addition: a
+ * count may be too high by one for each worker, where a hundred are needed.
+ */
+
+static void
+ngx_aop_evidence_passed_host(ngx_aop_evidence_t *evidence,
+    const ngx_aop_event_t *event)
+{
+    size_t           i;
+    uint64_t         hash;
+    ngx_aop_host_t  *host;
+
+    hash = ngx_aop_spell_hash(event->host, event->host_len);
+
+    for (i = 0; i < NGX_AOP_EVIDENCE_HOSTS; i++) {
+
+        if (evidence->host_hashes[i] != hash) {
+            continue;
+        }
+
+        host = &evidence->hosts[i];
+
+        /* what a log has of the same second may have come before */
+
+        if (ngx_aop_spell_is(host->name, sizeof(host->name), event->host,
+                             event->host_len)
+            && (!evidence->log
+                || (event->time > host->spells[NGX_AOP_SPELL_KEPT].last
+                    && event->time
+                       > host->spells[NGX_AOP_SPELL_CERTIFICATE].last)))
+        {
+            ngx_aop_evidence_inc(&host->passed);
+        }
+    }
+}
+
+
+/* What comes in numbers, and decides nothing. */
+
+static int
+ngx_aop_evidence_failed_fast(ngx_aop_hour_t *hour,
+    const ngx_aop_event_t *event, ngx_aop_private_t *peer, ngx_aop_from_e from)
+{
+    if (from == NGX_AOP_FROM_STRANGER) {
+        ngx_aop_evidence_inc(&peer->unrayed);
+
+    } else if (from != NGX_AOP_FROM_DIRECT) {
+        return 0;
+    }
+
+    ngx_aop_evidence_sum_add(hour, NGX_AOP_SUM_FAILED + from);
+
+    if (from == NGX_AOP_FROM_DIRECT && event->ray) {
+        ngx_aop_evidence_sum_add(hour, NGX_AOP_SUM_DIRECT_RAY);
+    }
+
+    return 1;
+}
+
+
+static void
+ngx_aop_evidence_failed(ngx_aop_evidence_t *evidence, ngx_aop_hour_t *hour,
+    const ngx_aop_event_t *event)
+{
+    ngx_aop_from_e      from;
+    ngx_aop_private_t  *peer;
+
+    peer = ngx_aop_evidence_private(evidence, event);
+    from = ngx_aop_evidence_from(event, peer);
+
+    if (ngx_aop_evidence_failed_fast(hour, event, peer, from)) {
+        return;
+    }
+
+    ngx_aop_evidence_sum_add(hour, NGX_AOP_SUM_FAILED + from);
+
+    if (from == NGX_AOP_FROM_PRIVATE) {
+        peer = ngx_aop_spell_private(evidence, event);
+        ngx_aop_spell_private_failed(peer, event);
+
+        /* should the address turn out to be a relay */
+
+        if (!event->ray) {
+            return;
+        }
+    }
+
+    if (event->foreign) {
+        ngx_aop_spell_foreign_failed(evidence, event);
+
+    } else {
+        ngx_aop_spell_host_failed(evidence, event);
+    }
+}
+
+
+/* The place of the connection's address; NULL if it has none. */
+
+static ngx_aop_private_t *
+ngx_aop_evidence_private(ngx_aop_evidence_t *evidence,
+    const ngx_aop_event_t *event)
+{
+    if (!event->private || evidence->nprivates == 0) {
+        return NULL;
+    }
+
+    return ngx_aop_spell_find(evidence, event->addr, event->addr_len);
+}
+
+
+int
+ngx_aop_evidence_relay(const ngx_aop_evidence_t *evidence, const char *addr,
+    size_t len)
+{
+    const ngx_aop_private_t  *peer;
+
+    peer = ngx_aop_spell_find((ngx_aop_evidence_t *) evidence, addr, len);
+
+    return peer != NULL && peer->relay != 0;
+}
+
+
+void
+ngx_aop_evidence_policy(ngx_aop_evidence_t *evidence, time_t now)
+{
+    size_t    i;
+    unsigned  sum;
+
+    ngx_aop_evidence_clock(evidence, now);
+
+    evidence->generation++;
+    evidence->since = now;
+    evidence->first = 0;
+    evidence->direct = 0;
+    evidence->resumed = 0;
+
+    for (i = 0; i < NGX_AOP_EVIDENCE_HOURS; i++) {
+        for (sum = 0; sum < NGX_AOP_SUMS; sum++) {
+
+            if (sum < NGX_AOP_SUM_VARIABLE
+                || sum > NGX_AOP_SUM_LOCATION_PRIVATE)
+            {
+                evidence->hours[i].sums[sum] = 0;
+            }
+        }
+    }
+
+    ngx_aop_spell_policy(evidence);
+}
+
+
+time_t
+ngx_aop_evidence_sum(const ngx_aop_evidence_t *evidence, time_t now,
+    uint64_t sums[NGX_AOP_SUMS])
+{
+    size_t                 i;
+    time_t                 start, first, age;
+    unsigned               sum;
+    const ngx_aop_hour_t  *hour;
+
+    memset(sums, 0, NGX_AOP_SUMS * sizeof(uint64_t));
+
+    for (i = 0; i < NGX_AOP_EVIDENCE_HOURS; i++) {
+        hour = &evidence->hours[i];
+        age = now / NGX_AOP_EVIDENCE_HOUR - hour->number;
+
+        if (age < 0 || age >= NGX_AOP_EVIDENCE_HOURS) {
+            continue;
+        }
+
+        for (sum = 0; sum < NGX_AOP_SUMS; sum++) {
+            sums[sum] += hour->sums[sum];
+        }
+    }
+
+    start = (now / NGX_AOP_EVIDENCE_HOUR - (NGX_AOP_EVIDENCE_HOURS - 1))
+            * NGX_AOP_EVIDENCE_HOUR;
+
+    first = evidence->first ? evidence->first : evidence->since;
+
+    return (first > start) ? first : start;
+}

@@ -1,0 +1,49 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+#ifndef _NGX_AOP_VERIFY_H_INCLUDED_
+#define _NGX_AOP_VERIFY_H_INCLUDED_
+
+
+#include <time.h>
+#include <openssl/x509.h>
+
+#include "ngx_aop_policy.h"
+#include "ngx_aop_verdict.h"
+
+
+typedef struct {
+    ngx_aop_verdict_e        verdict;
+    int                      error;         /* X509_V_ERR_*, X509_V_OK */
+    const char              *reason;        /* static; "" for ok */
+    const ngx_aop_anchor_t  *anchor;        /* of the policy; ok and pin */
+    time_t                   valid_until;   /* ok: last second it holds */
+    unsigned char            leaf[NGX_AOP_DIGEST];      /* which was judged */
+} ngx_aop_result_t;
+
+
+/*
+ * ngx_aop_verify() judges a client certificate and the chain presented with
+ * it (may be NULL) by a sealed policy, at time now, with OpenSSL's security
+ * level auth_level.  A pure function of its arguments: it keeps nothing,
+ * owns nothing, and leaves OpenSSL's error queue as it was.
+ *
+ * It always fills *result.  What could not be judged is NGX_AOP_VERDICT_ERROR.
+ * valid_until is the earliest end of the certificates and CRLs that the
+ * verdict rests on.
+ */
+
+void ngx_aop_verify(const ngx_aop_policy_t *policy, int auth_level, X509 *leaf,
+    STACK_OF(X509) *chain, time_t now, ngx_aop_result_t *result);
+
+
+/* Sets verdict, error and the reason that belongs to them. */
+
+void ngx_aop_verify_set_result(ngx_aop_result_t *result,
+    ngx_aop_verdict_e verdict, int error);
+
+
+#endif /* _NGX_AOP_VERIFY_H_INCLUDED_ */

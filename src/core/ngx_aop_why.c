@@ -1,0 +1,549 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/* The reason of an answer, in words: how many, of how many, in how long. */
+
+
+#include <stdio.h>
+#include <string.h>
+
+#include "ngx_aop_cert.h"
+#include "ngx_aop_ready.h"
+
+
+#define NGX_AOP_WHY_NAMES  5
+
+#define ngx_aop_why_n(n)   (unsigned long long) (n), (n) == 1 ? "" : "s"
+
+
+typedef struct {
+    const ngx_aop_evidence_t    *evidence;
+    const ngx_aop_ready_conf_t  *conf;
+    const ngx_aop_answer_t      *answer;
+    ngx_aop_text_t              *text;
+    time_t                       now;
+    char                         span[32];      /* looked back on */
+    size_t                       names;
+} ngx_aop_why_t;
+
+
+static void ngx_aop_why_outdated(ngx_aop_why_t *why);
+static void ngx_aop_why_failed(ngx_aop_why_t *why);
+static void ngx_aop_why_cloudflare(ngx_aop_why_t *why);
+static void ngx_aop_why_private(ngx_aop_why_t *why);
+static void ngx_aop_why_settles(ngx_aop_why_t *why);
+static void ngx_aop_why_direct(ngx_aop_why_t *why);
+static void ngx_aop_why_unjudged(ngx_aop_why_t *why);
+static void ngx_aop_why_traffic(ngx_aop_why_t *why);
+static void ngx_aop_why_elsewhere(ngx_aop_why_t *why);
+static void ngx_aop_why_yes(ngx_aop_why_t *why);
+static void ngx_aop_why_foreign(ngx_aop_why_t *why);
+static void ngx_aop_why_relays(ngx_aop_why_t *why);
+static void ngx_aop_why_verdicts(ngx_aop_why_t *why, const uint64_t *verdicts);
+static void ngx_aop_why_sum(uint64_t *sums, const uint32_t *verdicts);
+static int ngx_aop_why_name(ngx_aop_why_t *why, const char *before,
+    const char *name);
+static void ngx_aop_why_more(ngx_aop_why_t *why);
+static const char *ngx_aop_why_span(char *buf, size_t size, time_t t);
+
+
+typedef void (*ngx_aop_why_pt)(ngx_aop_why_t *why);
+
+
+/* by ngx_aop_cause_e */
+
+static const ngx_aop_why_pt  ngx_aop_whys[] = {
+    ngx_aop_why_outdated,
+    ngx_aop_why_failed,
+    ngx_aop_why_direct,
+    ngx_aop_why_unjudged,
+    ngx_aop_why_traffic,
+    ngx_aop_why_yes
+};
+
+
+void
+ngx_aop_why(const ngx_aop_evidence_t *evidence,
+    const ngx_aop_ready_conf_t *conf, time_t now,
+    const ngx_aop_answer_t *answer, ngx_aop_text_t *text)
+{
+    ngx_aop_why_t  why;
+
+    memset(&why, 0, sizeof(ngx_aop_why_t));
+
+    why.evidence = evidence;
+    why.conf = conf;
+    why.answer = answer;
+    why.text = text;
+    why.now = now;
+
+    (void) ngx_aop_why_span(why.span, sizeof(why.span), now - answer->from);
+
+    ngx_aop_whys[answer->cause](&why);
+
+    ngx_aop_why_relays(&why);
+
+    if (conf->warning != NULL) {
+        ngx_aop_text_printf(text, "; warning: %s", conf->warning);
+    }
+}
+
+
+static void
+ngx_aop_why_outdated(ngx_aop_why_t *why)
+{
+    ngx_aop_text_printf(why->text, "out of date: %s", why->conf->outdated);
+}
+
+
+static void
+ngx_aop_why_failed(ngx_aop_why_t *why)
+{
+    char  date[NGX_AOP_DATE];
+
+    if (why->answer->failed) {
+        ngx_aop_why_cloudflare(why);
+    }
+
+    if (why->answer->failed && why->answer->failed_private) {
+        ngx_aop_text_puts(why->text, "; ");
+    }
+
+    if (why->answer->failed_private) {
+        ngx_aop_why_private(why);
+    }
+
+    ngx_aop_text_printf(why->text, "; last at %s",
+                        ngx_aop_cert_date(why->answer->last + why->conf->ahead,
+                                          date));
+
+    ngx_aop_why_settles(why);
+}
+
+
+/* The share is of what is known to be of one time. */
+
+static void
+ngx_aop_why_cloudflare(ngx_aop_why_t *why)
+{
+    size_t                 i;
+    time_t                 settles;
+    uint64_t               failed, all, verdicts[NGX_AOP_VERDICTS];
+    const ngx_aop_host_t  *host;
+
+    memset(verdicts, 0, sizeof(verdicts));
+
+    for (i = 0; i < NGX_AOP_EVIDENCE_HOSTS; i++) {
+        settles = ngx_aop_ready_host(why->evidence, why->conf, i);
+
+        if (settles > why->now) {
+            ngx_aop_why_sum(verdicts, why->evidence->hosts[i].verdicts);
+        }
+    }
+
+    failed = why->answer->failed;
+    all = why->answer->sums[NGX_AOP_SUM_PASSED] + failed;
+
+    ngx_aop_text_printf(why->text, "%llu of %llu request%s from Cloudflare "
+                        "failed (%.4g%%)", (unsigned long long) failed,
+                        ngx_aop_why_n(all),
+                        100.0 * (double) failed / (double) all);
+
+    ngx_aop_why_verdicts(why, verdicts);
+
+    why->names = 0;
+
+    for (i = 0; i < NGX_AOP_EVIDENCE_HOSTS; i++) {
+        host = &why->evidence->hosts[i];
+        settles = ngx_aop_ready_host(why->evidence, why->conf, i);
+
+        if (settles > why->now && host->name[0] != '\0') {
+            (void) ngx_aop_why_name(why, "; hosts: ", host->name);
+        }
+    }
+
+    ngx_aop_why_more(why);
+}
+
+
+static void
+ngx_aop_why_private(ngx_aop_why_t *why)
+{
+    size_t                    i;
+    uint64_t                  verdicts[NGX_AOP_VERDICTS];
+    const ngx_aop_private_t  *peer;
+
+    memset(verdicts, 0, sizeof(verdicts));
+
+    for (i = 0; i < NGX_AOP_EVIDENCE_PEERS; i++) {
+        peer = &why->evidence->privates[i];
+
+        if (ngx_aop_ready_private(why->evidence, why->conf, i) > why->now) {
+            ngx_aop_why_sum(verdicts, peer->verdicts);
+        }
+    }
+
+    ngx_aop_text_printf(why->text, "%llu request%s from private addresses "
+                        "failed", ngx_aop_why_n(why->answer->failed_private));
+
+    ngx_aop_why_verdicts(why, verdicts);
+
+    why->names = 0;
+
+    for (i = 0; i < NGX_AOP_EVIDENCE_PEERS; i++) {
+        peer = &why->evidence->privates[i];
+
+        if (ngx_aop_ready_private(why->evidence, why->conf, i) > why->now) {
+            (void) ngx_aop_why_name(why, "; addresses: ", peer->addr);
+        }
+    }
+
+    ngx_aop_why_more(why);
+
+    if (why->answer->suspected) {
+        ngx_aop_text_puts(why->text, "; requests from there carry CF-Ray, so "
+                          "this address may hide those of all clients (use "
+                          "the PROXY protocol or the host network)");
+    }
+}
+
+
+/* Until then nothing may fail; for a host, requests have to pass as well. */
+
+static void
+ngx_aop_why_settles(ngx_aop_why_t *why)
+{
+    char  date[NGX_AOP_DATE];
+
+    ngx_aop_text_printf(why->text, "; settled at %s if no more fail",
+                        ngx_aop_cert_date(why->answer->settles
+                                          + why->conf->ahead, date));
+
+    if (why->answer->missing) {
+        ngx_aop_text_printf(why->text, ", or sooner, after %s without a "
+                            "failure, once %llu more request%s for each of "
+                            "these hosts passed",
+                            ngx_aop_why_span(date, sizeof(date),
+                                             why->conf->time),
+                            ngx_aop_why_n(why->answer->missing));
+    }
+}
+
+
+static void
+ngx_aop_why_direct(ngx_aop_why_t *why)
+{
+    uint64_t  n;
+
+    n = why->answer->sums[NGX_AOP_SUM_PASSED + NGX_AOP_FROM_DIRECT];
+
+    /* the first of 24 hours is not a whole one, and its sum may be gone */
+
+    n = n ? n : 1;
+
+    ngx_aop_text_printf(why->text, "%llu request%s with a verified certificate "
+                        "came from addresses that are not Cloudflare's in %s: "
+                        "the list in \"aop_edge\" is out of date, or a proxy "
+                        "is in front of this server", ngx_aop_why_n(n),
+                        why->span);
+}
+
+
+static void
+ngx_aop_why_unjudged(ngx_aop_why_t *why)
+{
+    unsigned         i;
+    uint64_t         variable, location, all;
+    const uint64_t  *sums;
+
+    sums = why->answer->sums;
+
+    variable = sums[NGX_AOP_SUM_VARIABLE] + sums[NGX_AOP_SUM_VARIABLE_PRIVATE];
+    location = sums[NGX_AOP_SUM_LOCATION] + sums[NGX_AOP_SUM_LOCATION_PRIVATE];
+
+    all = variable + location;
+
+    for (i = NGX_AOP_FROM_CLOUDFLARE; i <= NGX_AOP_FROM_PRIVATE; i++) {
+        all += sums[NGX_AOP_SUM_PASSED + i] + sums[NGX_AOP_SUM_FAILED + i];
+    }
+
+    if (variable + location == 0) {
+        ngx_aop_text_puts(why->text, "part of the requests from Cloudflare and "
+                          "private addresses in 24 h were not verified");
+        return;
+    }
+
+    ngx_aop_text_printf(why->text, "%llu of %llu request%s from Cloudflare and "
+                        "private addresses in 24 h were not verified:",
+                        (unsigned long long) (variable + location),
+                        ngx_aop_why_n(all));
+
+    if (variable) {
+        ngx_aop_text_printf(why->text, " the mode variable was \"off\" for "
+                            "%llu%s", (unsigned long long) variable,
+                            location ? "," : "");
+    }
+
+    if (location) {
+        ngx_aop_text_printf(why->text, " %llu were for locations with "
+                            "\"aop off\" in a server with \"aop off\"",
+                            (unsigned long long) location);
+    }
+}
+
+
+static void
+ngx_aop_why_traffic(ngx_aop_why_t *why)
+{
+    char             need[32];
+    time_t           watched;
+    uint64_t         passed;
+    const uint64_t  *sums;
+    const char      *separator;
+
+    sums = why->answer->sums;
+    passed = sums[NGX_AOP_SUM_PASSED];
+    separator = "";
+
+    if (passed < why->conf->requests) {
+        ngx_aop_text_printf(why->text, "not enough traffic: %llu of %llu "
+                            "request%s from Cloudflare in %s",
+                            (unsigned long long) passed,
+                            ngx_aop_why_n(why->conf->requests), why->span);
+
+        ngx_aop_text_puts(why->text, " (they must come within 24 h)");
+        ngx_aop_why_elsewhere(why);
+        separator = "; ";
+    }
+
+    watched = why->evidence->first ? why->now - why->evidence->first : 0;
+
+    if (watched < why->conf->time) {
+        (void) ngx_aop_why_span(need, sizeof(need), why->conf->time);
+
+        ngx_aop_text_printf(why->text, "%swatched for %s of %s", separator,
+                            ngx_aop_why_span(why->span, sizeof(why->span),
+                                             watched > 0 ? watched : 0), need);
+        separator = "; ";
+    }
+
+    if (passed && sums[NGX_AOP_SUM_HANDSHAKES] == 0) {
+        ngx_aop_text_printf(why->text, "%sno full handshake from Cloudflare "
+                            "yet, only resumed or older connections",
+                            separator);
+    }
+}
+
+
+/* Where the traffic is, if it is not Cloudflare's. */
+
+static void
+ngx_aop_why_elsewhere(ngx_aop_why_t *why)
+{
+    uint64_t         direct, private, foreign;
+    const uint64_t  *sums;
+
+    sums = why->answer->sums;
+
+    foreign = sums[NGX_AOP_SUM_PASSED + NGX_AOP_FROM_FOREIGN]
+              + sums[NGX_AOP_SUM_FAILED + NGX_AOP_FROM_FOREIGN];
+    private = sums[NGX_AOP_SUM_PASSED + NGX_AOP_FROM_PRIVATE]
+              + sums[NGX_AOP_SUM_FAILED + NGX_AOP_FROM_PRIVATE];
+    direct = sums[NGX_AOP_SUM_FAILED + NGX_AOP_FROM_DIRECT];
+
+    if (foreign) {
+        ngx_aop_text_printf(why->text, ", without %llu for hosts that are not "
+                            "names of this server",
+                            (unsigned long long) foreign);
+        ngx_aop_why_foreign(why);
+    }
+
+    if (sums[NGX_AOP_SUM_DIRECT_RAY]) {
+        ngx_aop_text_printf(why->text, "; %llu request%s with CF-Ray came from "
+                            "addresses that are not Cloudflare's (is the list "
+                            "in \"aop_edge\" out of date, or a proxy in "
+                            "front?)",
+                            ngx_aop_why_n(sums[NGX_AOP_SUM_DIRECT_RAY]));
+
+    } else if (direct) {
+        ngx_aop_text_printf(why->text, "; %llu request%s came from addresses "
+                            "that are not Cloudflare's",
+                            ngx_aop_why_n(direct));
+    }
+
+    if (private) {
+        ngx_aop_text_printf(why->text, "; %llu request%s came from private "
+                            "addresses (if a load balancer hides the clients' "
+                            "addresses, use the PROXY protocol)",
+                            ngx_aop_why_n(private));
+    }
+}
+
+
+static void
+ngx_aop_why_yes(ngx_aop_why_t *why)
+{
+    uint64_t  passed, direct;
+
+    passed = why->answer->sums[NGX_AOP_SUM_PASSED];
+    direct = why->answer->sums[NGX_AOP_SUM_FAILED + NGX_AOP_FROM_DIRECT];
+
+    ngx_aop_text_printf(why->text, "%llu request%s from Cloudflare passed in "
+                        "%s", ngx_aop_why_n(passed), why->span);
+
+    if (why->answer->sums[NGX_AOP_SUM_FAILED + NGX_AOP_FROM_CLOUDFLARE]
+        || why->answer->sums[NGX_AOP_SUM_FAILED + NGX_AOP_FROM_PRIVATE])
+    {
+        ngx_aop_text_puts(why->text, ", and failures before are settled");
+
+    } else {
+        ngx_aop_text_puts(why->text, ", none failed");
+    }
+
+    ngx_aop_text_printf(why->text, "; enforcing would reject %llu request%s "
+                        "from other addresses", ngx_aop_why_n(direct));
+
+    ngx_aop_why_foreign(why);
+}
+
+
+/* Another customer may choose a Host, but a forgotten "www" is one, too. */
+
+static void
+ngx_aop_why_foreign(ngx_aop_why_t *why)
+{
+    char                      name[NGX_AOP_EVIDENCE_NAME + 32];
+    size_t                    i;
+    const ngx_aop_foreign_t  *foreign;
+
+    why->names = 0;
+
+    for (i = 0; i < NGX_AOP_EVIDENCE_FOREIGN; i++) {
+        foreign = &why->evidence->foreign[i];
+
+        if (!ngx_aop_spell_named(why->evidence, i)
+            || why->now - foreign->last >= NGX_AOP_EVIDENCE_DAY)
+        {
+            continue;
+        }
+
+        snprintf(name, sizeof(name), "%s (%llu)",
+                 foreign->name[0] ? foreign->name : "none",
+                 (unsigned long long) foreign->count[0] + foreign->count[1]);
+
+        (void) ngx_aop_why_name(why, "; failed from Cloudflare for hosts that "
+                                "are not names of this server: ", name);
+    }
+
+    ngx_aop_why_more(why);
+}
+
+
+static void
+ngx_aop_why_relays(ngx_aop_why_t *why)
+{
+    size_t                    i;
+    uint64_t                  strangers;
+    const ngx_aop_private_t  *peer;
+
+    if (!why->answer->relay) {
+        return;
+    }
+
+    strangers = 0;
+    why->names = 0;
+
+    for (i = 0; i < NGX_AOP_EVIDENCE_PEERS; i++) {
+        peer = &why->evidence->privates[i];
+
+        if (why->evidence->private_hashes[i] != 0 && peer->relay != 0) {
+            strangers += peer->unrayed;
+            (void) ngx_aop_why_name(why, "; the addresses of clients are lost "
+                                    "behind ", peer->addr);
+        }
+    }
+
+    ngx_aop_why_more(why);
+
+    ngx_aop_text_printf(why->text, " (use the PROXY protocol or the host "
+                        "network): requests with CF-Ray count as "
+                        "Cloudflare's, enforcing would reject %llu without",
+                        (unsigned long long) strangers);
+}
+
+
+static void
+ngx_aop_why_verdicts(ngx_aop_why_t *why, const uint64_t *verdicts)
+{
+    unsigned     verdict;
+    const char  *separator;
+
+    separator = ":";
+
+    for (verdict = NGX_AOP_VERDICT_OK
+         + 1; verdict < NGX_AOP_VERDICTS; verdict++) {
+        if (verdicts[verdict]) {
+            ngx_aop_text_printf(why->text, "%s %s %llu", separator,
+                                ngx_aop_verdict(verdict)->word,
+                                (unsigned long long) verdicts[verdict]);
+            separator = ",";
+        }
+    }
+}
+
+
+static void
+ngx_aop_why_sum(uint64_t *sums, const uint32_t *verdicts)
+{
+    unsigned  verdict;
+
+    for (verdict = 0; verdict < NGX_AOP_VERDICTS; verdict++) {
+        sums[verdict] += verdicts[verdict];
+    }
+}
+
+
+/* Returns whether there was a place in the list. */
+
+static int
+ngx_aop_why_name(ngx_aop_why_t *why, const char *before, const char *name)
+{
+    if (why->names++ >= NGX_AOP_WHY_NAMES) {
+        return 0;
+    }
+
+    ngx_aop_text_printf(why->text, "%s%s", why->names == 1 ? before : ", ",
+                        name);
+
+    return 1;
+}
+
+
+static void
+ngx_aop_why_more(ngx_aop_why_t *why)
+{
+    if (why->names > NGX_AOP_WHY_NAMES) {
+        ngx_aop_text_printf(why->text, " and %llu more", (unsigned long long)
+                            why->names - NGX_AOP_WHY_NAMES);
+    }
+}
+
+
+static const char *
+ngx_aop_why_span(char *buf, size_t size, time_t t)
+{
+    if (t < 120) {
+        snprintf(buf, size, "%lld s", (long long) t);
+
+    } else if (t < 7200 && t % 3600 != 0) {
+        snprintf(buf, size, "%lld min", (long long) t / 60);
+
+    } else {
+        snprintf(buf, size, "%lld h", (long long) t / 3600);
+    }
+
+    return buf;
+}

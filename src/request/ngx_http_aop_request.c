@@ -1,0 +1,354 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/*
+ * Applies the mode to a request: the only place where a verdict turns into a
+ * refusal.
+ */
+
+
+#include "ngx_http_aop_zone.h"
+
+
+/* The first failure of a request; kept in its pool over redirects. */
+
+typedef struct {
+    ngx_http_aop_state_t    state;      /* as it was refused */
+    void                  **location;   /* loc_conf of the error page */
+    unsigned                by_location:1;  /* has the mode of a location */
+    unsigned                refused:1;
+    unsigned                pass:1;     /* a redirect to error_page may come */
+    unsigned                entering:1; /* its location is not known yet */
+} ngx_http_aop_failure_t;
+
+
+static ngx_int_t ngx_http_aop_mode(ngx_http_request_t *r,
+    const ngx_http_aop_mode_t *conf, ngx_aop_mode_e *mode);
+static ngx_http_aop_state_t *ngx_http_aop_request_set_state(ngx_http_request_t *r,
+    const ngx_http_aop_mode_t *conf, ngx_aop_mode_e mode);
+static ngx_int_t ngx_http_aop_refuse(ngx_http_request_t *r,
+    ngx_http_aop_failure_t *failure);
+static void ngx_http_aop_failure_cleanup(void *data);
+
+
+#define ngx_http_aop_failure(r)                                               \
+    ((ngx_http_aop_failure_t *)                                               \
+         ngx_http_aop_pool_get((r)->pool, ngx_http_aop_failure_cleanup))
+
+
+static ngx_http_aop_state_t  ngx_http_aop_state_off;
+
+
+/* Subrequests are not judged: they are part of what included them. */
+
+ngx_uint_t
+ngx_http_aop_request_enabled(ngx_http_request_t *r)
+{
+    ngx_http_aop_srv_conf_t  *ascf;
+
+    ascf = ngx_http_get_module_srv_conf(r, ngx_http_aop_module);
+
+    return r == r->main && ascf->policy != NULL;
+}
+
+
+ngx_http_aop_mode_t *
+ngx_http_aop_request_server_mode(ngx_http_request_t *r)
+{
+    ngx_http_core_srv_conf_t  *cscf;
+    ngx_http_aop_loc_conf_t   *alcf;
+
+    cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
+    alcf = cscf->ctx->loc_conf[ngx_http_aop_module.ctx_index];
+
+    return alcf->mode;
+}
+
+
+/* r->ctx is zeroed by each internal redirect, so a state there is current. */
+
+ngx_uint_t
+ngx_http_aop_request_applied(ngx_http_request_t *r,
+    const ngx_http_aop_mode_t *mode)
+{
+    ngx_http_aop_state_t  *state;
+
+    state = ngx_http_get_module_ctx(r, ngx_http_aop_module);
+
+    if (state == NULL || state->page) {
+        return 0;
+    }
+
+    if (mode->mode == NGX_HTTP_AOP_MODE_VARIABLE) {
+        return state->source == mode;
+    }
+
+    return state->mode == mode->mode;
+}
+
+
+ngx_int_t
+ngx_http_aop_request_apply(ngx_http_request_t *r,
+    const ngx_http_aop_mode_t *conf)
+{
+    ngx_aop_mode_e           mode;
+    ngx_http_aop_state_t    *state;
+    ngx_http_aop_failure_t  *failure;
+
+    if (ngx_http_aop_mode(r, conf, &mode) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    state = ngx_http_aop_request_set_state(r, conf, mode);
+    if (state == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (state->result == NULL || state->result->verdict == NGX_AOP_VERDICT_OK) {
+        return NGX_DECLINED;
+    }
+
+    failure = ngx_http_aop_failure(r);
+
+    if (failure == NULL) {
+        failure = ngx_http_aop_pool_add(r->pool,
+                                        sizeof(ngx_http_aop_failure_t),
+                                        ngx_http_aop_failure_cleanup);
+        if (failure == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        ngx_http_aop_count_failed(r, state);
+    }
+
+    if (!failure->refused) {
+        failure->state = *state;
+        failure->by_location = (conf != ngx_http_aop_request_server_mode(r));
+    }
+
+    if (mode == NGX_AOP_MODE_OPTIONAL) {
+        return NGX_DECLINED;
+    }
+
+    return ngx_http_aop_refuse(r, failure);
+}
+
+
+static ngx_int_t
+ngx_http_aop_mode(ngx_http_request_t *r, const ngx_http_aop_mode_t *conf,
+    ngx_aop_mode_e *mode)
+{
+    ngx_str_t  value;
+
+    if (conf->mode != NGX_HTTP_AOP_MODE_VARIABLE) {
+        *mode = conf->mode;
+        return NGX_OK;
+    }
+
+    if (ngx_http_complex_value(r, conf->value, &value) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_aop_mode_parse(mode, (char *) value.data, value.len)) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_aop_count_mode_log_allowed(r)) {
+        ngx_http_aop_log_mode(r, conf, &value);
+    }
+
+    *mode = NGX_AOP_MODE_ON;
+
+    return NGX_OK;
+}
+
+
+static ngx_http_aop_state_t *
+ngx_http_aop_request_set_state(ngx_http_request_t *r,
+    const ngx_http_aop_mode_t *conf, ngx_aop_mode_e mode)
+{
+    ngx_http_aop_state_t      *state, *own;
+    ngx_http_aop_judgement_t  *judgement;
+
+    if (mode == NGX_AOP_MODE_OFF) {
+        state = &ngx_http_aop_state_off;
+
+    } else {
+        judgement = ngx_http_aop_conn_judge_request(r);
+        state = &judgement->state[mode];
+    }
+
+    if (conf->mode == NGX_HTTP_AOP_MODE_VARIABLE) {
+
+        own = ngx_palloc(r->pool, sizeof(ngx_http_aop_state_t));
+        if (own == NULL) {
+            return NULL;
+        }
+
+        *own = *state;
+        own->source = conf;
+        state = own;
+    }
+
+    ngx_http_set_ctx(r, state, ngx_http_aop_module);
+
+    return state;
+}
+
+
+static ngx_int_t
+ngx_http_aop_refuse(ngx_http_request_t *r, ngx_http_aop_failure_t *failure)
+{
+    /* one page for a refusal: a page that is refused itself has no other */
+
+    if (failure->refused) {
+        r->error_page = 1;
+    }
+
+    failure->pass = !failure->refused;
+    failure->refused = 1;
+
+    if (failure->state.result->verdict == NGX_AOP_VERDICT_MISDIRECTED) {
+
+        /* the connection and its session are good for their own server */
+
+        r->keepalive = 0;
+
+    } else if (ngx_http_aop_close_connection(r) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_aop_verdict(failure->state.result->verdict)->status;
+}
+
+
+const ngx_http_aop_state_t *
+ngx_http_aop_request_state(ngx_http_request_t *r)
+{
+    ngx_http_aop_failure_t  *failure;
+
+    failure = ngx_http_aop_failure(r->main);
+
+    return failure ? &failure->state
+                   : ngx_http_get_module_ctx(r->main, ngx_http_aop_module);
+}
+
+
+const char *
+ngx_http_aop_request_mode_from(ngx_http_request_t *r)
+{
+    ngx_uint_t                   by_location;
+    ngx_http_aop_failure_t      *failure;
+    ngx_http_aop_loc_conf_t     *alcf;
+    ngx_http_aop_srv_conf_t     *ascf;
+    const ngx_http_aop_state_t  *state;
+
+    ascf = ngx_http_get_module_srv_conf(r, ngx_http_aop_module);
+
+    if (ascf->policy == NULL) {
+        return "server";
+    }
+
+    state = ngx_http_aop_request_state(r);
+
+    if (state == NULL) {
+        return "";
+    }
+
+    if (state->source != NULL) {
+        return "variable";
+    }
+
+    failure = ngx_http_aop_failure(r);
+
+    if (failure != NULL) {
+        by_location = failure->by_location;
+
+    } else {
+
+        /* a location that was found but not entered has not been applied */
+
+        alcf = ngx_http_get_module_loc_conf(r, ngx_http_aop_module);
+        by_location = (alcf->mode != ngx_http_aop_request_server_mode(r)
+                       && alcf->mode->mode == state->mode);
+    }
+
+    return by_location ? "location" : "server";
+}
+
+
+/* There is nothing to clean up: the handler is what the data is found by. */
+
+static void
+ngx_http_aop_failure_cleanup(void *data)
+{
+}
+
+
+/*
+ * After a refusal nginx may redirect to the page that error_page names.  That
+ * redirect, and the one location that it leads to, are let through; whatever
+ * that location redirects to is judged again.
+ */
+
+ngx_uint_t
+ngx_http_aop_error_page_enter(ngx_http_request_t *r)
+{
+    ngx_http_aop_failure_t  *failure;
+
+    if (!r->internal || ngx_http_get_module_ctx(r, ngx_http_aop_module)) {
+        return 0;
+    }
+
+    failure = ngx_http_aop_failure(r);
+
+    if (failure == NULL || !failure->pass || r->post_action) {
+        return 0;
+    }
+
+    failure->pass = 0;
+    failure->entering = 1;
+    failure->state.page = 1;
+
+    ngx_http_set_ctx(r, &failure->state, ngx_http_aop_module);
+
+    return 1;
+}
+
+
+ngx_uint_t
+ngx_http_aop_error_page_in(ngx_http_request_t *r)
+{
+    ngx_http_aop_state_t    *state;
+    ngx_http_aop_failure_t  *failure;
+
+    state = ngx_http_get_module_ctx(r, ngx_http_aop_module);
+
+    if (state == NULL) {
+
+        /* error_page may name a named location */
+
+        if (!ngx_http_aop_error_page_enter(r)) {
+            return 0;
+        }
+
+    } else if (!state->page) {
+        return 0;
+    }
+
+    failure = ngx_http_aop_failure(r);
+
+    if (failure == NULL) {
+        return 0;
+    }
+
+    if (failure->entering) {
+        failure->entering = 0;
+        failure->location = r->loc_conf;
+    }
+
+    return failure->location == r->loc_conf;
+}

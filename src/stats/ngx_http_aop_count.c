@@ -1,0 +1,699 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/*
+ * Counting of requests and connections.  On the way of a request that passed
+ * there is no lock: one atomic addition, and twice the time of day.
+ */
+
+
+#include "ngx_http_aop_validity.h"
+#include "ngx_aop_name.h"
+
+
+#define NGX_HTTP_AOP_CLIENT_IN_USE  3600
+
+
+static ngx_uint_t ngx_http_aop_count_held(ngx_http_request_t *r,
+    ngx_http_aop_throttle_slot_t *held, ngx_uint_t *count, time_t *span);
+static ngx_http_aop_throttle_t *ngx_http_aop_count_throttle(
+    ngx_http_request_t *r);
+static ngx_http_aop_server_t *ngx_http_aop_count_known(ngx_http_request_t *r);
+static void ngx_http_aop_count_evidence(ngx_http_request_t *r,
+    ngx_http_aop_server_t *server, const ngx_http_aop_peer_t *peer,
+    ngx_aop_event_t *event);
+static ngx_uint_t ngx_http_aop_count_ray(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_aop_count_tool(ngx_http_request_t *r);
+static void ngx_http_aop_count_add(ngx_http_aop_counter_t *counter);
+static void ngx_http_aop_count_connection(ngx_http_request_t *r,
+    ngx_http_aop_server_t *server, const ngx_http_aop_state_t *state,
+    ngx_aop_peer_e peer);
+static void ngx_http_aop_count_client(ngx_http_request_t *r,
+    ngx_http_aop_stat_t *stat, const ngx_aop_result_t *result);
+static ngx_uint_t ngx_http_aop_count_seen(ngx_http_aop_stat_t *stat,
+    const ngx_aop_result_t *result);
+static void ngx_http_aop_count_read(ngx_http_request_t *r,
+    ngx_http_aop_client_t *client);
+static ngx_http_aop_client_t *ngx_http_aop_count_place(
+    ngx_http_aop_stat_t *stat, const u_char *digest);
+static ngx_uint_t ngx_http_aop_count_foreign(ngx_http_request_t *r,
+    ngx_http_aop_server_t *server);
+static ngx_uint_t ngx_http_aop_count_names(ngx_http_server_name_t *sn,
+    ngx_str_t *host);
+static int ngx_http_aop_count_regex(void *regex, const char *host,
+    size_t len);
+
+
+static ngx_http_aop_throttle_t  ngx_http_aop_count_unlisted;
+
+
+void
+ngx_http_aop_count(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
+{
+    ngx_aop_event_t         event;
+    ngx_aop_verdict_e       verdict;
+    ngx_http_aop_peer_t     peer;
+    ngx_http_aop_server_t  *server;
+
+    server = ngx_http_aop_count_known(r);
+
+    if (server == NULL) {
+        return;
+    }
+
+    ngx_http_aop_peer(r, &peer);
+
+    verdict = state->result->verdict;
+
+    ngx_http_aop_count_add(&server->shared->requests[state->mode - 1]
+                                                   [verdict][peer.class]);
+
+    ngx_http_aop_count_connection(r, server, state, peer.class);
+
+    if (verdict != NGX_AOP_VERDICT_OK) {
+        ngx_http_aop_failing_peers_add(r, server, state, &peer,
+                                       ngx_http_aop_count_foreign(r, server));
+        return;
+    }
+
+    ngx_memzero(&event, sizeof(ngx_aop_event_t));
+
+    event.verdict = NGX_AOP_VERDICT_OK;
+
+    ngx_http_aop_count_evidence(r, server, &peer, &event);
+}
+
+
+void
+ngx_http_aop_count_failed(ngx_http_request_t *r,
+    const ngx_http_aop_state_t *state)
+{
+    ngx_aop_event_t         event;
+    ngx_http_aop_peer_t     peer;
+    ngx_http_aop_server_t  *server;
+
+    server = ngx_http_aop_count_known(r);
+
+    if (server == NULL) {
+        return;
+    }
+
+    ngx_http_aop_peer(r, &peer);
+
+    ngx_memzero(&event, sizeof(ngx_aop_event_t));
+
+    event.verdict = state->result->verdict;
+
+    ngx_http_aop_count_evidence(r, server, &peer, &event);
+}
+
+
+/*
+ * A location with "aop off" in a server that verifies is meant to be exempt.
+ * Where it is the server's own mode that said "off", nobody knows what would
+ * have been rejected.
+ */
+
+void
+ngx_http_aop_count_off(ngx_http_request_t *r)
+{
+    ngx_aop_event_t           event;
+    ngx_http_aop_mode_t      *mode;
+    ngx_http_aop_peer_t       peer;
+    ngx_http_aop_server_t    *server;
+    ngx_http_aop_loc_conf_t  *alcf;
+
+    mode = ngx_http_aop_request_server_mode(r);
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_aop_module);
+
+    if (alcf->mode != mode) {
+        return;
+    }
+
+    server = ngx_http_aop_count_known(r);
+
+    if (server == NULL) {
+        return;
+    }
+
+    ngx_http_aop_peer(r, &peer);
+
+    ngx_memzero(&event, sizeof(ngx_aop_event_t));
+
+    event.unjudged = (mode->mode == NGX_HTTP_AOP_MODE_VARIABLE)
+                     ? NGX_AOP_UNJUDGED_VARIABLE : NGX_AOP_UNJUDGED_LOCATION;
+
+    ngx_http_aop_count_evidence(r, server, &peer, &event);
+}
+
+
+/* What is asked only where it matters is not asked of what passes. */
+
+static void
+ngx_http_aop_count_evidence(ngx_http_request_t *r,
+    ngx_http_aop_server_t *server,
+    const ngx_http_aop_peer_t *peer, ngx_aop_event_t *event)
+{
+    ngx_http_aop_stat_t  *stat;
+
+    stat = server->shared;
+
+    event->time = ngx_http_aop_shm_time(stat);
+    event->peer = peer->class;
+    event->generation = server->epoch;
+
+    event->addr = (char *) peer->addr.data;
+    event->addr_len = peer->addr.len;
+    event->host = (char *) r->headers_in.server.data;
+    event->host_len = r->headers_in.server.len;
+
+    event->private = peer->private;
+    event->foreign = ngx_http_aop_count_foreign(r, server);
+    event->full = (r->connection->ssl != NULL
+                   && !SSL_session_reused(r->connection->ssl->connection));
+
+    if (peer->private || peer->class == NGX_AOP_PEER_DIRECT) {
+        event->ray = ngx_http_aop_count_ray(r);
+    }
+
+    if (peer->private) {
+        event->tool = ngx_http_aop_count_tool(r);
+    }
+
+    if (!ngx_aop_evidence_fast(&stat->evidence, event)) {
+        ngx_http_aop_shm_lock();
+
+        ngx_aop_evidence_add(&stat->evidence, event);
+
+        ngx_http_aop_shm_unlock();
+    }
+}
+
+
+ngx_uint_t
+ngx_http_aop_count_relay(ngx_http_request_t *r,
+    const ngx_http_aop_peer_t *peer)
+{
+    ngx_http_aop_server_t  *server;
+
+    if (!peer->private) {
+        return 0;
+    }
+
+    server = ngx_http_aop_count_known(r);
+
+    return server != NULL
+           && ngx_aop_evidence_relay(&server->shared->evidence,
+                                     (char *) peer->addr.data,
+                                     peer->addr.len);
+}
+
+
+/* Where AOP is not on yet, CF-Ray alone tells that others may be hidden. */
+
+const char *
+ngx_http_aop_count_hint(ngx_http_request_t *r,
+    const ngx_http_aop_peer_t *peer, ngx_aop_verdict_e verdict)
+{
+    ngx_aop_answer_t  answer;
+
+    ngx_memzero(&answer, sizeof(ngx_aop_answer_t));
+
+    answer.relay = ngx_http_aop_count_relay(r, peer);
+    answer.suspected = ngx_http_aop_count_ray(r);
+
+    return ngx_aop_ready_hint(&answer, verdict, peer->class);
+}
+
+
+static ngx_uint_t
+ngx_http_aop_count_ray(ngx_http_request_t *r)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_in.headers.part; part != NULL; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].key.len == sizeof("CF-Ray") - 1
+                && h[i].value.len != 0
+                && ngx_strncasecmp(h[i].key.data, (u_char *) "CF-Ray",
+                                   sizeof("CF-Ray") - 1)
+                   == 0)
+            {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_uint_t
+ngx_http_aop_count_tool(ngx_http_request_t *r)
+{
+    ngx_str_t  *agent;
+
+    if (r->headers_in.user_agent == NULL) {
+        return 0;
+    }
+
+    agent = &r->headers_in.user_agent->value;
+
+    return ngx_strnstr(agent->data, "aopctl", agent->len) != NULL;
+}
+
+
+/*
+ * NULL if the server is not counted.  One that the configuration in force does
+ * not have is not: its place is given to another one day, at a time when
+ * workers of its own may still run.
+ */
+
+static ngx_http_aop_server_t *
+ngx_http_aop_count_known(ngx_http_request_t *r)
+{
+    ngx_http_aop_server_t     *server;
+    ngx_http_aop_srv_conf_t   *ascf;
+    ngx_http_aop_main_conf_t  *amcf;
+
+    ascf = ngx_http_get_module_srv_conf(r, ngx_http_aop_module);
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_aop_module);
+
+    if (!ascf->listed) {
+        return NULL;
+    }
+
+    server = amcf->servers.elts;
+    server += ascf->server;
+
+    ngx_http_aop_zone_recheck(server);
+
+    return (server->shared && server->shared->gone == 0) ? server : NULL;
+}
+
+
+static void
+ngx_http_aop_count_add(ngx_http_aop_counter_t *counter)
+{
+    (void) ngx_atomic_fetch_add(&counter->count, 1);
+
+    counter->last = ngx_time();
+
+    if (counter->first == 0) {
+        counter->first = counter->last;
+    }
+}
+
+
+static void
+ngx_http_aop_count_connection(ngx_http_request_t *r,
+    ngx_http_aop_server_t *server, const ngx_http_aop_state_t *state,
+    ngx_aop_peer_e peer)
+{
+    ngx_ssl_conn_t           *ssl;
+    ngx_http_aop_handshake_e  handshake;
+    ngx_http_aop_conn_t      *conn;
+
+    if (r->connection->ssl == NULL) {
+        return;
+    }
+
+    ssl = r->connection->ssl->connection;
+    conn = ngx_http_aop_conn(ssl);
+
+    if (conn == NULL || conn->counted) {
+        return;
+    }
+
+    conn->counted = 1;
+
+    handshake = SSL_session_reused(ssl) ? NGX_HTTP_AOP_HANDSHAKE_RESUMED
+           : conn->declined ? NGX_HTTP_AOP_HANDSHAKE_DECLINED
+           : NGX_HTTP_AOP_HANDSHAKE_FULL;
+
+    ngx_http_aop_count_add(&server->shared->connections[handshake][peer]);
+
+    if (handshake != NGX_HTTP_AOP_HANDSHAKE_RESUMED
+        && state->result->verdict == NGX_AOP_VERDICT_OK)
+    {
+        ngx_http_aop_count_client(r, server->shared, state->result);
+        ngx_http_aop_expiry_clients(ngx_cycle->log, server);
+    }
+}
+
+
+/* What is to be printed of a new certificate is printed without the lock. */
+
+static void
+ngx_http_aop_count_client(ngx_http_request_t *r, ngx_http_aop_stat_t *stat,
+    const ngx_aop_result_t *result)
+{
+    ngx_http_aop_client_t   new, *client;
+
+    if (ngx_http_aop_count_seen(stat, result)) {
+        return;
+    }
+
+    ngx_memzero(&new, sizeof(ngx_http_aop_client_t));
+
+    ngx_memcpy(new.leaf, result->leaf, NGX_AOP_DIGEST);
+    ngx_memcpy(new.anchor, result->anchor->digest, NGX_AOP_DIGEST);
+
+    ngx_http_aop_count_read(r, &new);
+
+    ngx_http_aop_shm_lock();
+
+    client = ngx_http_aop_count_place(stat, result->leaf);
+
+    if (client != NULL) {
+
+        /* until all of it is there, the place is free */
+
+        client->seen = 0;
+        ngx_memory_barrier();
+
+        *client = new;
+        ngx_memory_barrier();
+
+        client->seen = ngx_time();
+    }
+
+    ngx_http_aop_shm_unlock();
+}
+
+
+/* Notes that a certificate passed; 0: it is not among those that are known. */
+
+static ngx_uint_t
+ngx_http_aop_count_seen(ngx_http_aop_stat_t *stat,
+    const ngx_aop_result_t *result)
+{
+    ngx_uint_t              found;
+    ngx_http_aop_client_t  *client;
+
+    found = 0;
+
+    ngx_http_aop_shm_lock();
+
+    client = ngx_http_aop_count_place(stat, result->leaf);
+
+    if (client == NULL) {
+
+        /* all places are in use, and it is not worth to be read */
+
+        found = 1;
+
+    } else if (client->seen != 0
+               && ngx_memcmp(client->leaf, result->leaf, NGX_AOP_DIGEST) == 0)
+    {
+        ngx_memcpy(client->anchor, result->anchor->digest, NGX_AOP_DIGEST);
+        client->seen = ngx_time();
+        found = 1;
+    }
+
+    ngx_http_aop_shm_unlock();
+
+    return found;
+}
+
+
+static void
+ngx_http_aop_count_read(ngx_http_request_t *r, ngx_http_aop_client_t *client)
+{
+    X509       *leaf;
+    ngx_str_t  *subject;
+
+    leaf = SSL_get_peer_certificate(r->connection->ssl->connection);
+
+    if (leaf != NULL) {
+        (void) ngx_aop_cert_time(X509_get0_notBefore(leaf),
+                                 &client->not_before);
+        (void) ngx_aop_cert_time(X509_get0_notAfter(leaf),
+                                 &client->not_after);
+        X509_free(leaf);
+    }
+
+    subject = ngx_http_aop_conn_fact(r, NGX_AOP_CERT_SUBJECT);
+
+    if (subject != NULL) {
+        ngx_memcpy(client->subject, subject->data,
+                   ngx_aop_cert_cut((char *) subject->data, subject->len,
+                                    sizeof(client->subject) - 1));
+    }
+}
+
+
+/*
+ * The place of a certificate: its own, a free one, or that of the one longest
+ * unseen.  NULL if all are in use: many certificates that take turns must not
+ * push each other out, and be warned of each time.
+ */
+
+static ngx_http_aop_client_t *
+ngx_http_aop_count_place(ngx_http_aop_stat_t *stat, const u_char *digest)
+{
+    time_t                  now;
+    ngx_uint_t              i;
+    ngx_http_aop_client_t  *client, *oldest;
+
+    client = stat->clients;
+    oldest = client;
+
+    for (i = 0; i < NGX_HTTP_AOP_CLIENTS; i++) {
+
+        if (ngx_memcmp(client[i].leaf, digest, NGX_AOP_DIGEST) == 0) {
+            return &client[i];
+        }
+
+        if (client[i].seen < oldest->seen) {
+            oldest = &client[i];
+        }
+    }
+
+    /* the clock may have been set back since */
+
+    now = ngx_time();
+
+    return (now - oldest->seen > NGX_HTTP_AOP_CLIENT_IN_USE
+            || oldest->seen > now)
+           ? oldest : NULL;
+}
+
+
+ngx_uint_t
+ngx_http_aop_count_log_allowed(ngx_http_request_t *r, ngx_uint_t level,
+    ngx_aop_verdict_e verdict, ngx_aop_peer_e peer, ngx_uint_t *count,
+    time_t *span)
+{
+    ngx_http_aop_throttle_t  *throttle;
+
+    if (r->connection->log->log_level < level) {
+        return 0;
+    }
+
+    throttle = ngx_http_aop_count_throttle(r);
+
+    return ngx_http_aop_count_held(r,
+                       &throttle->held[level - NGX_LOG_ERR][verdict][peer],
+                       count, span);
+}
+
+
+ngx_uint_t
+ngx_http_aop_count_mode_log_allowed(ngx_http_request_t *r)
+{
+    time_t      span;
+    ngx_uint_t  count;
+
+    if (r->connection->log->log_level < NGX_LOG_ERR) {
+        return 0;
+    }
+
+    return ngx_http_aop_count_held(r, &ngx_http_aop_count_throttle(r)->mode,
+                                   &count, &span);
+}
+
+
+/* Where there is no memory for a server's own, the process has one for all. */
+
+static ngx_http_aop_throttle_t *
+ngx_http_aop_count_throttle(ngx_http_request_t *r)
+{
+    ngx_http_aop_server_t     *server;
+    ngx_http_aop_srv_conf_t   *ascf;
+    ngx_http_aop_main_conf_t  *amcf;
+
+    ascf = ngx_http_get_module_srv_conf(r, ngx_http_aop_module);
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_aop_module);
+
+    if (ascf->listed) {
+        server = amcf->servers.elts;
+        server += ascf->server;
+
+        if (server->throttle != NULL) {
+            return server->throttle;
+        }
+    }
+
+    return &ngx_http_aop_count_unlisted;
+}
+
+
+/*
+ * A server without a place in the zone is not counted, but what it logs must
+ * be bounded all the same: by each process for itself.
+ */
+
+void
+ngx_http_aop_count_throttles(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                 i;
+    ngx_http_aop_server_t     *server;
+    ngx_http_aop_main_conf_t  *amcf;
+
+    amcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_aop_module);
+
+    if (amcf == NULL) {
+        return;
+    }
+
+    server = amcf->servers.elts;
+
+    for (i = 0; i < amcf->servers.nelts; i++) {
+        server[i].throttle = server[i].shared
+                            ? &server[i].shared->throttle
+                            : ngx_pcalloc(cycle->pool,
+                                          sizeof(ngx_http_aop_throttle_t));
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_aop_count_held(ngx_http_request_t *r,
+    ngx_http_aop_throttle_slot_t *held, ngx_uint_t *count, time_t *span)
+{
+    ngx_atomic_uint_t          until, now, interval;
+    ngx_http_aop_main_conf_t  *amcf;
+
+    *count = 0;
+    *span = 0;
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_aop_module);
+    interval = amcf->log_interval;
+
+    if (interval == 0) {
+        return 1;
+    }
+
+    until = held->until;
+    now = ngx_time();
+
+    /* a clock that was set back must not silence it for as long */
+
+    if ((now < until && until - now <= interval)
+        || !ngx_atomic_cmp_set(&held->until, until, now + interval))
+    {
+        (void) ngx_atomic_fetch_add(&held->held, 1);
+        return 0;
+    }
+
+    *count = held->held;
+    (void) ngx_atomic_fetch_add(&held->held, -(ngx_atomic_int_t) *count);
+
+    /* the line before was an interval before "until", or longer ago */
+
+    *span = interval;
+
+    if (now > until + interval) {
+        *span += now - until;
+    }
+
+    return 1;
+}
+
+
+/*
+ * A request that nginx gave to the server only because it is the default of
+ * the address: a scanner's, or a host that points here by mistake.
+ */
+
+static ngx_uint_t
+ngx_http_aop_count_foreign(ngx_http_request_t *r, ngx_http_aop_server_t *server)
+{
+    ngx_str_t                host;
+    ngx_uint_t               i;
+    ngx_http_server_name_t  *sn;
+
+    /* where a name led to the server, the host is its own */
+
+    if (server->cscf != r->http_connection->addr_conf->default_server) {
+        return 0;
+    }
+
+    sn = server->names;
+    host = r->headers_in.server;
+
+    /* nginx has both in lower case, and most servers need only this */
+
+    if (server->nnames
+        && host.len != 0
+        && host.len == sn->name.len
+        && ngx_memcmp(host.data, sn->name.data, host.len) == 0)
+    {
+        return 0;
+    }
+
+    for (i = 0; i < server->nnames; i++) {
+        if (ngx_http_aop_count_names(&sn[i], &host)) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+static ngx_uint_t
+ngx_http_aop_count_names(ngx_http_server_name_t *sn, ngx_str_t *host)
+{
+    ngx_aop_name_t  name;
+
+    name.data = (char *) sn->name.data;
+    name.len = sn->name.len;
+    name.regex = NULL;
+
+#if (NGX_PCRE)
+    name.regex = sn->regex ? sn->regex->regex : NULL;
+#endif
+
+    return ngx_aop_name_match(&name, (char *) host->data, host->len,
+                              ngx_http_aop_count_regex);
+}
+
+
+static int
+ngx_http_aop_count_regex(void *regex, const char *host, size_t len)
+{
+#if (NGX_PCRE)
+
+    ngx_str_t  text;
+
+    text.data = (u_char *) host;
+    text.len = len;
+
+    return ngx_regex_exec((ngx_regex_t *) regex, &text, NULL, 0)
+           != NGX_REGEX_NO_MATCHED;
+
+#else
+
+    return 1;
+
+#endif
+}

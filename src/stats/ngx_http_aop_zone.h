@@ -1,0 +1,130 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+#ifndef _NGX_HTTP_AOP_ZONE_H_INCLUDED_
+#define _NGX_HTTP_AOP_ZONE_H_INCLUDED_
+
+
+#include "ngx_http_aop.h"
+#include "ngx_http_aop_shm.h"
+#include "ngx_aop_ready.h"
+
+
+/* A server of the configuration. */
+
+typedef struct {
+    ngx_http_core_srv_conf_t  *cscf;
+    ngx_http_conf_addr_t      *addr;    /* of the configuration's reading */
+    ngx_str_t                  label;   /* name and address */
+
+    /* a copy: nginx's own is in the pool of the parsing */
+    ngx_http_server_name_t    *names;
+    ngx_uint_t                 nnames;
+
+    ngx_str_node_t             node;    /* of the labels */
+    ngx_uint_t                 same;    /* how many have its label so far */
+
+    ngx_uint_t                 epoch;
+    ngx_uint_t                 generation;
+    ngx_http_aop_stat_t       *shared;  /* NULL: there was no room */
+    unsigned                   first:1; /* of its policy and thresholds */
+
+    /* in the zone; without room there, the process's own; NULL: no memory */
+    ngx_http_aop_throttle_t   *throttle;
+} ngx_http_aop_server_t;
+
+
+/*
+ * ngx_http_aop_zone_add() asks nginx for the zone, "init" of which is to call
+ * ngx_http_aop_zone_init() in the end, ngx_http_aop_zone_bind()
+ * finds or makes the place of each server in it once the configuration has
+ * been accepted; a server that does not fit is not counted, which is logged.
+ *
+ * ngx_http_aop_zone_recheck() has known->shared be NULL if the place was given
+ * to another server since: this worker is of an older configuration.
+ */
+
+ngx_int_t ngx_http_aop_zone_add(ngx_conf_t *cf, ngx_shm_zone_init_pt init);
+ngx_int_t ngx_http_aop_zone_init(ngx_shm_zone_t *zone, void *data);
+void ngx_http_aop_zone_bind(ngx_cycle_t *cycle);
+void ngx_http_aop_zone_recheck(ngx_http_aop_server_t *server);
+
+
+/*
+ * ngx_http_aop_count() counts a request, and its connection if it is the
+ * first judged one on it.
+ *
+ * ngx_http_aop_count_throttles() gives each server what bounds its lines, once
+ * the servers have their places in the zone.
+ *
+ * ngx_http_aop_count_log_allowed() tells whether a line of this level about
+ * this cause may be logged now, how many were held back since the last one,
+ * and for how long; ngx_http_aop_count_mode_log_allowed() does so for invalid
+ * modes.  A line that error_log does not want is neither logged nor counted.
+ */
+
+void ngx_http_aop_count_throttles(ngx_cycle_t *cycle);
+void ngx_http_aop_count(ngx_http_request_t *r,
+    const ngx_http_aop_state_t *state);
+ngx_uint_t ngx_http_aop_count_log_allowed(ngx_http_request_t *r,
+    ngx_uint_t level,
+    ngx_aop_verdict_e verdict, ngx_aop_peer_e peer, ngx_uint_t *held,
+    time_t *span);
+ngx_uint_t ngx_http_aop_count_mode_log_allowed(ngx_http_request_t *r);
+
+
+/*
+ * Whether the address of this peer hides those of others; and what to do about
+ * a failure from there.
+ */
+
+ngx_uint_t ngx_http_aop_count_relay(ngx_http_request_t *r,
+    const ngx_http_aop_peer_t *peer);
+const char *ngx_http_aop_count_hint(ngx_http_request_t *r,
+    const ngx_http_aop_peer_t *peer, ngx_aop_verdict_e verdict);
+
+
+/*
+ * ngx_http_aop_count_failed() makes evidence of a request that failed, at once:
+ * it may be in progress for hours.
+ *
+ * ngx_http_aop_count_off() counts a request to which no mode but "off" was
+ * applied.
+ */
+
+void ngx_http_aop_count_failed(ngx_http_request_t *r,
+    const ngx_http_aop_state_t *state);
+void ngx_http_aop_count_off(ngx_http_request_t *r);
+
+
+/* Notes a request that was refused or would have been. */
+
+void ngx_http_aop_failing_peers_add(ngx_http_request_t *r,
+    ngx_http_aop_server_t *server,
+    const ngx_http_aop_state_t *state, const ngx_http_aop_peer_t *peer,
+    ngx_uint_t foreign);
+
+
+/*
+ * ngx_http_aop_failing_peers_copy() copies a list, the most frequent first, to
+ * the request's pool; NULL if memory is short.
+ */
+
+const ngx_http_aop_failing_peer_t *ngx_http_aop_failing_peers_copy(ngx_http_request_t *r,
+    ngx_http_aop_failing_peers_e list, ngx_uint_t *n);
+
+
+/*
+ * Asks the rule whether a server that is counted could enforce now; "why" is
+ * the reason.
+ */
+
+ngx_aop_state_e ngx_http_aop_ready_state(const ngx_http_core_srv_conf_t *cscf);
+void ngx_http_aop_ready(const ngx_http_aop_server_t *server,
+    ngx_aop_text_t *why, ngx_aop_answer_t *answer);
+
+
+#endif /* _NGX_HTTP_AOP_ZONE_H_INCLUDED_ */
