@@ -10,6 +10,7 @@
  */
 
 
+#include "ngx_http_aop.h"
 #include "ngx_aop_selfissued.h"
 #include "ngx_http_aop_validity.h"
 
