@@ -179,6 +179,64 @@ like(facts('nginx version: nginx/1.29.20', {}),
      qr/\AThere are no nginx headers in \S+\nunpack/,
      'no headers, where the package is of another version');
 
+# What the headers are configured with: the arguments of nginx, but for what
+# belongs to others.
+
+# configured($arguments, %env): what nginx-configure hands to configure.
+sub configured {
+    my ($arguments, %env) = @_;
+
+    local @ENV{keys %env} = values %env;
+
+    my $nginx = put('nginx', "#!/bin/sh\ncat >&2 << 'END'\n"
+                             . "configure arguments: $arguments\nEND\n", 0755);
+
+    system 'rm', '-rf', "$folder/source", "$folder/tree";
+    put('source/configure', "#!/bin/sh\nprintf '%s\\n' \"\$@\" > arguments\n"
+                            . "touch pcre/touched zlib/touched\n"
+                            . "echo \"\$AOP_CFLAGS\" > flags\n", 0755);
+    put('module/config', "ngx_addon_name=ngx_some_module\n");
+
+    system "$checkout/t/tools/nginx-configure", $nginx, "$folder/source",
+           "$folder/tree", "$folder/module";
+
+    open my $file, '<', "$folder/tree/arguments" or return 'not configured';
+    chomp(my @arguments = <$file>);
+    close $file;
+
+    s/\Q$folder\E/DIR/g for @arguments;
+
+    return join ' | ', @arguments;
+}
+
+is(configured("--prefix=/x --with-cc-opt='-O2 -g' --with-http_v2_module"),
+   '--prefix=/x | --with-http_v2_module | --with-cc-opt=-O2 -g'
+   . ' | --add-dynamic-module=aop/ngx_some_module',
+   "configured with nginx's own arguments");
+is(configured('--with-http_v2_module --add-module=/x --add-dynamic-module=/y'
+              . ' --with-stream=dynamic --with-http_perl_module'),
+   '--with-http_v2_module | --add-dynamic-module=aop/ngx_some_module',
+   'but for other modules');
+is(configured('--with-http_v2_module',
+              CONFIGURE => '--with-compat --with-http_ssl_module'),
+   '--with-compat | --with-http_ssl_module'
+   . ' | --add-dynamic-module=aop/ngx_some_module',
+   'or with those of CONFIGURE');
+
+put("$_/marker", '') for qw(openssl/.openssl/include pcre zlib);
+
+is(configured("--with-pcre='$folder/pcre' --with-openssl='$folder/openssl'"
+              . " --with-zlib='$folder/zlib' --with-pcre-opt=-O3"),
+   '--with-pcre=pcre | --with-zlib=zlib'
+   . ' | --with-cc-opt= -IDIR/openssl/.openssl/include'
+   . ' | --add-dynamic-module=aop/ngx_some_module',
+   'the trees of libraries are copied, of OpenSSL only headers are used');
+ok(-e "$folder/tree/pcre/touched" && !-e "$folder/pcre/touched"
+   && !-e "$folder/zlib/touched", 'and are not touched');
+is(configured('--with-pcre=/none/pcre --with-openssl=/none/openssl'),
+   '--add-dynamic-module=aop/ngx_some_module',
+   'trees that are not there any more are not asked for');
+
 put('bin/aop-ccache', "#!/bin/sh\nexec \"\$@\"\n", 0755);
 
 like(facts($nginx, $plain, CC => "aop-ccache $cc"),
