@@ -55,8 +55,8 @@ MAKEOVERRIDES =
 
 
 .PHONY: help deps build install uninstall test demo bench check check-mutants \
-        check-long sanitize valgrind fuzz coverage soak deb matrix clean tool \
-        aopctl FORCE
+        check-long sanitize valgrind fuzz coverage soak deb deb-nginx matrix builds \
+        clean tool aopctl FORCE
 
 help: ## List the targets (the default)
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile \
@@ -288,9 +288,19 @@ deb: ## Build the Debian packages, in build/deb
 	@t/tools/build-deb $(BUILD)/deb
 
 
+deb-nginx: build ## Build nginx-module-aop for nginx.org's nginx, in build/deb
+	@t/tools/build-deb-nginx '$(nginx)' $(BUILD)/$(so) $(BUILD)/deb
+
+
 matrix: ## Test and package on RELEASES="bullseye bookworm trixie forky"
 	@$(install) debootstrap
 	@t/tools/matrix $(BUILD)/matrix $(RELEASES)
+
+
+builds: ## Build and test what others run, SOURCES="bullseye bookworm trixie"
+	@$(install) dpkg-dev libpcre2-dev zlib1g-dev
+	@$(if $(filter command%,$(origin TESTS)),TESTS='$(TESTS)') \
+	    t/tools/builds $(BUILD)/builds $(SOURCES)
 
 
 clean: ## Remove all that was built

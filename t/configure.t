@@ -154,4 +154,14 @@ like(configured(folders => ['src/http/v2', 'src/http/v3']),
      qr{ src/http/v2 src/http/v3$},
      'the headers of HTTP/2 and HTTP/3 are found where they are not asked for');
 
+# The module builder of nginx.org's packaging tool searches it for these.
+
+open my $file, '<', "$checkout/config" or die "config: $!\n";
+my @lines = <$file>;
+close $file;
+
+is(scalar(grep { m{\.\sauto/module} } @lines), 1, 'found to be dynamic');
+is_deeply([ map { /ngx_module_name=(.*)/ ? $1 : () } @lines ],
+          ['ngx_http_aop_module'], 'the name of the .so is found');
+
 done_testing();
