@@ -24,15 +24,16 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include "ngx_aop_time.h"
 #include "unit.h"
 
 
-#define PKI_DAY    ((time_t) 86400)
-#define PKI_NOW    ((time_t) 1893456000)            /* 2030-01-01 */
+#define PKI_DAY    ((int64_t) 86400)
+#define PKI_NOW    ((int64_t) 1893456000)            /* 2030-01-01 */
 #define PKI_FROM   (PKI_NOW - 300 * PKI_DAY)
 #define PKI_TO     (PKI_NOW + 300 * PKI_DAY)
-#define PKI_END    ((time_t) 253402300799)          /* 9999-12-31T23:59:59 */
-#define PKI_NEVER  ((time_t) -1)                    /* no nextUpdate */
+#define PKI_END    INT64_C(253402300799)             /* 9999-12-31T23:59:59 */
+#define PKI_NEVER  ((int64_t) -1)                    /* no nextUpdate */
 
 #define PKI_MAX    128
 #define PKI_FEW    5
@@ -53,8 +54,8 @@ typedef struct {
     const char   *name;             /* "OU=..." or a common name */
     pki_index_t   by;               /* the issuer; 0: self-signed */
     pki_index_t   key;              /* of that row; 0: one of its own */
-    time_t        from;             /* 0: PKI_FROM */
-    time_t        to;               /* 0: PKI_TO */
+    int64_t       from;             /* 0: PKI_FROM */
+    int64_t       to;               /* 0: PKI_TO */
     const char   *ext[PKI_FEW];
     const char   *md;               /* NULL: SHA-256 */
     int           rsa;              /* bits; 0: EC P-256 */
@@ -65,8 +66,8 @@ typedef struct {
 typedef struct {
     pki_index_t   by;
     pki_index_t   signer;           /* 0: the issuer, as it should be */
-    time_t        from;             /* 0: PKI_FROM */
-    time_t        to;               /* 0: PKI_TO */
+    int64_t       from;             /* 0: PKI_FROM */
+    int64_t       to;               /* 0: PKI_TO */
     pki_index_t   revoked[PKI_FEW];
     const char   *ext[PKI_FEW];
 } pki_crl_t;
@@ -135,11 +136,14 @@ pki_name(const char *text)
 /* UTCTime before 2050, GeneralizedTime from then on (RFC 5280, 4.1.2.5). */
 
 static inline ASN1_TIME *
-pki_time(time_t t)
+pki_time(int64_t t)
 {
     ASN1_TIME  *asn1;
 
-    asn1 = ASN1_TIME_set(NULL, t);
+    /* a time_t may be too short */
+
+    asn1 = ASN1_TIME_adj(NULL, 0, ngx_aop_time_days(t),
+                         t - ngx_aop_time_days(t) * 86400);
     assert_non_null(asn1);
 
     return asn1;
@@ -186,7 +190,7 @@ pki_cert_extend(X509 *x509, X509 *issuer, const char *const *text)
 
 
 static inline void
-pki_cert_dates(X509 *x509, time_t from, time_t to)
+pki_cert_dates(X509 *x509, int64_t from, int64_t to)
 {
     ASN1_TIME  *not_before, *not_after;
 
@@ -289,7 +293,7 @@ pki_certs(const pki_cert_t *table, size_t n)
 
 
 static inline void
-pki_crl_dates(X509_CRL *crl, time_t from, time_t to)
+pki_crl_dates(X509_CRL *crl, int64_t from, int64_t to)
 {
     ASN1_TIME  *asn1;
 
@@ -306,7 +310,7 @@ pki_crl_dates(X509_CRL *crl, time_t from, time_t to)
 
 
 static inline void
-pki_crl_revoke(X509_CRL *crl, pki_index_t index, time_t when)
+pki_crl_revoke(X509_CRL *crl, pki_index_t index, int64_t when)
 {
     ASN1_TIME     *asn1;
     X509_REVOKED  *revoked;
@@ -371,7 +375,7 @@ pki_crl(const pki_crl_t *spec)
 {
     X509      *issuer;
     size_t     i;
-    time_t     from;
+    int64_t    from;
     X509_CRL  *crl;
     EVP_PKEY  *signer;
 
