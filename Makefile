@@ -12,8 +12,9 @@ TESTS       = $(sort $(wildcard t/unit/*.c) $(wildcard t/*.t))
 # the module: from the first "make test" or "make check" in a folder on. Whoever
 # builds it with another compiler or another nginx need not care for either.
 
-strict := $(or $(STRICT),$(if $(or $(filter test check,$(MAKECMDGOALS)),$(shell \
-              grep -s '^strict: yes' $(BUILD)/tool.facts)),yes,no))
+workers = $(filter test check,$(MAKECMDGOALS)) \
+          $(shell grep -s '^strict: yes' $(BUILD)/tool.facts)
+strict := $(or $(STRICT),$(if $(strip $(workers)),yes,no))
 
 WARNINGS = $(if $(filter yes,$(strict)),-Wall -Wextra -Wno-unused-parameter \
            -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror)
@@ -55,8 +56,8 @@ MAKEOVERRIDES =
 
 
 .PHONY: help deps build install uninstall test demo bench check check-mutants \
-        check-long sanitize valgrind fuzz coverage soak deb deb-nginx matrix builds \
-        clean tool aopctl FORCE
+        check-long sanitize valgrind fuzz coverage soak deb deb-nginx matrix \
+        builds clean tool aopctl FORCE
 
 help: ## List the targets (the default)
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile \
