@@ -17,9 +17,9 @@
 #include "pki.h"
 
 
-#define T_2038  ((time_t) 2147483648)       /* 2^31 */
-#define T_2050  ((time_t) 2524608000)       /* GeneralizedTime from here */
-#define T_2106  ((time_t) 4294967296)       /* 2^32 */
+#define T_2038  INT64_C(2147483648)         /* 2^31 */
+#define T_2050  INT64_C(2524608000)         /* GeneralizedTime from here */
+#define T_2106  INT64_C(4294967296)         /* 2^32 */
 
 #define SOON    (PKI_NOW + 10 * PKI_DAY)
 #define SOONER  (PKI_NOW + 5 * PKI_DAY)
@@ -310,11 +310,11 @@ typedef struct {
     int                 deeper;             /* than aop_verify_depth 1 */
 
     int                 level;
-    time_t              now;                /* 0: PKI_NOW */
+    int64_t             now;                /* 0: PKI_NOW */
 
     ngx_aop_verdict_e   verdict;
     pki_index_t         anchor;             /* ok, pin; 0: the first one */
-    time_t              until;              /* ok; 0: PKI_TO */
+    int64_t             until;              /* ok; 0: PKI_TO */
 } verify_case_t;
 
 
@@ -879,10 +879,20 @@ verify_judge(const verify_case_t *c, const ngx_aop_policy_t *policy,
 }
 
 
-static time_t
+static int64_t
 verify_now(const verify_case_t *c)
 {
     return c->now ? c->now : PKI_NOW;
+}
+
+
+/* A clock of 32 bits does not come so far, nor does a verdict of its. */
+
+static int
+verify_beyond(const verify_case_t *c)
+{
+    return verify_now(c) != ngx_aop_time_fit(verify_now(c))
+           || c->until != ngx_aop_time_fit(c->until);
 }
 
 
@@ -974,7 +984,7 @@ verify_result(const verify_case_t *c, const ngx_aop_policy_t *policy,
 
 static void
 verify_until(const verify_case_t *c, const ngx_aop_policy_t *policy,
-    time_t until)
+    int64_t until)
 {
     ngx_aop_result_t  result;
 
@@ -1027,6 +1037,10 @@ verify_case(void **state)
     ngx_aop_policy_t     *policy;
     const verify_case_t  *c = *state;
 
+    if (verify_beyond(c)) {
+        skip();
+    }
+
     ERR_clear_error();
 
     policy = verify_policy(c);
@@ -1060,6 +1074,10 @@ verify_mixed(void **state)
     for (round = 0; round < 3; round++) {
         for (i = 0; i < unit_nelts(cases); i++) {
             n = (i * 89 + round * 7) % unit_nelts(cases);
+
+            if (verify_beyond(&cases[n])) {
+                continue;
+            }
 
             verify_judge(&cases[n], policy[n], verify_now(&cases[n]),
                          &result);
@@ -1256,6 +1274,10 @@ verify_memory(void **state)
     ERR_clear_error();
 
     for (i = 0; i < unit_nelts(cases); i++) {
+
+        if (verify_beyond(&cases[i])) {
+            continue;
+        }
 
         /* an older CRL serves if there is no memory to find the newer one */
 
