@@ -299,7 +299,7 @@ matrix: ## Test and package on RELEASES="bullseye bookworm trixie forky"
 
 
 builds: ## Build and test what others run, SOURCES="bullseye bookworm trixie"
-	@$(install) dpkg-dev libpcre2-dev zlib1g-dev
+	@$(install) dpkg-dev libpcre2-dev libpcre3-dev zlib1g-dev
 	@$(if $(filter command%,$(origin TESTS)),TESTS='$(TESTS)') \
 	    t/tools/builds $(BUILD)/builds $(SOURCES)
 
