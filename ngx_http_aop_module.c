@@ -10,9 +10,11 @@
  */
 
 
-#include "ngx_http_aop.h"
+#include "ngx_http_aop_conf.h"
+#include "ngx_http_aop_report.h"
+#include "ngx_http_aop_request.h"
 #include "ngx_aop_selfissued.h"
-#include "ngx_http_aop_validity.h"
+#include "ngx_aop_version.h"
 
 
 #define NGX_HTTP_AOP_ZONE_MIN  (256 * 1024)

@@ -57,7 +57,7 @@ static const char  aopctl_general_help[] =
     "arguments, 66 a file could not be read, 70 memory or OpenSSL failed,\n"
     "74 the output could not be written.\n"
     "\n"
-    "NO_COLOR in the environment turns colours off.\n";
+    "NO_COLOR in the environment turns colors off.\n";
 
 
 int

@@ -25,17 +25,17 @@
 
 static void aopctl_term_put(FILE *stream, const char *before,
     const char *text, const char *after);
-static int aopctl_term_colours(void);
+static int aopctl_term_colors(void);
 static size_t aopctl_term_width(void);
 static void aopctl_term_wrap(FILE *stream, const char *text);
 static size_t aopctl_term_break(const char *text, size_t width,
     size_t least);
 
 
-static int     aopctl_coloured;
+static int     aopctl_colored;
 static size_t  aopctl_width;            /* 0: lines are not wrapped */
 
-static const char *const  aopctl_colours[] = {
+static const char *const  aopctl_colors[] = {
     "", "\033[1m", "\033[32m", "\033[33m", "\033[31m"
 };
 
@@ -43,7 +43,7 @@ static const char *const  aopctl_colours[] = {
 void
 aopctl_term_init(void)
 {
-    aopctl_coloured = aopctl_term_colours();
+    aopctl_colored = aopctl_term_colors();
     aopctl_width = aopctl_term_width();
 }
 
@@ -51,7 +51,7 @@ aopctl_term_init(void)
 /* https://no-color.org/ */
 
 static int
-aopctl_term_colours(void)
+aopctl_term_colors(void)
 {
     const char  *no, *term;
 
@@ -79,7 +79,7 @@ aopctl_term_width(void)
 
 
 void
-aopctl_term_line(aopctl_color_e colour, const char *fmt, ...)
+aopctl_term_line(aopctl_color_e color, const char *fmt, ...)
 {
     char     text[AOPCTL_LINE];
     va_list  args;
@@ -88,8 +88,8 @@ aopctl_term_line(aopctl_color_e colour, const char *fmt, ...)
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
 
-    if (aopctl_coloured && colour != AOPCTL_COLOR_PLAIN) {
-        aopctl_term_put(stdout, aopctl_colours[colour], text, "\033[0m");
+    if (aopctl_colored && color != AOPCTL_COLOR_PLAIN) {
+        aopctl_term_put(stdout, aopctl_colors[color], text, "\033[0m");
 
     } else {
         aopctl_term_put(stdout, "", text, "");

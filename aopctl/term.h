@@ -20,7 +20,7 @@ typedef enum {
 } aopctl_color_e;
 
 
-/* Finds out whether colours are wanted; to be called first. */
+/* Finds out whether colors are wanted; to be called first. */
 
 void aopctl_term_init(void);
 
@@ -33,7 +33,7 @@ void aopctl_term_init(void);
 
 #define AOPCTL_LINE  4096
 
-void aopctl_term_line(aopctl_color_e colour, const char *fmt, ...)
+void aopctl_term_line(aopctl_color_e color, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 void aopctl_term_error(const char *fmt, ...)
     __attribute__((format(printf, 1, 2)));

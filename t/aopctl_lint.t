@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
 # "aopctl lint": what is in a CA file, and what nginx would make of it.  And
-# what all commands have in common: help, wrong arguments, colours, output that
+# what all commands have in common: help, wrong arguments, colors, output that
 # cannot be written.
 
 use strict;
@@ -210,7 +210,7 @@ my $text = aopctl('lint', @file{qw(own missing)});
 like($text->{out}, qr/^\Q$file{own}\E\n  1: a root CA/m, 'text: what it is');
 like($text->{out}, qr/^  error: No such file/m, 'text: what is wrong');
 like($text->{out}, qr/^error\n\z/m, 'text: the level comes last');
-unlike($text->{out}, qr/\e/, 'text: no colours in a file');
+unlike($text->{out}, qr/\e/, 'text: no colors in a file');
 is($text->{err}, '', 'text: nothing on standard error');
 
 # names in certificates are text that a stranger wrote
@@ -224,7 +224,7 @@ like($named->{out}, qr/\\x1b\[2J$/m, 'hostile file name: escaped');
 unlike(aopctl('lint', '--json', $evil)->{out}, qr/[^\x20-\x7e\n]/,
        'hostile name: also in JSON');
 
-# colours: on a terminal only, and not if they are not wanted
+# colors: on a terminal only, and not if they are not wanted
 
 sub on_terminal {
     my ($env) = @_;
@@ -237,7 +237,7 @@ sub on_terminal {
 SKIP: {
     skip 'no script(1)', 3 unless grep { -x "$_/script" } split /:/, $ENV{PATH};
 
-    like(on_terminal({}), qr/\e\[32mok\e\[0m/, 'colours on a terminal');
+    like(on_terminal({}), qr/\e\[32mok\e\[0m/, 'colors on a terminal');
     unlike(on_terminal({ NO_COLOR => 1 }), qr/\e/, 'none with NO_COLOR');
     unlike(on_terminal({ TERM => 'dumb' }), qr/\e/, 'none on a dumb one');
 }

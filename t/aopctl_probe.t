@@ -383,7 +383,7 @@ like($text->{out}, qr/^  SNI unrelated\.invalid, Host 127\.0\.0\.1: served, /m,
      'text: the other names');
 like($text->{out}, qr/^this origin serves strangers: not enforced[^\n]*\n\z/m,
      'text: the conclusion comes last');
-unlike($text->{out}, qr/\e/, 'text: no colours in a file');
+unlike($text->{out}, qr/\e/, 'text: no colors in a file');
 
 my ($last) = $text->{out} =~ /^([^\n]+\n)\z/m;
 

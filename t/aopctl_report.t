@@ -454,7 +454,7 @@ like($person, qr/^$_/m, "text: $_") for (
     'other\.test\n  not judged: 1 requests', 'ready: no: 1 of 1 server is not ready \(example.test\)'
 );
 
-unlike($person, qr/\e/, 'text: no colours in a file');
+unlike($person, qr/\e/, 'text: no colors in a file');
 like(aopctl({ input => $passed }, 'report')->{out},
      qr/^100 lines, 100 judged requests, \S+Z to \S+Z\n.*^  aop optional: /ms,
      'text: from when to when, in one mode');

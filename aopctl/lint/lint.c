@@ -329,19 +329,19 @@ aopctl_lint_policy(aopctl_lint_t *lint)
     list = json_array();
 
     ngx_aop_lint_policy(lint->policy, &found);
-    aopctl_lint_file_found(list, &found, &lint->level);
+    aopctl_lint_finding_list(list, &found, &lint->level);
 
     roots = ngx_aop_roots_new();
 
     if (roots != NULL) {
         ngx_aop_lint_public(lint->policy, roots, &found);
-        aopctl_lint_file_found(list, &found, &lint->level);
+        aopctl_lint_finding_list(list, &found, &lint->level);
         X509_STORE_free(roots);
     }
 
     for (i = 0; i < lint->policy->nanchors; i++) {
         ngx_aop_lint_anchor(lint->policy, &lint->policy->anchors[i], &found);
-        aopctl_lint_file_found(list, &found, &lint->level);
+        aopctl_lint_finding_list(list, &found, &lint->level);
     }
 
     return list;

@@ -97,13 +97,18 @@ void aopctl_lint_client_judge(aopctl_lint_t *lint, json_t *object, X509 *x509,
     ngx_aop_lint_level_e *level);
 
 
-/* Findings of the core; and of ours, added to those of an object. */
+/*
+ * A finding; those of the core, added to a list; and one of ours, added to
+ * those of an object.  "level" rises to that of the worst.
+ */
 
-void aopctl_lint_file_found(json_t *list, const ngx_aop_lint_found_t *found,
+json_t *aopctl_lint_finding(ngx_aop_lint_level_e level, const char *word,
+    const char *text);
+void aopctl_lint_finding_list(json_t *list, const ngx_aop_lint_found_t *found,
     ngx_aop_lint_level_e *level);
-void aopctl_lint_file_say(json_t *object, ngx_aop_lint_level_e finding,
+void aopctl_lint_finding_add(json_t *object, ngx_aop_lint_level_e finding,
     const char *word, const char *text, ngx_aop_lint_level_e *level);
-void aopctl_lint_file_raise(ngx_aop_lint_level_e *level,
+void aopctl_lint_finding_raise(ngx_aop_lint_level_e *level,
     ngx_aop_lint_level_e by);
 
 

@@ -42,10 +42,10 @@ aopctl_lint_client(aopctl_lint_t *lint, json_t *object,
     chain = (sk_X509_num(pem->certs) > 1) ? pem->certs : NULL;
 
     if (X509_check_ca(leaf) != 0) {
-        aopctl_lint_file_say(object, NGX_AOP_LINT_ERROR, "client_ca",
-                             "is a CA: Cloudflare takes no CA for a client "
-                             "certificate; upload one that this CA has issued, "
-                             "and give the CA as --ca", level);
+        aopctl_lint_finding_add(object, NGX_AOP_LINT_ERROR, "client_ca",
+                                "is a CA: Cloudflare takes no CA for a client "
+                                "certificate; upload one that this CA has "
+                                "issued, and give the CA as --ca", level);
     }
 
     ngx_aop_verify(lint->policy, lint->auth_level, leaf, NULL, lint->now,
@@ -68,11 +68,11 @@ aopctl_lint_client(aopctl_lint_t *lint, json_t *object,
     if (lint->ncas == 0 && alone.anchor != NULL
         && X509_cmp(alone.anchor->x509, leaf) == 0)
     {
-        aopctl_lint_file_say(object, NGX_AOP_LINT_WARNING, "no_ca",
-                             "begins its file, so that the file is taken for a "
-                             "client certificate with its chain, and no CA is "
-                             "given to verify it by (aopctl lint --ca FILE CLIENT)",
-                             level);
+        aopctl_lint_finding_add(object, NGX_AOP_LINT_WARNING, "no_ca",
+                                "begins its file, so that the file is taken for "
+                                "a client certificate with its chain, and no "
+                                "CA is given to verify it by (aopctl lint "
+                                "--ca FILE CLIENT)", level);
     }
 
     /* without roles the answer is about "aop_ca", as ever */
@@ -80,7 +80,8 @@ aopctl_lint_client(aopctl_lint_t *lint, json_t *object,
     refused = lint->ncas ? NGX_AOP_LINT_ERROR : NGX_AOP_LINT_WARNING;
 
     if (alone.verdict != NGX_AOP_VERDICT_OK
-        && chained.verdict != NGX_AOP_VERDICT_OK) {
+        && chained.verdict != NGX_AOP_VERDICT_OK)
+    {
         aopctl_lint_refused(object, &alone, &chained, refused, level);
 
     } else if (alone.verdict != chained.verdict) {
@@ -141,7 +142,7 @@ aopctl_lint_refused(json_t *object, const ngx_aop_result_t *alone,
              ? ", with its chain and without" : "",
              verdict->word, chained->reason, verdict->hint[NGX_AOP_PEER_EDGE]);
 
-    aopctl_lint_file_say(object, finding, "would_be_refused", text, level);
+    aopctl_lint_finding_add(object, finding, "would_be_refused", text, level);
 }
 
 
@@ -163,6 +164,6 @@ aopctl_lint_half(json_t *object, const ngx_aop_result_t *alone,
              needs ? "add the CA that issued it to \"aop_ca\""
                    : "upload it without the chain");
 
-    aopctl_lint_file_say(object, NGX_AOP_LINT_WARNING,
-                         needs ? "needs_chain" : "only_alone", text, level);
+    aopctl_lint_finding_add(object, NGX_AOP_LINT_WARNING,
+                            needs ? "needs_chain" : "only_alone", text, level);
 }

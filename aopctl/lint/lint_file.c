@@ -32,8 +32,6 @@ static void aopctl_lint_dates(aopctl_lint_t *lint, json_t *object,
     const ASN1_TIME *to);
 static void aopctl_lint_soon(const aopctl_lint_t *lint, json_t *object,
     const ASN1_TIME *to, ngx_aop_lint_level_e *level);
-static json_t *aopctl_lint_finding(ngx_aop_lint_level_e level,
-    const char *word, const char *text);
 
 
 static const char *const  aopctl_lint_words[] = {
@@ -118,7 +116,7 @@ aopctl_lint_content(aopctl_lint_t *lint, json_t *object,
         found.set = ngx_aop_lint_bit(NGX_AOP_LINT_KEY);
     }
 
-    aopctl_lint_file_found(findings, &found, &level);
+    aopctl_lint_finding_list(findings, &found, &level);
     aopctl_lint_certs(lint, certs, pem, role, &level);
 
     for (i = 0; i < sk_X509_CRL_num(pem->crls); i++) {
@@ -137,7 +135,7 @@ aopctl_lint_content(aopctl_lint_t *lint, json_t *object,
     aopctl_json_set(object, "level",
                     json_string(ngx_aop_lint_level_word(level)));
 
-    aopctl_lint_file_raise(&lint->level, level);
+    aopctl_lint_finding_raise(&lint->level, level);
 }
 
 
@@ -163,10 +161,11 @@ aopctl_lint_certs(aopctl_lint_t *lint, json_t *list, const ngx_aop_pem_t *pem,
             aopctl_lint_client_judge(lint, cert, x509, level);
 
         } else if (role == AOPCTL_LINT_CLIENT && i > 0) {
-            aopctl_lint_file_say(cert, NGX_AOP_LINT_WARNING, "not_presented",
-                                 "is not verified: only the first certificate of "
-                                 "a file is the client certificate, the others are "
-                                 "its chain", level);
+            aopctl_lint_finding_add(cert, NGX_AOP_LINT_WARNING, "not_presented",
+                                    "is not verified: only the first "
+                                    "certificate of a file is the client "
+                                    "certificate, the others are its chain",
+                                    level);
         }
     }
 }
@@ -185,7 +184,7 @@ aopctl_lint_cert(aopctl_lint_t *lint, X509 *x509, ngx_aop_lint_level_e *level)
     kind = ngx_aop_lint_kind(ngx_aop_lint_classify(x509));
 
     ngx_aop_lint_cert(x509, lint->auth_level, lint->now, &found);
-    aopctl_lint_file_found(findings, &found, level);
+    aopctl_lint_finding_list(findings, &found, level);
 
     aopctl_json_set(object, "kind", json_string(kind->word));
     aopctl_json_set(object, "what", json_string(kind->text));
@@ -219,7 +218,7 @@ aopctl_lint_crl(aopctl_lint_t *lint, X509_CRL *crl,
     findings = json_array();
 
     ngx_aop_lint_crl(crl, lint->now, &found);
-    aopctl_lint_file_found(findings, &found, level);
+    aopctl_lint_finding_list(findings, &found, level);
 
     aopctl_json_set(object, "kind", json_string("crl"));
     aopctl_json_set(object, "what",
@@ -318,67 +317,6 @@ aopctl_lint_soon(const aopctl_lint_t *lint, json_t *object,
     snprintf(text, sizeof(text), "ends on %s, in %lld days: replace it before",
              ngx_aop_cert_date(t, date), ngx_aop_cert_days(t, lint->now));
 
-    aopctl_lint_file_say(object, NGX_AOP_LINT_WARNING, "ends_soon", text,
-                         level);
-}
-
-
-void
-aopctl_lint_file_found(json_t *list, const ngx_aop_lint_found_t *found,
-    ngx_aop_lint_level_e *level)
-{
-    char                   text[NGX_AOP_LINT_TEXT];
-    unsigned               i;
-    const ngx_aop_lint_t  *row;
-
-    for (i = 0; i < NGX_AOP_LINT_FINDINGS; i++) {
-
-        if (found->set & ngx_aop_lint_bit(i)) {
-            row = ngx_aop_lint(i);
-            aopctl_json_append(list,
-                          aopctl_lint_finding(row->level, row->word,
-                                          ngx_aop_lint_text(found, i, text)));
-        }
-    }
-
-    aopctl_lint_file_raise(level, ngx_aop_lint_level(found->set));
-}
-
-
-/* What the core has no finding for. */
-
-void
-aopctl_lint_file_say(json_t *object, ngx_aop_lint_level_e finding,
-    const char *word, const char *text, ngx_aop_lint_level_e *level)
-{
-    aopctl_json_append(json_object_get(object, "findings"),
-                       aopctl_lint_finding(finding, word, text));
-
-    aopctl_lint_file_raise(level, finding);
-}
-
-
-static json_t *
-aopctl_lint_finding(ngx_aop_lint_level_e level, const char *word,
-    const char *text)
-{
-    json_t  *object;
-
-    object = json_object();
-
-    aopctl_json_set(object, "level",
-                    json_string(ngx_aop_lint_level_word(level)));
-    aopctl_json_set(object, "word", json_string(word));
-    aopctl_json_set(object, "text", aopctl_json_text(text));
-
-    return object;
-}
-
-
-void
-aopctl_lint_file_raise(ngx_aop_lint_level_e *level, ngx_aop_lint_level_e by)
-{
-    if (*level < by) {
-        *level = by;
-    }
+    aopctl_lint_finding_add(object, NGX_AOP_LINT_WARNING, "ends_soon", text,
+                            level);
 }

@@ -73,7 +73,7 @@ aopctl_lint_key(aopctl_lint_t *lint, const char *file)
     aopctl_json_set(object, "level",
                     json_string(ngx_aop_lint_level_word(level)));
 
-    aopctl_lint_file_raise(&lint->level, level);
+    aopctl_lint_finding_raise(&lint->level, level);
 
     EVP_PKEY_free(key.pkey);
 
@@ -89,7 +89,7 @@ aopctl_lint_key_check(aopctl_lint_t *lint, json_t *object, const char *file,
     ngx_aop_pem_t   pem;
 
     if (key->err[0] != '\0') {
-        aopctl_lint_file_say(object, NGX_AOP_LINT_ERROR, "unreadable", key->err,
+        aopctl_lint_finding_add(object, NGX_AOP_LINT_ERROR, "unreadable", key->err,
                              level);
         return;
     }
@@ -97,7 +97,7 @@ aopctl_lint_key_check(aopctl_lint_t *lint, json_t *object, const char *file,
     text = aopctl_lint_key_form(key, &word);
 
     if (text != NULL) {
-        aopctl_lint_file_say(object, NGX_AOP_LINT_ERROR, word, text, level);
+        aopctl_lint_finding_add(object, NGX_AOP_LINT_ERROR, word, text, level);
     }
 
     if (key->n != 1 || key->encrypted) {
@@ -105,9 +105,10 @@ aopctl_lint_key_check(aopctl_lint_t *lint, json_t *object, const char *file,
     }
 
     if (key->pkey == NULL) {
-        aopctl_lint_file_say(object, NGX_AOP_LINT_WARNING, "key_unknown",
-                             "cannot be read by OpenSSL here: whether it belongs "
-                             "to the certificate is not known", level);
+        aopctl_lint_finding_add(object, NGX_AOP_LINT_WARNING, "key_unknown",
+                                "cannot be read by OpenSSL here: whether it "
+                                "belongs to the certificate is not known",
+                                level);
         return;
     }
 
@@ -120,8 +121,9 @@ aopctl_lint_key_check(aopctl_lint_t *lint, json_t *object, const char *file,
     ERR_set_mark();
 
     if (X509_check_private_key(sk_X509_value(pem.certs, 0), key->pkey) != 1) {
-        aopctl_lint_file_say(object, NGX_AOP_LINT_ERROR, "key_mismatch",
-                             "does not belong to the client certificate", level);
+        aopctl_lint_finding_add(object, NGX_AOP_LINT_ERROR, "key_mismatch",
+                                "does not belong to the client certificate",
+                                level);
     }
 
     ERR_pop_to_mark();

@@ -21,7 +21,7 @@ static void aopctl_lint_print_part(const json_t *part, int n,
     const char *const *keys);
 static void aopctl_lint_print_findings(const json_t *findings,
     const char *indent);
-static aopctl_color_e aopctl_lint_colour(const char *level);
+static aopctl_color_e aopctl_lint_color(const char *level);
 
 
 static const char *const  aopctl_lint_cert_keys[] = {
@@ -64,7 +64,7 @@ aopctl_lint_text_print(const json_t *answer)
     level = aopctl_json_str(answer, "level");
 
     aopctl_lint_print_findings(json_object_get(answer, "findings"), "");
-    aopctl_term_line(aopctl_lint_colour(level), "%s", level);
+    aopctl_term_line(aopctl_lint_color(level), "%s", level);
 }
 
 
@@ -119,7 +119,7 @@ aopctl_lint_text_print_line(const json_t *answer)
     aopctl_lint_worst(answer, level, "aop_ca", &finding, &name, &n);
 
     if (finding == NULL) {
-        aopctl_term_line(aopctl_lint_colour(level), "%s", level);
+        aopctl_term_line(aopctl_lint_color(level), "%s", level);
         return;
     }
 
@@ -129,7 +129,7 @@ aopctl_lint_text_print_line(const json_t *answer)
         snprintf(more, sizeof(more), " (and %zu more)", n - 1);
     }
 
-    aopctl_term_line(aopctl_lint_colour(level), "%s: %s %s%s", level, name,
+    aopctl_term_line(aopctl_lint_color(level), "%s: %s %s%s", level, name,
                      aopctl_json_str(finding, "text"), more);
 }
 
@@ -170,8 +170,8 @@ aopctl_lint_print_part(const json_t *part, int n, const char *const *keys)
 {
     const json_t  *value;
 
-    aopctl_term_line(AOPCTL_COLOR_PLAIN, "  %d: %s", n, aopctl_json_str(part,
-                                                                        "what"));
+    aopctl_term_line(AOPCTL_COLOR_PLAIN, "  %d: %s", n,
+                     aopctl_json_str(part, "what"));
 
     for ( /* void */ ; *keys; keys++) {
         value = json_object_get(part, *keys);
@@ -207,14 +207,14 @@ aopctl_lint_print_findings(const json_t *findings, const char *indent)
     json_array_foreach(findings, i, finding) {
         level = aopctl_json_str(finding, "level");
 
-        aopctl_term_line(aopctl_lint_colour(level), "%s%s: %s", indent, level,
+        aopctl_term_line(aopctl_lint_color(level), "%s%s: %s", indent, level,
                          aopctl_json_str(finding, "text"));
     }
 }
 
 
 static aopctl_color_e
-aopctl_lint_colour(const char *level)
+aopctl_lint_color(const char *level)
 {
     switch (level[0]) {
 

@@ -622,7 +622,8 @@ aopctl_attempt_plain(aopctl_probe_t *probe, const struct addrinfo *addr,
 
     if (!aopctl_conn_open(&conn, addr, aopctl_attempt_deadline(probe))) {
         aopctl_attempt_failed(answer, &conn);
-        answer->result = answer->failed ? AOPCTL_RESULT_UNCLEAR : AOPCTL_RESULT_NOT_OFFERED;
+        answer->result = answer->failed ? AOPCTL_RESULT_UNCLEAR
+                                        : AOPCTL_RESULT_NOT_OFFERED;
 
     } else {
         aopctl_attempt_request(probe, attempt, &request);

@@ -166,7 +166,7 @@ aopctl_probe_attempt(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
         findings->served_resumed = 1;
     }
 
-    object = aopctl_plan_answer(&first);
+    object = aopctl_answer_json(&first);
 
     aopctl_json_set(object, "stranger",
                     json_string(aopctl_probe_strangers[attempt->who]));
@@ -175,7 +175,7 @@ aopctl_probe_attempt(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
                                 ? "1.2" : "1.3"));
     aopctl_json_set(object, "http",
                     json_string(attempt->http2 ? "2" : "1.1"));
-    aopctl_json_set(object, "with_session", aopctl_plan_answer(&again));
+    aopctl_json_set(object, "with_session", aopctl_answer_json(&again));
 
     return object;
 }
@@ -310,7 +310,7 @@ aopctl_probe_visitor(aopctl_probe_t *probe, const aopctl_attempt_t *by,
 
     findings->served_visitor = (answer.result == AOPCTL_RESULT_SERVED);
 
-    object = aopctl_plan_answer(&answer);
+    object = aopctl_answer_json(&answer);
     aopctl_json_set(object, "visitor", json_string(visitor));
 
     return object;
@@ -399,26 +399,4 @@ aopctl_probe_root(aopctl_probe_t *probe, aopctl_conclusion_t *findings)
     }
 
     json_decref(list);
-}
-
-
-json_t *
-aopctl_plan_answer(const aopctl_answer_t *answer)
-{
-    json_t  *object;
-
-    static const char *const  words[] = {
-        "served", "refused", "unclear", "not_offered", "another_page"
-    };
-
-    object = json_object();
-
-    aopctl_json_set(object, "result", json_string(words[answer->result]));
-    aopctl_json_set(object, "text", aopctl_json_text(answer->text));
-    aopctl_json_set(object, "status", answer->status
-                    ? json_integer(answer->status) : json_null());
-    aopctl_json_set(object, "asked", json_boolean(answer->asked));
-    aopctl_json_set(object, "resumed", json_boolean(answer->resumed));
-
-    return object;
 }

@@ -42,7 +42,7 @@ typedef struct {
     json_t           *answer;       /* owned */
     pthread_t         thread;
     unsigned          edge;         /* Cloudflare's: not visited */
-    unsigned          apart;        /* in a thread of its own: not its to read */
+    unsigned          apart;        /* in a thread of its own, not to be read */
 } aopctl_address_t;
 
 
@@ -416,8 +416,9 @@ aopctl_probe_run(aopctl_probe_t *probe)
     if (status == AOPCTL_STATUS_GOOD && more) {
         status = aopctl_conclusion_say(answer, AOPCTL_STATUS_WARNING,
                                        "cannot_tell",
-                                       "the name has more addresses than can be "
-                                       "visited at once: give each by itself");
+                                       "the name has more addresses than can "
+                                       "be visited at once: give each by "
+                                       "itself");
     }
 
     signal(SIGPIPE, SIG_DFL);
@@ -467,8 +468,9 @@ aopctl_probe_resolve(const char *host, const char *port)
     rc = getaddrinfo(host, port, &hints, &addrs);
 
     if (rc != 0) {
-        aopctl_term_error("cannot resolve \"%s\": %s (try the origin's address, and "
-                          "its name with --sni)", host, gai_strerror(rc));
+        aopctl_term_error("cannot resolve \"%s\": %s (try the origin's "
+                          "address, and its name with --sni)", host,
+                          gai_strerror(rc));
         return NULL;
     }
 

@@ -146,7 +146,7 @@ aopctl_status_e aopctl_conclusion_say(json_t *answer, aopctl_status_e status,
 
 /* An answer as JSON. */
 
-json_t *aopctl_plan_answer(const aopctl_answer_t *answer);
+json_t *aopctl_answer_json(const aopctl_answer_t *answer);
 
 
 /* What was found, for a person, and the line that it comes to. */

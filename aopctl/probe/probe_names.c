@@ -166,7 +166,7 @@ aopctl_names_visit(aopctl_probe_t *probe, aopctl_conclusion_t *findings,
         aopctl_names_note_session(&visit, &again);
     }
 
-    object = aopctl_plan_answer(&answer);
+    object = aopctl_answer_json(&answer);
 
     aopctl_json_set(object, "scheme",
                     json_string(names->plain ? "http" : "https"));
@@ -177,7 +177,7 @@ aopctl_names_visit(aopctl_probe_t *probe, aopctl_conclusion_t *findings,
                     aopctl_json_text(aopctl_names_text(&visit, names->host)));
 
     if (names->again) {
-        aopctl_json_set(object, "with_session", aopctl_plan_answer(&again));
+        aopctl_json_set(object, "with_session", aopctl_answer_json(&again));
     }
 
     return object;
@@ -477,7 +477,7 @@ aopctl_probe_names_plain_http(aopctl_probe_t *probe,
     aopctl_names_judge(&visit, &answer);
     aopctl_names_note(&visit, &answer);
 
-    object = aopctl_plan_answer(&answer);
+    object = aopctl_answer_json(&answer);
     aopctl_json_set(object, "port", json_integer(atoi(probe->http_port)));
 
     return object;

@@ -23,9 +23,9 @@ static void aopctl_probe_print_name(const json_t *name);
 static void aopctl_probe_print_plain(const json_t *plain);
 static void aopctl_probe_print_cas(const json_t *address);
 static const char *aopctl_probe_cannot_tell(const json_t *answer);
-static aopctl_color_e aopctl_probe_colour(const char *result,
+static aopctl_color_e aopctl_probe_color(const char *result,
     unsigned given);
-static aopctl_color_e aopctl_probe_colour_of(const json_t *answer);
+static aopctl_color_e aopctl_probe_color_of(const json_t *answer);
 
 
 void
@@ -55,7 +55,7 @@ aopctl_probe_text_print(const json_t *answer)
     }
 
     json_array_foreach(addresses, i, value) {
-        aopctl_term_line(aopctl_probe_colour_of(value), "%s: %s%s",
+        aopctl_term_line(aopctl_probe_color_of(value), "%s: %s%s",
                          aopctl_json_str(value, "address"),
                          aopctl_probe_cannot_tell(value),
                          aopctl_json_str(value, "why"));
@@ -101,14 +101,14 @@ aopctl_probe_print_name(const json_t *name)
     result = aopctl_json_str(name, "result");
 
     if (strcmp(aopctl_json_str(name, "scheme"), "http") == 0) {
-        aopctl_term_line(aopctl_probe_colour(result, 0),
+        aopctl_term_line(aopctl_probe_color(result, 0),
                          "  plain HTTP, Host %s: %s, %s",
                          aopctl_json_str(name, "authority"), result,
                          aopctl_json_str(name, "text"));
         return;
     }
 
-    aopctl_term_line(aopctl_probe_colour(result, 0), "  %s%s, Host %s: %s, %s",
+    aopctl_term_line(aopctl_probe_color(result, 0), "  %s%s, Host %s: %s, %s",
                      sni ? "SNI " : "without SNI", sni ? sni : "",
                      aopctl_json_str(name, "authority"), result,
                      aopctl_json_str(name, "text"));
@@ -130,7 +130,7 @@ aopctl_probe_print_plain(const json_t *plain)
 
     result = aopctl_json_str(plain, "result");
 
-    aopctl_term_line(aopctl_probe_colour(result, 0),
+    aopctl_term_line(aopctl_probe_color(result, 0),
                      "  plain HTTP, port %lld: %s, %s",
                      aopctl_json_int(plain, "port"), result,
                      aopctl_json_str(plain, "text"));
@@ -163,7 +163,7 @@ aopctl_probe_print_cas(const json_t *address)
 void
 aopctl_probe_text_print_conclusion(const json_t *answer)
 {
-    aopctl_term_line(aopctl_probe_colour_of(answer), "%s%s",
+    aopctl_term_line(aopctl_probe_color_of(answer), "%s%s",
                      aopctl_probe_cannot_tell(answer),
                      aopctl_json_str(answer, "why"));
 }
@@ -178,7 +178,7 @@ aopctl_probe_cannot_tell(const json_t *answer)
 
 
 static aopctl_color_e
-aopctl_probe_colour_of(const json_t *answer)
+aopctl_probe_color_of(const json_t *answer)
 {
     switch (aopctl_json_int(answer, "status")) {
 
@@ -203,7 +203,7 @@ aopctl_probe_print_visit(const json_t *visit)
     given = strcmp(aopctl_json_str(visit, "stranger"), "given") == 0;
     result = aopctl_json_str(visit, "result");
 
-    aopctl_term_line(aopctl_probe_colour(result, given),
+    aopctl_term_line(aopctl_probe_color(result, given),
                      "  TLS %s, HTTP/%s, %s%s: %s, %s",
                      aopctl_json_str(visit, "tls"), aopctl_json_str(visit,
                                                                     "http"),
@@ -228,7 +228,7 @@ aopctl_probe_print_session(const json_t *session, unsigned given)
         return;
     }
 
-    aopctl_term_line(aopctl_probe_colour(result, given),
+    aopctl_term_line(aopctl_probe_color(result, given),
                      "    again with its session, %s: %s, %s",
                      json_is_true(json_object_get(session, "resumed"))
                      ? "resumed" : "not resumed", result,
@@ -254,15 +254,15 @@ aopctl_probe_print_visitors(const json_t *visitors)
     last = json_array_get(visitors, n - 1);
     result = aopctl_json_str(last, "result");
 
-    aopctl_term_line(aopctl_probe_colour(result, 0),
-                     "  for %zu visitors (CF-Connecting-IP), the last one %s: %s, "
-                     "%s", n, aopctl_json_str(last, "visitor"), result,
+    aopctl_term_line(aopctl_probe_color(result, 0),
+                     "  for %zu visitors (CF-Connecting-IP), the last one %s: "
+                     "%s, %s", n, aopctl_json_str(last, "visitor"), result,
                      aopctl_json_str(last, "text"));
 }
 
 
 static aopctl_color_e
-aopctl_probe_colour(const char *result, unsigned given)
+aopctl_probe_color(const char *result, unsigned given)
 {
     if (strcmp(result, "served") == 0) {
         return given ? AOPCTL_COLOR_GREEN : AOPCTL_COLOR_RED;

@@ -23,7 +23,7 @@
 #define AOPCTL_NAMES_LIMIT  100000
 
 
-static int aopctl_name_regex(void *regex, const char *host, size_t len);
+static int aopctl_names_regex(void *regex, const char *host, size_t len);
 
 
 const char *
@@ -80,7 +80,7 @@ aopctl_names_have(const ngx_aop_name_t *names, size_t n,
 
     for (i = 0; i < n; i++) {
         if (ngx_aop_name_match(&names[i], host->data, len,
-                               aopctl_name_regex))
+                               aopctl_names_regex))
         {
             return 1;
         }
@@ -91,7 +91,7 @@ aopctl_names_have(const ngx_aop_name_t *names, size_t n,
 
 
 static int
-aopctl_name_regex(void *regex, const char *host, size_t len)
+aopctl_names_regex(void *regex, const char *host, size_t len)
 {
     int                         rc;
     static pcre2_match_data    *data;

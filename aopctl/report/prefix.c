@@ -28,7 +28,7 @@
 /* RFC 3164, 4.1.2, and "journalctl -o short-precise", "short-full" */
 
 #define AOPCTL_BSD   "[A-Z][a-z]{2}\\ [\\ \\d]\\d\\ " AOPCTL_TIME
-#define AOPCTL_DAY   "[A-Z][a-z]{2}\\ " AOPCTL_DATE "\\ " AOPCTL_TIME          \
+#define AOPCTL_DAY   "[A-Z][a-z]{2}\\ " AOPCTL_DATE "\\ " AOPCTL_TIME         \
                      "\\ [A-Z]{2,5}"
 
 #define AOPCTL_SGR   "(?:\\x1b\\[[0-9;]*m)*+"

@@ -33,7 +33,7 @@ void aopctl_report_brief_why(const json_t *servers, ngx_aop_text_t *text);
 void aopctl_report_text_print(const json_t *answer);
 void aopctl_report_brief_print(const json_t *answer);
 
-/* For both: the last line, and the colour of an answer. */
+/* For both: the last line, and the color of an answer. */
 
 void aopctl_report_text_print_end(const json_t *answer);
 aopctl_color_e aopctl_report_text_color(const char *ready);

@@ -85,11 +85,12 @@ aopctl_report_print_log(const json_t *answer)
 
     first = aopctl_json_str(answer, "first");
 
-    aopctl_term_line(AOPCTL_COLOR_PLAIN, "%lld lines, %lld judged requests%s%s%s%s",
+    aopctl_term_line(AOPCTL_COLOR_PLAIN,
+                     "%lld lines, %lld judged requests%s%s%s%s",
                      aopctl_json_int(answer, "lines"),
-                     aopctl_json_int(answer, "judged"), first[0] ? ", " : "",
-                     first,
-                     first[0] ? " to " : "", aopctl_json_str(answer, "last"));
+                     aopctl_json_int(answer, "judged"),
+                     first[0] ? ", " : "", first, first[0] ? " to " : "",
+                     aopctl_json_str(answer, "last"));
 
     damaged = aopctl_json_int(answer, "damaged");
     other = aopctl_json_int(answer, "other");
@@ -301,12 +302,13 @@ aopctl_report_print_top(const char *title, const json_t *list)
                          aopctl_json_int(item, "count"),
                          aopctl_json_str(item, "verdict"),
                          aopctl_json_str(item, "peer"),
-                         aopctl_json_str(item, "last"), text[0] ? text
-                         : "(none)");
+                         aopctl_json_str(item, "last"),
+                         text[0] ? text : "(none)");
     }
 
     if (n == 0) {
-        aopctl_term_line(AOPCTL_COLOR_PLAIN, "              many, none stands out");
+        aopctl_term_line(AOPCTL_COLOR_PLAIN,
+                         "              many, none stands out");
     }
 }
 
@@ -327,8 +329,8 @@ aopctl_report_print_passed(const json_t *list)
     json_array_foreach(list, i, item) {
         not_after = aopctl_json_str(item, "not_after");
 
-        aopctl_term_line(AOPCTL_COLOR_PLAIN, "  %10lld  last %s  %s, issued under %s"
-                         "%s%s, %.16s",
+        aopctl_term_line(AOPCTL_COLOR_PLAIN,
+                         "  %10lld  last %s  %s, issued under %s%s%s, %.16s",
                          aopctl_json_int(item, "count"),
                          aopctl_json_str(item, "last"),
                          aopctl_json_str(item, "subject"),

@@ -12,7 +12,7 @@
  */
 
 
-#include "ngx_http_aop.h"
+#include "ngx_http_aop_conf.h"
 #include "ngx_aop_lint.h"
 #include "ngx_aop_roots.h"
 

@@ -10,7 +10,7 @@
  */
 
 
-#include "ngx_http_aop.h"
+#include "ngx_http_aop_conn.h"
 
 
 static void ngx_http_aop_drop_session(ngx_http_request_t *r);

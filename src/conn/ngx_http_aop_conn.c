@@ -11,13 +11,13 @@
  */
 
 
-#include "ngx_http_aop.h"
+#include "ngx_http_aop_conn.h"
 #include "ngx_aop_cache.h"
 #include "ngx_aop_stamp.h"
 
 
-#define ngx_http_aop_conn_get(pool)                                         \
-    ((ngx_http_aop_conn_t *)                                                \
+#define ngx_http_aop_conn_get(pool)                                           \
+    ((ngx_http_aop_conn_t *)                                                  \
          ngx_http_aop_pool_get(pool, ngx_http_aop_conn_cleanup))
 
 

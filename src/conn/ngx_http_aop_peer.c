@@ -10,7 +10,7 @@
  */
 
 
-#include "ngx_http_aop.h"
+#include "ngx_http_aop_conn.h"
 #include "ngx_aop_addr.h"
 #include "ngx_aop_cloudflare.h"
 

@@ -11,7 +11,7 @@
  */
 
 
-#include "ngx_http_aop.h"
+#include "ngx_http_aop_conn.h"
 
 
 void *

@@ -19,7 +19,7 @@
  */
 
 
-#include "ngx_http_aop.h"
+#include "ngx_http_aop_conn.h"
 #include "ngx_aop_stamp.h"
 
 

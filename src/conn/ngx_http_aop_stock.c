@@ -15,7 +15,7 @@
  */
 
 
-#include "ngx_http_aop.h"
+#include "ngx_http_aop_conn.h"
 
 
 /* $ssl_client_verify as it was before */
@@ -67,12 +67,15 @@ ngx_http_aop_stock_variable(ngx_http_request_t *r,
 {
     ngx_http_aop_stock_t  *stock = (ngx_http_aop_stock_t *) data;
 
+    ngx_http_aop_judgement_t  *judgement;
+
     if (!ngx_http_aop_stock_ours(r)) {
         return stock->get(r, v, stock->data);
     }
 
-    return ngx_http_aop_stock_result(r, v,
-                                     &ngx_http_aop_conn_judge_request(r->main)->result);
+    judgement = ngx_http_aop_conn_judge_request(r->main);
+
+    return ngx_http_aop_stock_result(r, v, &judgement->result);
 }
 
 

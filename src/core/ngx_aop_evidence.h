@@ -230,25 +230,4 @@ time_t ngx_aop_evidence_sum(const ngx_aop_evidence_t *evidence, time_t now,
     uint64_t sums[NGX_AOP_SUMS]);
 
 
-/*
- * Whether a host's failures decide: one that came through a private address
- * is Cloudflare's or not depending on what that address has turned out to be.
- * ngx_aop_spell_decides() is asked by place of hosts[],
- * ngx_aop_spell_named() of foreign[].
- */
-
-int ngx_aop_spell_decides(const ngx_aop_evidence_t *evidence, size_t i);
-int ngx_aop_spell_named(const ngx_aop_evidence_t *evidence, size_t i);
-
-
-/*
- * When a row of failures is settled, if nothing more fails: of a private
- * address, and of a host of which so many requests have passed.
- */
-
-time_t ngx_aop_spell_settles(const ngx_aop_spell_t *spell, time_t quiet);
-time_t ngx_aop_spell_settles_host(const ngx_aop_spell_t *spell, time_t quiet,
-    int enough);
-
-
 #endif /* _NGX_AOP_EVIDENCE_H_INCLUDED_ */

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "ngx_aop_ready.h"
+#include "ngx_aop_spell.h"
 
 
 static ngx_aop_cause_e ngx_aop_answer_cause(const ngx_aop_evidence_t *evidence,
@@ -156,7 +157,8 @@ ngx_aop_answer_hosts(const ngx_aop_evidence_t *evidence,
 
     for (i = 0; i < NGX_AOP_EVIDENCE_HOSTS; i++) {
         host = &evidence->hosts[i];
-        settles = ngx_aop_ready_host(evidence, conf, i);
+        settles = ngx_aop_spell_host_settles(evidence, i, conf->time,
+                                             conf->requests);
         last = ngx_aop_answer_last(host->spells);
 
         if (settles == 0 || !ngx_aop_answer_unsettled(settles, last, now)) {
@@ -192,7 +194,7 @@ ngx_aop_answer_privates(const ngx_aop_evidence_t *evidence,
 
     for (i = 0; i < NGX_AOP_EVIDENCE_PEERS; i++) {
         peer = &evidence->privates[i];
-        settles = ngx_aop_ready_private(evidence, conf, i);
+        settles = ngx_aop_spell_private_settles(evidence, i, conf->time);
         last = ngx_aop_answer_last(peer->spells);
 
         if (settles == 0 || !ngx_aop_answer_unsettled(settles, last, now)) {
@@ -264,59 +266,6 @@ static int
 ngx_aop_answer_unsettled(time_t settles, time_t last, time_t now)
 {
     return now < settles || last > now;
-}
-
-
-time_t
-ngx_aop_ready_host(const ngx_aop_evidence_t *evidence,
-    const ngx_aop_ready_conf_t *conf, size_t i)
-{
-    time_t                 settles;
-    unsigned               kind;
-    const ngx_aop_host_t  *host;
-
-    if (!ngx_aop_spell_decides(evidence, i)) {
-        return 0;
-    }
-
-    settles = 0;
-    host = &evidence->hosts[i];
-
-    for (kind = 0; kind < NGX_AOP_SPELLS; kind++) {
-        ngx_aop_answer_max(&settles,
-                           ngx_aop_spell_settles_host(&host->spells[kind],
-                                                      conf->time,
-                                                      host->passed
-                                                      >= conf->requests));
-    }
-
-    return settles;
-}
-
-
-time_t
-ngx_aop_ready_private(const ngx_aop_evidence_t *evidence,
-    const ngx_aop_ready_conf_t *conf, size_t i)
-{
-    time_t                    settles;
-    unsigned                  kind;
-    const ngx_aop_private_t  *peer;
-
-    peer = &evidence->privates[i];
-
-    if (evidence->private_hashes[i] == 0 || peer->relay != 0) {
-        return 0;
-    }
-
-    settles = 0;
-
-    for (kind = 0; kind < NGX_AOP_SPELLS; kind++) {
-        ngx_aop_answer_max(&settles,
-                           ngx_aop_spell_settles(&peer->spells[kind],
-                                                 conf->time));
-    }
-
-    return settles;
 }
 
 

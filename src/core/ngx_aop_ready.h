@@ -109,17 +109,6 @@ void ngx_aop_why(const ngx_aop_evidence_t *evidence,
 
 
 /*
- * When the failures of a host and of a private address are settled; 0 if they
- * do not decide.
- */
-
-time_t ngx_aop_ready_host(const ngx_aop_evidence_t *evidence,
-    const ngx_aop_ready_conf_t *conf, size_t i);
-time_t ngx_aop_ready_private(const ngx_aop_evidence_t *evidence,
-    const ngx_aop_ready_conf_t *conf, size_t i);
-
-
-/*
  * What to do about requests of that verdict and class of peer, NULL for "ok".
  * Where an address hides others, no hint says to let it in.
  */

@@ -28,6 +28,10 @@ static void ngx_aop_spell_add(ngx_aop_spell_t *spell, time_t t);
 static void ngx_aop_spell_start(ngx_aop_spell_t *spell, time_t t);
 static void ngx_aop_spell_gap(ngx_aop_spell_t *spell, time_t t, time_t gap);
 static time_t ngx_aop_spell_usual(const ngx_aop_spell_t *spell);
+static time_t ngx_aop_spell_settles(const ngx_aop_spell_t *spell,
+    time_t quiet);
+static time_t ngx_aop_spell_settles_host(const ngx_aop_spell_t *spell,
+    time_t quiet, int enough);
 static void ngx_aop_spell_lose(ngx_aop_lost_t *lost,
     const ngx_aop_spell_t *spells);
 static ngx_aop_host_t *ngx_aop_spell_host(ngx_aop_evidence_t *evidence,
@@ -187,9 +191,51 @@ ngx_aop_spell_usual(const ngx_aop_spell_t *spell)
 }
 
 
-/* What was seen once, or for less than that time, may come once a day. */
+time_t
+ngx_aop_spell_host_settles(const ngx_aop_evidence_t *evidence, size_t i,
+    time_t quiet, uint64_t requests)
+{
+    int                    enough;
+    time_t                 first, second;
+    const ngx_aop_host_t  *host;
+
+    if (!ngx_aop_spell_decides(evidence, i)) {
+        return 0;
+    }
+
+    host = &evidence->hosts[i];
+    enough = (host->passed >= requests);
+
+    first = ngx_aop_spell_settles_host(&host->spells[0], quiet, enough);
+    second = ngx_aop_spell_settles_host(&host->spells[1], quiet, enough);
+
+    return (first > second) ? first : second;
+}
+
 
 time_t
+ngx_aop_spell_private_settles(const ngx_aop_evidence_t *evidence, size_t i,
+    time_t quiet)
+{
+    time_t                    first, second;
+    const ngx_aop_private_t  *peer;
+
+    peer = &evidence->privates[i];
+
+    if (evidence->private_hashes[i] == 0 || peer->relay != 0) {
+        return 0;
+    }
+
+    first = ngx_aop_spell_settles(&peer->spells[0], quiet);
+    second = ngx_aop_spell_settles(&peer->spells[1], quiet);
+
+    return (first > second) ? first : second;
+}
+
+
+/* What was seen once, or for less than that time, may come once a day. */
+
+static time_t
 ngx_aop_spell_settles(const ngx_aop_spell_t *spell, time_t quiet)
 {
     time_t  wait;
@@ -213,7 +259,7 @@ ngx_aop_spell_settles(const ngx_aop_spell_t *spell, time_t quiet)
  * time: the last that it took, it was not over.
  */
 
-time_t
+static time_t
 ngx_aop_spell_settles_host(const ngx_aop_spell_t *spell, time_t quiet,
     int enough)
 {

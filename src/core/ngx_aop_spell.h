@@ -12,8 +12,8 @@
 
 
 /*
- * The tables of failures inside the evidence, which nobody else has to do
- * with.  All that changes them is called under the caller's mutex.
+ * The tables of failures inside the evidence.  All that changes them is called
+ * under the caller's mutex.
  */
 
 ngx_aop_spell_e ngx_aop_spell_kind(ngx_aop_verdict_e verdict);
@@ -33,6 +33,29 @@ void ngx_aop_spell_host_failed(ngx_aop_evidence_t *evidence,
     const ngx_aop_event_t *event);
 void ngx_aop_spell_foreign_failed(ngx_aop_evidence_t *evidence,
     const ngx_aop_event_t *event);
+
+
+/*
+ * Whether a host's failures decide: one that came through a private address
+ * is Cloudflare's or not depending on what that address has turned out to be.
+ * ngx_aop_spell_decides() is asked by place of hosts[],
+ * ngx_aop_spell_named() of foreign[].
+ */
+
+int ngx_aop_spell_decides(const ngx_aop_evidence_t *evidence, size_t i);
+int ngx_aop_spell_named(const ngx_aop_evidence_t *evidence, size_t i);
+
+
+/*
+ * When the failures at this place of hosts[] or privates[] are settled, if
+ * nothing more fails for the time "quiet", and a host has passed so many
+ * requests; 0 if they do not decide.
+ */
+
+time_t ngx_aop_spell_host_settles(const ngx_aop_evidence_t *evidence, size_t i,
+    time_t quiet, uint64_t requests);
+time_t ngx_aop_spell_private_settles(const ngx_aop_evidence_t *evidence,
+    size_t i, time_t quiet);
 
 
 /* Another policy; and a clock that was ahead and is set back to t. */

@@ -12,11 +12,19 @@
 
 #include "ngx_aop_cert.h"
 #include "ngx_aop_ready.h"
+#include "ngx_aop_spell.h"
 
 
 #define NGX_AOP_WHY_NAMES  5
 
 #define ngx_aop_why_n(n)   (unsigned long long) (n), (n) == 1 ? "" : "s"
+
+#define ngx_aop_why_host_settles(why, i)                                      \
+    ngx_aop_spell_host_settles((why)->evidence, i, (why)->conf->time,         \
+                               (why)->conf->requests)
+
+#define ngx_aop_why_private_settles(why, i)                                   \
+    ngx_aop_spell_private_settles((why)->evidence, i, (why)->conf->time)
 
 
 typedef struct {
@@ -137,7 +145,7 @@ ngx_aop_why_cloudflare(ngx_aop_why_t *why)
     memset(verdicts, 0, sizeof(verdicts));
 
     for (i = 0; i < NGX_AOP_EVIDENCE_HOSTS; i++) {
-        settles = ngx_aop_ready_host(why->evidence, why->conf, i);
+        settles = ngx_aop_why_host_settles(why, i);
 
         if (settles > why->now) {
             ngx_aop_why_sum(verdicts, why->evidence->hosts[i].verdicts);
@@ -158,7 +166,7 @@ ngx_aop_why_cloudflare(ngx_aop_why_t *why)
 
     for (i = 0; i < NGX_AOP_EVIDENCE_HOSTS; i++) {
         host = &why->evidence->hosts[i];
-        settles = ngx_aop_ready_host(why->evidence, why->conf, i);
+        settles = ngx_aop_why_host_settles(why, i);
 
         if (settles > why->now && host->name[0] != '\0') {
             (void) ngx_aop_why_name(why, "; hosts: ", host->name);
@@ -181,7 +189,7 @@ ngx_aop_why_private(ngx_aop_why_t *why)
     for (i = 0; i < NGX_AOP_EVIDENCE_PEERS; i++) {
         peer = &why->evidence->privates[i];
 
-        if (ngx_aop_ready_private(why->evidence, why->conf, i) > why->now) {
+        if (ngx_aop_why_private_settles(why, i) > why->now) {
             ngx_aop_why_sum(verdicts, peer->verdicts);
         }
     }
@@ -196,7 +204,7 @@ ngx_aop_why_private(ngx_aop_why_t *why)
     for (i = 0; i < NGX_AOP_EVIDENCE_PEERS; i++) {
         peer = &why->evidence->privates[i];
 
-        if (ngx_aop_ready_private(why->evidence, why->conf, i) > why->now) {
+        if (ngx_aop_why_private_settles(why, i) > why->now) {
             (void) ngx_aop_why_name(why, "; addresses: ", peer->addr);
         }
     }

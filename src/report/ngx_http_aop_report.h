@@ -8,9 +8,17 @@
 #define _NGX_HTTP_AOP_REPORT_H_INCLUDED_
 
 
-#include "ngx_http_aop_validity.h"
-#include "ngx_http_aop_zone.h"
+#include "ngx_http_aop_stats.h"
 #include "ngx_aop_text.h"
+#include "ngx_aop_version.h"
+
+
+/*
+ * Is it safe to enforce?  The page of "aop_report": what was counted, written
+ * for people and for programs.
+ */
+
+char *ngx_http_aop_report_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 
 #define NGX_HTTP_AOP_COLUMNS  12

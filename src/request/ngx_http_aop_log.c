@@ -10,7 +10,8 @@
  */
 
 
-#include "ngx_http_aop_zone.h"
+#include "ngx_http_aop_request.h"
+#include "ngx_http_aop_stats.h"
 #include "ngx_aop_text.h"
 
 

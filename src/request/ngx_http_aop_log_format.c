@@ -10,7 +10,7 @@
  */
 
 
-#include "ngx_http_aop.h"
+#include "ngx_http_aop_request.h"
 #include "ngx_aop_line.h"
 
 
@@ -45,19 +45,21 @@ static ngx_int_t ngx_http_aop_log_format_mode_from(ngx_http_request_t *r,
     const ngx_http_aop_log_format_field_t *field, ngx_str_t *value);
 
 
-#define ngx_http_aop_log_format_of(name, variable, max)                           \
+#define ngx_http_aop_log_format_of(name, variable, max)                       \
     { name, ngx_http_aop_log_format_variable, ngx_string(variable), 0, max, 0 }
 
-#define ngx_http_aop_log_format_name(name, variable, max)                         \
+#define ngx_http_aop_log_format_name(name, variable, max)                     \
     { name, ngx_http_aop_log_format_variable, ngx_string(variable), 0, max, 1 }
 
-#define ngx_http_aop_log_format_cert(name, fact, max)                             \
+#define ngx_http_aop_log_format_cert(name, fact, max)                         \
     { name, ngx_http_aop_log_format_fact, ngx_null_string, fact, max, 1 }
 
-#define ngx_http_aop_log_format_own(name, get, max)                               \
+#define ngx_http_aop_log_format_own(name, get, max)                           \
     { name, get, ngx_null_string, 0, max, 0 }
 
-static const ngx_http_aop_log_format_field_t  ngx_http_aop_log_format_fields[] = {
+static const ngx_http_aop_log_format_field_t
+    ngx_http_aop_log_format_fields[] =
+{
     ngx_http_aop_log_format_of("time", "time_iso8601", 32),
     ngx_http_aop_log_format_of("server", "server_name", 255),
     ngx_http_aop_log_format_of("mode", "aop_mode", 16),
@@ -87,8 +89,8 @@ static const ngx_http_aop_log_format_field_t  ngx_http_aop_log_format_fields[] =
                                 16)
 };
 
-#define NGX_HTTP_AOP_FORMAT_FIELDS                                            \
-    (sizeof(ngx_http_aop_log_format_fields)                                       \
+#define NGX_HTTP_AOP_LOG_FORMAT_FIELDS                                        \
+    (sizeof(ngx_http_aop_log_format_fields)                                   \
      / sizeof(ngx_http_aop_log_format_fields[0]))
 
 
@@ -104,10 +106,10 @@ ngx_http_aop_log_format_json(ngx_http_request_t *r,
     size_t                                  len;
     ngx_str_t                               value;
     ngx_uint_t                              i;
-    ngx_aop_line_field_t                    out[NGX_HTTP_AOP_FORMAT_FIELDS];
+    ngx_aop_line_field_t                    out[NGX_HTTP_AOP_LOG_FORMAT_FIELDS];
     const ngx_http_aop_log_format_field_t  *field;
 
-    for (i = 0; i < NGX_HTTP_AOP_FORMAT_FIELDS; i++) {
+    for (i = 0; i < NGX_HTTP_AOP_LOG_FORMAT_FIELDS; i++) {
         field = &ngx_http_aop_log_format_fields[i];
 
         ngx_str_null(&value);
@@ -124,7 +126,7 @@ ngx_http_aop_log_format_json(ngx_http_request_t *r,
     }
 
     len = ngx_aop_line_json(line, sizeof(line), out,
-                            NGX_HTTP_AOP_FORMAT_FIELDS);
+                            NGX_HTTP_AOP_LOG_FORMAT_FIELDS);
 
     v->data = ngx_pnalloc(r->pool, len);
 

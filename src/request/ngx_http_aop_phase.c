@@ -18,7 +18,8 @@
  */
 
 
-#include "ngx_http_aop_zone.h"
+#include "ngx_http_aop_request.h"
+#include "ngx_http_aop_stats.h"
 
 
 typedef struct {
@@ -64,7 +65,7 @@ ngx_http_aop_post_read_handler(ngx_http_request_t *r)
     }
 
     ascf = ngx_http_get_module_srv_conf(r, ngx_http_aop_module);
-    mode = ngx_http_aop_request_server_mode(r);
+    mode = ngx_http_aop_server_mode(r);
 
     /* a variable would freeze $remote_addr before realip has changed it */
 
@@ -104,7 +105,7 @@ ngx_http_aop_server_rewrite_handler(ngx_http_request_t *r)
     }
 
     ascf = ngx_http_get_module_srv_conf(r, ngx_http_aop_module);
-    mode = ngx_http_aop_request_server_mode(r);
+    mode = ngx_http_aop_server_mode(r);
 
     if (ascf->relaxed || ngx_http_aop_request_applied(r, mode)) {
         return NGX_DECLINED;
@@ -158,7 +159,7 @@ ngx_http_aop_rewrite_handler(ngx_http_request_t *r)
 
     if (ngx_http_aop_request_applied(r, alcf->mode)
         && (alcf->mode->mode != NGX_HTTP_AOP_MODE_VARIABLE
-            || alcf->mode == ngx_http_aop_request_server_mode(r)))
+            || alcf->mode == ngx_http_aop_server_mode(r)))
     {
         return NGX_DECLINED;
     }
@@ -182,8 +183,8 @@ ngx_http_aop_preaccess_handler(ngx_http_request_t *r)
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_aop_module);
     state = ngx_http_get_module_ctx(r, ngx_http_aop_module);
 
-    if ((state != NULL && state->page) || ngx_http_aop_request_applied(r,
-                                                                       alcf->mode))
+    if ((state != NULL && state->page)
+        || ngx_http_aop_request_applied(r, alcf->mode))
     {
         return NGX_DECLINED;
     }

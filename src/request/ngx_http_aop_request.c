@@ -10,33 +10,18 @@
  */
 
 
-#include "ngx_http_aop_zone.h"
-
-
-/* The first failure of a request; kept in its pool over redirects. */
-
-typedef struct {
-    ngx_http_aop_state_t    state;      /* as it was refused */
-    void                  **location;   /* loc_conf of the error page */
-    unsigned                by_location:1;  /* has the mode of a location */
-    unsigned                refused:1;
-    unsigned                pass:1;     /* a redirect to error_page may come */
-    unsigned                entering:1; /* its location is not known yet */
-} ngx_http_aop_failure_t;
+#include "ngx_http_aop_request.h"
+#include "ngx_http_aop_stats.h"
 
 
 static ngx_int_t ngx_http_aop_mode(ngx_http_request_t *r,
     const ngx_http_aop_mode_t *conf, ngx_aop_mode_e *mode);
-static ngx_http_aop_state_t *ngx_http_aop_request_set_state(ngx_http_request_t *r,
-    const ngx_http_aop_mode_t *conf, ngx_aop_mode_e mode);
+static ngx_http_aop_state_t *ngx_http_aop_request_set_state(
+    ngx_http_request_t *r, const ngx_http_aop_mode_t *conf,
+    ngx_aop_mode_e mode);
 static ngx_int_t ngx_http_aop_refuse(ngx_http_request_t *r,
     ngx_http_aop_failure_t *failure);
 static void ngx_http_aop_failure_cleanup(void *data);
-
-
-#define ngx_http_aop_failure(r)                                               \
-    ((ngx_http_aop_failure_t *)                                               \
-         ngx_http_aop_pool_get((r)->pool, ngx_http_aop_failure_cleanup))
 
 
 static ngx_http_aop_state_t  ngx_http_aop_state_off;
@@ -52,19 +37,6 @@ ngx_http_aop_request_enabled(ngx_http_request_t *r)
     ascf = ngx_http_get_module_srv_conf(r, ngx_http_aop_module);
 
     return r == r->main && ascf->policy != NULL;
-}
-
-
-ngx_http_aop_mode_t *
-ngx_http_aop_request_server_mode(ngx_http_request_t *r)
-{
-    ngx_http_core_srv_conf_t  *cscf;
-    ngx_http_aop_loc_conf_t   *alcf;
-
-    cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
-    alcf = cscf->ctx->loc_conf[ngx_http_aop_module.ctx_index];
-
-    return alcf->mode;
 }
 
 
@@ -111,7 +83,7 @@ ngx_http_aop_request_apply(ngx_http_request_t *r,
         return NGX_DECLINED;
     }
 
-    failure = ngx_http_aop_failure(r);
+    failure = ngx_http_aop_request_failure(r);
 
     if (failure == NULL) {
         failure = ngx_http_aop_pool_add(r->pool,
@@ -126,7 +98,7 @@ ngx_http_aop_request_apply(ngx_http_request_t *r,
 
     if (!failure->refused) {
         failure->state = *state;
-        failure->by_location = (conf != ngx_http_aop_request_server_mode(r));
+        failure->by_location = (conf != ngx_http_aop_server_mode(r));
     }
 
     if (mode == NGX_AOP_MODE_OPTIONAL) {
@@ -230,7 +202,7 @@ ngx_http_aop_request_state(ngx_http_request_t *r)
 {
     ngx_http_aop_failure_t  *failure;
 
-    failure = ngx_http_aop_failure(r->main);
+    failure = ngx_http_aop_request_failure(r->main);
 
     return failure ? &failure->state
                    : ngx_http_get_module_ctx(r->main, ngx_http_aop_module);
@@ -262,7 +234,7 @@ ngx_http_aop_request_mode_from(ngx_http_request_t *r)
         return "variable";
     }
 
-    failure = ngx_http_aop_failure(r);
+    failure = ngx_http_aop_request_failure(r);
 
     if (failure != NULL) {
         by_location = failure->by_location;
@@ -272,11 +244,18 @@ ngx_http_aop_request_mode_from(ngx_http_request_t *r)
         /* a location that was found but not entered has not been applied */
 
         alcf = ngx_http_get_module_loc_conf(r, ngx_http_aop_module);
-        by_location = (alcf->mode != ngx_http_aop_request_server_mode(r)
+        by_location = (alcf->mode != ngx_http_aop_server_mode(r)
                        && alcf->mode->mode == state->mode);
     }
 
     return by_location ? "location" : "server";
+}
+
+
+ngx_http_aop_failure_t *
+ngx_http_aop_request_failure(ngx_http_request_t *r)
+{
+    return ngx_http_aop_pool_get(r->pool, ngx_http_aop_failure_cleanup);
 }
 
 
@@ -285,70 +264,4 @@ ngx_http_aop_request_mode_from(ngx_http_request_t *r)
 static void
 ngx_http_aop_failure_cleanup(void *data)
 {
-}
-
-
-/*
- * After a refusal nginx may redirect to the page that error_page names.  That
- * redirect, and the one location that it leads to, are let through; whatever
- * that location redirects to is judged again.
- */
-
-ngx_uint_t
-ngx_http_aop_error_page_enter(ngx_http_request_t *r)
-{
-    ngx_http_aop_failure_t  *failure;
-
-    if (!r->internal || ngx_http_get_module_ctx(r, ngx_http_aop_module)) {
-        return 0;
-    }
-
-    failure = ngx_http_aop_failure(r);
-
-    if (failure == NULL || !failure->pass || r->post_action) {
-        return 0;
-    }
-
-    failure->pass = 0;
-    failure->entering = 1;
-    failure->state.page = 1;
-
-    ngx_http_set_ctx(r, &failure->state, ngx_http_aop_module);
-
-    return 1;
-}
-
-
-ngx_uint_t
-ngx_http_aop_error_page_in(ngx_http_request_t *r)
-{
-    ngx_http_aop_state_t    *state;
-    ngx_http_aop_failure_t  *failure;
-
-    state = ngx_http_get_module_ctx(r, ngx_http_aop_module);
-
-    if (state == NULL) {
-
-        /* error_page may name a named location */
-
-        if (!ngx_http_aop_error_page_enter(r)) {
-            return 0;
-        }
-
-    } else if (!state->page) {
-        return 0;
-    }
-
-    failure = ngx_http_aop_failure(r);
-
-    if (failure == NULL) {
-        return 0;
-    }
-
-    if (failure->entering) {
-        failure->entering = 0;
-        failure->location = r->loc_conf;
-    }
-
-    return failure->location == r->loc_conf;
 }

@@ -7,7 +7,8 @@
 /* The $aop_* variables: what was found and done, to be logged or passed on. */
 
 
-#include "ngx_http_aop_zone.h"
+#include "ngx_http_aop_request.h"
+#include "ngx_http_aop_stats.h"
 #include "ngx_aop_addr.h"
 
 

@@ -10,7 +10,7 @@
  */
 
 
-#include "ngx_http_aop_validity.h"
+#include "ngx_http_aop_stats.h"
 #include "ngx_aop_name.h"
 
 
@@ -126,7 +126,7 @@ ngx_http_aop_count_off(ngx_http_request_t *r)
     ngx_http_aop_server_t    *server;
     ngx_http_aop_loc_conf_t  *alcf;
 
-    mode = ngx_http_aop_request_server_mode(r);
+    mode = ngx_http_aop_server_mode(r);
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_aop_module);
 
     if (alcf->mode != mode) {

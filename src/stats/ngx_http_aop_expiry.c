@@ -15,7 +15,7 @@
  */
 
 
-#include "ngx_http_aop_validity.h"
+#include "ngx_http_aop_stats.h"
 
 
 #define NGX_HTTP_AOP_EXPIRY_SOON   1000         /* msec after the start */

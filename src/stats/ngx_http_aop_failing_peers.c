@@ -12,15 +12,15 @@
  */
 
 
-#include "ngx_http_aop_zone.h"
+#include "ngx_http_aop_stats.h"
 #include "ngx_aop_text.h"
 
 
 static int ngx_libc_cdecl ngx_http_aop_failing_peers_cmp(const void *one,
     const void *two);
-static ngx_http_aop_failing_peer_t *ngx_http_aop_failing_peers_place(ngx_http_aop_failing_peer_t *top,
-    const ngx_http_aop_stat_t *stat, ngx_aop_verdict_e verdict,
-    const char *addr);
+static ngx_http_aop_failing_peer_t *ngx_http_aop_failing_peers_place(
+    ngx_http_aop_failing_peer_t *top, const ngx_http_aop_stat_t *stat,
+    ngx_aop_verdict_e verdict, const char *addr);
 static void ngx_http_aop_failing_peers_text(char *buf, size_t size,
     const u_char *data, size_t len);
 
@@ -31,7 +31,7 @@ ngx_http_aop_failing_peers_add(ngx_http_request_t *r,
     const ngx_http_aop_state_t *state, const ngx_http_aop_peer_t *peer,
     ngx_uint_t foreign)
 {
-    char                          addr[sizeof(((ngx_http_aop_failing_peer_t *) 0)->addr)];
+    char                          addr[NGX_HTTP_AOP_ADDR_LEN];
     u_char                       *query;
     ngx_uint_t                    list;
     ngx_str_t                     uri;
@@ -48,7 +48,7 @@ ngx_http_aop_failing_peers_add(ngx_http_request_t *r,
     }
 
     list = (peer->class == NGX_AOP_PEER_DIRECT) ? NGX_HTTP_AOP_FAILING_DIRECT
-                                           : NGX_HTTP_AOP_FAILING_EDGE;
+                                                : NGX_HTTP_AOP_FAILING_EDGE;
 
     ngx_http_aop_failing_peers_text(addr, sizeof(addr), peer->addr.data,
                                     peer->addr.len);

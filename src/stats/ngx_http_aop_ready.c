@@ -10,7 +10,7 @@
  */
 
 
-#include "ngx_http_aop_zone.h"
+#include "ngx_http_aop_stats.h"
 #include "ngx_aop_cert.h"
 
 

@@ -26,7 +26,8 @@
 #define NGX_HTTP_AOP_LABEL_LEN     256
 #define NGX_HTTP_AOP_CLIENTS       8
 #define NGX_HTTP_AOP_HOST_LEN      96
-#define NGX_HTTP_AOP_FAILING_PEERS           32
+#define NGX_HTTP_AOP_ADDR_LEN      48
+#define NGX_HTTP_AOP_FAILING_PEERS 32
 
 
 typedef enum {
@@ -67,9 +68,9 @@ typedef struct {
 #define NGX_HTTP_AOP_LEVELS        (NGX_LOG_INFO - NGX_LOG_ERR + 1)
 
 typedef struct {
-    ngx_http_aop_throttle_slot_t held[NGX_HTTP_AOP_LEVELS][NGX_AOP_VERDICTS]
-                            [NGX_AOP_PEERS];
-    ngx_http_aop_throttle_slot_t    mode;       /* of lines about invalid modes */
+    ngx_http_aop_throttle_slot_t  held[NGX_HTTP_AOP_LEVELS][NGX_AOP_VERDICTS]
+                                      [NGX_AOP_PEERS];
+    ngx_http_aop_throttle_slot_t  mode;     /* of lines about invalid modes */
 } ngx_http_aop_throttle_t;
 
 
@@ -104,7 +105,8 @@ typedef struct {
     /* the rows of requests[] are "optional" and "on" */
 
     ngx_http_aop_counter_t      requests[2][NGX_AOP_VERDICTS][NGX_AOP_PEERS];
-    ngx_http_aop_counter_t      connections[NGX_HTTP_AOP_HANDSHAKES][NGX_AOP_PEERS];
+    ngx_http_aop_counter_t      connections[NGX_HTTP_AOP_HANDSHAKES]
+                                           [NGX_AOP_PEERS];
 
     ngx_http_aop_throttle_t     throttle;
 
@@ -126,7 +128,7 @@ typedef struct {
     time_t                  last;
     unsigned                refused:1;
     unsigned                foreign:1;
-    char                    addr[48];
+    char                    addr[NGX_HTTP_AOP_ADDR_LEN];
     char                    host[NGX_HTTP_AOP_HOST_LEN];
     char                    uri[160];
     char                    agent[160];
@@ -134,12 +136,13 @@ typedef struct {
 
 
 typedef struct {
-    uint32_t                        version;
-    uint32_t                        size;       /* of this structure and a server */
-    ngx_queue_t                     servers;    /* of ngx_http_aop_stat_t */
-    ngx_atomic_t                    cache_hits;
-    ngx_atomic_t                    cache_misses;
-    ngx_http_aop_failing_peer_t     top[NGX_HTTP_AOP_FAILING_LISTS][NGX_HTTP_AOP_FAILING_PEERS];
+    uint32_t                      version;
+    uint32_t                      size;     /* of this structure and a server */
+    ngx_queue_t                   servers;  /* of ngx_http_aop_stat_t */
+    ngx_atomic_t                  cache_hits;
+    ngx_atomic_t                  cache_misses;
+    ngx_http_aop_failing_peer_t   top[NGX_HTTP_AOP_FAILING_LISTS]
+                                     [NGX_HTTP_AOP_FAILING_PEERS];
 } ngx_http_aop_shared_t;
 
 

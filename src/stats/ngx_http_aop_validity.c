@@ -7,7 +7,7 @@
 /* What a server depends on that ends: anchors, CRLs, client certificates. */
 
 
-#include "ngx_http_aop_validity.h"
+#include "ngx_http_aop_stats.h"
 
 
 static ngx_int_t ngx_http_aop_validity_anchors(ngx_pool_t *pool,

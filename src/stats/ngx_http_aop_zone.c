@@ -11,7 +11,7 @@
  */
 
 
-#include "ngx_http_aop_zone.h"
+#include "ngx_http_aop_stats.h"
 
 
 /* of a name in a label: the address and the number are not to be cut */

@@ -4,13 +4,20 @@
  */
 
 
-#ifndef _NGX_HTTP_AOP_ZONE_H_INCLUDED_
-#define _NGX_HTTP_AOP_ZONE_H_INCLUDED_
+#ifndef _NGX_HTTP_AOP_STATS_H_INCLUDED_
+#define _NGX_HTTP_AOP_STATS_H_INCLUDED_
 
 
-#include "ngx_http_aop.h"
+#include "ngx_http_aop_conn.h"
 #include "ngx_http_aop_shm.h"
 #include "ngx_aop_ready.h"
+
+
+/*
+ * What has happened so far: what the workers count and note of each server,
+ * and what follows from it.  They share it in a zone of shared memory, whose
+ * layout is in ngx_http_aop_shm.h.
+ */
 
 
 /* A server of the configuration. */
@@ -43,7 +50,7 @@ typedef struct {
  * finds or makes the place of each server in it once the configuration has
  * been accepted; a server that does not fit is not counted, which is logged.
  *
- * ngx_http_aop_zone_recheck() has known->shared be NULL if the place was given
+ * ngx_http_aop_zone_recheck() has server->shared be NULL if the place was given
  * to another server since: this worker is of an older configuration.
  */
 
@@ -70,9 +77,8 @@ void ngx_http_aop_count_throttles(ngx_cycle_t *cycle);
 void ngx_http_aop_count(ngx_http_request_t *r,
     const ngx_http_aop_state_t *state);
 ngx_uint_t ngx_http_aop_count_log_allowed(ngx_http_request_t *r,
-    ngx_uint_t level,
-    ngx_aop_verdict_e verdict, ngx_aop_peer_e peer, ngx_uint_t *held,
-    time_t *span);
+    ngx_uint_t level, ngx_aop_verdict_e verdict, ngx_aop_peer_e peer,
+    ngx_uint_t *held, time_t *span);
 ngx_uint_t ngx_http_aop_count_mode_log_allowed(ngx_http_request_t *r);
 
 
@@ -103,9 +109,8 @@ void ngx_http_aop_count_off(ngx_http_request_t *r);
 /* Notes a request that was refused or would have been. */
 
 void ngx_http_aop_failing_peers_add(ngx_http_request_t *r,
-    ngx_http_aop_server_t *server,
-    const ngx_http_aop_state_t *state, const ngx_http_aop_peer_t *peer,
-    ngx_uint_t foreign);
+    ngx_http_aop_server_t *server, const ngx_http_aop_state_t *state,
+    const ngx_http_aop_peer_t *peer, ngx_uint_t foreign);
 
 
 /*
@@ -113,8 +118,8 @@ void ngx_http_aop_failing_peers_add(ngx_http_request_t *r,
  * the request's pool; NULL if memory is short.
  */
 
-const ngx_http_aop_failing_peer_t *ngx_http_aop_failing_peers_copy(ngx_http_request_t *r,
-    ngx_http_aop_failing_peers_e list, ngx_uint_t *n);
+const ngx_http_aop_failing_peer_t *ngx_http_aop_failing_peers_copy(
+    ngx_http_request_t *r, ngx_http_aop_failing_peers_e list, ngx_uint_t *n);
 
 
 /*
@@ -127,4 +132,73 @@ void ngx_http_aop_ready(const ngx_http_aop_server_t *server,
     ngx_aop_text_t *why, ngx_aop_answer_t *answer);
 
 
-#endif /* _NGX_HTTP_AOP_ZONE_H_INCLUDED_ */
+/* "aop_ready" */
+
+char *ngx_http_aop_ready_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+
+/* Something that a server depends on, and that ends. */
+
+typedef struct {
+    const char             *kind;           /* "anchor", "crl" or "client" */
+    const char             *subject;        /* of a CRL its issuer */
+    const char             *fingerprint;    /* SHA-256, hexadecimal */
+    const char             *anchor;         /* of a client certificate, or "" */
+    time_t                  not_before;
+    time_t                  not_after;      /* 0: it does not end */
+    time_t                  last;           /* of a client one: it passed */
+    ngx_uint_t              replaced;       /* see below */
+} ngx_http_aop_validity_t;
+
+
+/*
+ * ngx_http_aop_validity() lists what a policy depends on and the last client
+ * certificates of a server (may be NULL), the next to end first.  All of it
+ * is in the pool; NULL if memory is short.
+ */
+
+ngx_array_t *ngx_http_aop_validity(ngx_pool_t *pool,
+    const ngx_aop_policy_t *policy, const ngx_http_aop_stat_t *stat);
+
+
+/*
+ * A client certificate matters as long as its anchor is one of the policy's:
+ * ngx_http_aop_validity_client_anchor() is that one, or NULL (also for a free
+ * place).
+ *
+ * It is replaced if another one that matters has its subject and passed after
+ * it: that is what a renewal looks like from here, and the end of the old one
+ * is no news then.  "clients" are a copy of all of a server.
+ */
+
+const ngx_aop_anchor_t *ngx_http_aop_validity_client_anchor(
+    const ngx_aop_policy_t *policy, const ngx_http_aop_client_t *client);
+ngx_uint_t ngx_http_aop_validity_client_replaced(const ngx_aop_policy_t *policy,
+    const ngx_http_aop_client_t *clients, const ngx_http_aop_client_t *client);
+
+
+/* Whole days from now; negative once the time has passed. */
+
+ngx_int_t ngx_http_aop_validity_days_left(time_t not_after);
+
+
+/*
+ * ngx_http_aop_expiry_start() says, once, what ends soon, and
+ * ngx_http_aop_expiry_watch() has the first worker look after it.
+ *
+ * ngx_http_aop_expiry_clients() says so of the client certificates of a
+ * server; it may be called from any worker.
+ */
+
+void ngx_http_aop_expiry_start(ngx_cycle_t *cycle);
+void ngx_http_aop_expiry_watch(ngx_cycle_t *cycle);
+void ngx_http_aop_expiry_clients(ngx_log_t *log, ngx_http_aop_server_t *server);
+
+
+/* "aop_expiry_warning" and its default, NULL if memory is short */
+
+char *ngx_http_aop_expiry_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_array_t *ngx_http_aop_expiry_default(ngx_conf_t *cf);
+
+
+#endif /* _NGX_HTTP_AOP_STATS_H_INCLUDED_ */

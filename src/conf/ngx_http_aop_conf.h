@@ -1,0 +1,50 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+#ifndef _NGX_HTTP_AOP_CONF_H_INCLUDED_
+#define _NGX_HTTP_AOP_CONF_H_INCLUDED_
+
+
+#include "ngx_http_aop.h"
+
+
+/*
+ * What was configured: what is trusted, by which policy each server judges,
+ * and which of them ask for certificates.  Done once, at "nginx -t" or start.
+ */
+
+
+/*
+ * The directives that say what is trusted; they read their files at once, so
+ * that an error names its line.  ngx_http_aop_ca_default() is the value of
+ * "aop_ca cloudflare", NULL on failure.
+ */
+
+char *ngx_http_aop_ca_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_aop_ca_set_crl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_aop_ca_set_pin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_array_t *ngx_http_aop_ca_default(ngx_conf_t *cf);
+
+
+/*
+ * ngx_http_aop_policy_init() makes the policy of a server of what these
+ * directives said, shared with the servers where they said the same.
+ */
+
+ngx_int_t ngx_http_aop_policy_init(ngx_conf_t *cf,
+    ngx_http_core_srv_conf_t *cscf);
+
+
+/*
+ * ngx_http_aop_servers_init() settles, once all is read, which servers use
+ * the module, by which policy, and which SSL_CTX is to ask; says what the
+ * administrator should know.
+ */
+
+ngx_int_t ngx_http_aop_servers_init(ngx_conf_t *cf);
+
+
+#endif /* _NGX_HTTP_AOP_CONF_H_INCLUDED_ */

@@ -1,0 +1,207 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+#ifndef _NGX_HTTP_AOP_CONN_H_INCLUDED_
+#define _NGX_HTTP_AOP_CONN_H_INCLUDED_
+
+
+#include "ngx_http_aop.h"
+#include "ngx_aop_peer.h"
+#include "ngx_aop_verify.h"
+
+
+/*
+ * What is known about a connection, before any request: its handshake, which
+ * session it resumes, how its certificate was judged, where it comes from.
+ * Nothing here knows of requests, but for what nginx keeps of their connection.
+ */
+
+
+/* The mode that was applied to a request, and what it was applied to. */
+
+typedef struct {
+    const ngx_aop_result_t     *result;     /* NULL: mode "off" */
+    ngx_aop_mode_e              mode;
+
+    /* the directive whose variable gave the mode; NULL: a constant mode */
+    const ngx_http_aop_mode_t  *source;
+
+    /* this is the page that error_page names for a refusal */
+    unsigned                    page:1;
+} ngx_http_aop_state_t;
+
+
+/*
+ * One judgement of a connection's certificate.  It carries the states that
+ * requests with a constant mode need, so that they allocate nothing.
+ */
+
+typedef struct ngx_http_aop_judgement_s  ngx_http_aop_judgement_t;
+
+struct ngx_http_aop_judgement_s {
+    const ngx_aop_policy_t     *policy;
+    ngx_aop_result_t            result;
+    ngx_http_aop_state_t        state[NGX_AOP_MODES];
+    ngx_http_aop_judgement_t   *next;
+};
+
+
+/* Where a connection came from, by its own address. */
+
+typedef struct {
+    ngx_aop_peer_e              class;
+    unsigned                    private:1;  /* by number, also if listed */
+    ngx_str_t                   addr;
+} ngx_http_aop_peer_t;
+
+
+/*
+ * What is known of a TLS connection; lives in its pool, and is found there
+ * among the cleanups.  OpenSSL's ex_data is no place for it: to be freed from
+ * there it would need a function that may be unmapped after a reload.
+ */
+
+typedef struct {
+    ngx_pool_t                 *pool;       /* the connection's */
+    ngx_http_aop_judgement_t   *judgements; /* one for each policy asked */
+    ngx_http_aop_peer_t         peer;       /* addr.data NULL: not yet */
+    ngx_str_t                   facts[NGX_AOP_CERT_FACTS];
+    unsigned                    cut;        /* bits: facts that are not whole */
+    unsigned                    declined:1; /* a session was not resumed */
+    unsigned                    counted:1;
+    unsigned                    foreign:1;  /* not our verify callback's */
+} ngx_http_aop_conn_t;
+
+
+/*
+ * ngx_http_aop_pool_add() allocates zeroed data that ngx_http_aop_pool_get()
+ * finds in the pool by "key", which is called when the pool is destroyed; NULL
+ * if memory is short, or if there is no such data.
+ *
+ * The code of "key" is still there then: nginx keeps a cycle, and with it the
+ * module, as long as one of its connections is open.
+ */
+
+void *ngx_http_aop_pool_get(ngx_pool_t *pool, ngx_pool_cleanup_pt key);
+void *ngx_http_aop_pool_add(ngx_pool_t *pool, size_t size,
+    ngx_pool_cleanup_pt key);
+
+
+typedef void (*ngx_http_aop_cache_pt)(ngx_uint_t hit);
+
+
+/*
+ * ngx_http_aop_conn_init() is to be called for each configuration.
+ *
+ * ngx_http_aop_conn() returns the record of an SSL connection, made if
+ * there is none; NULL if memory is short.
+ *
+ * ngx_http_aop_conn_judge() judges the connection's certificate by a
+ * policy, or returns the judgement that was made before and still holds.
+ * "handshake" tells that the policy is the one the handshake asked for.
+ * Never NULL: what cannot be judged is NGX_AOP_VERDICT_ERROR.
+ *
+ * ngx_http_aop_conn_judge_request() does so for a request, by the policy of
+ * the server that it selected, which must have one.
+ *
+ * ngx_http_aop_conn_cache() names what is to be called with each look into
+ * the cache of verified chains, and whether it was a hit.
+ *
+ * ngx_http_aop_conn_fact() returns a fact of the client certificate, cut to
+ * what a log needs; an empty string if there is no certificate, NULL if memory
+ * is short.  ngx_http_aop_conn_whole_fact() returns all of it, in the
+ * request's pool; NGX_ERROR if memory is short.
+ */
+
+#define NGX_HTTP_AOP_NAME_MAX  512
+
+ngx_int_t ngx_http_aop_conn_init(ngx_conf_t *cf);
+ngx_http_aop_conn_t *ngx_http_aop_conn(ngx_ssl_conn_t *ssl);
+ngx_http_aop_judgement_t *ngx_http_aop_conn_judge(ngx_ssl_conn_t *ssl,
+    const ngx_aop_policy_t *policy, X509 *leaf, STACK_OF(X509) *chain,
+    ngx_uint_t handshake);
+ngx_http_aop_judgement_t *ngx_http_aop_conn_judge_request(
+    ngx_http_request_t *r);
+void ngx_http_aop_conn_cache(ngx_http_aop_cache_pt handler);
+ngx_str_t *ngx_http_aop_conn_fact(ngx_http_request_t *r,
+    ngx_aop_cert_fact_e fact);
+ngx_int_t ngx_http_aop_conn_whole_fact(ngx_http_request_t *r,
+    ngx_aop_cert_fact_e fact, ngx_str_t *text);
+
+
+/* The peer of a request's connection; never fails. */
+
+void ngx_http_aop_peer(ngx_http_request_t *r, ngx_http_aop_peer_t *peer);
+
+
+/* "aop_edge"; without it the published list of Cloudflare's holds. */
+
+char *ngx_http_aop_peer_set_edge(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+
+/*
+ * ngx_http_aop_tls_arm() makes an SSL_CTX ask for a certificate of the
+ * policy's anchors and judge what comes; it may be called more than once for
+ * an SSL_CTX.  NGX_ERROR if memory is short.
+ */
+
+ngx_int_t ngx_http_aop_tls_arm(ngx_conf_t *cf, SSL_CTX *ctx,
+    const ngx_aop_policy_t *policy);
+
+
+/*
+ * ngx_http_aop_tls_names() takes the list of CA names from an SSL_CTX that has
+ * been armed for all servers, where it is too long for a handshake.  It
+ * returns how many there were then, else 0; -1 if memory is short.
+ */
+
+ngx_int_t ngx_http_aop_tls_names(SSL_CTX *ctx);
+
+
+/*
+ * ngx_http_aop_session_arm() puts the SSL_CTX of an address's default server
+ * in control of which sessions are resumed at that address; it may be called
+ * more than once for an SSL_CTX.  NGX_ERROR if memory is short.
+ */
+
+ngx_int_t ngx_http_aop_session_arm(ngx_conf_t *cf, SSL_CTX *ctx);
+
+
+/*
+ * ngx_http_aop_addresses_walk() calls the handler for each address that servers
+ * listen on, as long as it returns NGX_OK; returns what it has returned last.
+ */
+
+typedef ngx_int_t (*ngx_http_aop_address_pt)(ngx_conf_t *cf,
+    ngx_http_conf_addr_t *addr);
+
+ngx_int_t ngx_http_aop_addresses_walk(ngx_conf_t *cf,
+    ngx_http_aop_address_pt handler);
+
+
+/*
+ * ngx_http_aop_stock_verifies(): the handshake is one that "ssl_verify_client"
+ * of its server verifies.
+ *
+ * ngx_http_aop_stock_init() has $ssl_client_verify go by the verdict in
+ * servers that use "aop" without "ssl_verify_client".
+ */
+
+ngx_uint_t ngx_http_aop_stock_verifies(ngx_http_connection_t *hc);
+ngx_int_t ngx_http_aop_stock_init(ngx_conf_t *cf);
+
+
+/*
+ * ngx_http_aop_close_connection() has the connection of a refused request end
+ * once its open requests are answered, and drops its session; NGX_ERROR if
+ * memory is short.
+ */
+
+ngx_int_t ngx_http_aop_close_connection(ngx_http_request_t *r);
+
+
+#endif /* _NGX_HTTP_AOP_CONN_H_INCLUDED_ */

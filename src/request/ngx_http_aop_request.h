@@ -1,0 +1,107 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+#ifndef _NGX_HTTP_AOP_REQUEST_H_INCLUDED_
+#define _NGX_HTTP_AOP_REQUEST_H_INCLUDED_
+
+
+#include "ngx_http_aop_conn.h"
+
+
+/*
+ * Is this request served?  The mode is applied here, and nowhere else; what
+ * came of it is logged, and told by variables.
+ */
+
+
+/* The first failure of a request; kept in its pool over redirects. */
+
+typedef struct {
+    ngx_http_aop_state_t    state;      /* as it was refused */
+    void                  **location;   /* loc_conf of the error page */
+    unsigned                by_location:1;  /* has the mode of a location */
+    unsigned                refused:1;
+    unsigned                pass:1;     /* a redirect to error_page may come */
+    unsigned                entering:1; /* its location is not known yet */
+} ngx_http_aop_failure_t;
+
+
+/*
+ * ngx_http_aop_phase_init() registers the phase handlers,
+ * ngx_http_aop_phase_order() moves them to the front of their phases.
+ *
+ * ngx_http_aop_phase_check(): are the phases as we know them?  NGX_ERROR is
+ * logged.
+ */
+
+ngx_int_t ngx_http_aop_phase_init(ngx_conf_t *cf);
+ngx_int_t ngx_http_aop_phase_order(ngx_cycle_t *cycle);
+ngx_int_t ngx_http_aop_phase_check(ngx_http_core_main_conf_t *cmcf,
+    ngx_log_t *log);
+
+
+/*
+ * For the phase handlers.  ngx_http_aop_request_enabled(): the request is one
+ * to be judged here at all.  ngx_http_aop_request_applied(): this mode, or
+ * this variable's, is the one that was applied last.
+ * ngx_http_aop_request_apply() applies it; returns NGX_DECLINED, or the status
+ * to refuse with.
+ *
+ * ngx_http_aop_error_page_enter(): this is the redirect to the page of a
+ * refusal, and ngx_http_aop_error_page_in() the location that it leads to;
+ * both are let through once.
+ */
+
+ngx_uint_t ngx_http_aop_request_enabled(ngx_http_request_t *r);
+ngx_uint_t ngx_http_aop_request_applied(ngx_http_request_t *r,
+    const ngx_http_aop_mode_t *mode);
+ngx_int_t ngx_http_aop_request_apply(ngx_http_request_t *r,
+    const ngx_http_aop_mode_t *mode);
+ngx_uint_t ngx_http_aop_error_page_enter(ngx_http_request_t *r);
+ngx_uint_t ngx_http_aop_error_page_in(ngx_http_request_t *r);
+
+
+/*
+ * What was applied to the request; the first failure if there was one; NULL
+ * if nothing has been applied.
+ */
+
+const ngx_http_aop_state_t *ngx_http_aop_request_state(ngx_http_request_t *r);
+
+/* NULL: it has not failed */
+
+ngx_http_aop_failure_t *ngx_http_aop_request_failure(ngx_http_request_t *r);
+
+/*
+ * What gave the mode: "server", "location" or "variable"; empty if none has
+ * been applied.
+ */
+
+const char *ngx_http_aop_request_mode_from(ngx_http_request_t *r);
+
+
+/* One line for a request that was refused, or would have been. */
+
+void ngx_http_aop_log(ngx_http_request_t *r,
+    const ngx_http_aop_state_t *state);
+
+/* One line for a value of an "aop $variable" that is no mode. */
+
+void ngx_http_aop_log_mode(ngx_http_request_t *r,
+    const ngx_http_aop_mode_t *mode, ngx_str_t *value);
+
+
+ngx_int_t ngx_http_aop_variables_init(ngx_conf_t *cf);
+
+
+/* The value of $aop_json, and the log format "aop_json" that consists of it. */
+
+ngx_int_t ngx_http_aop_log_format_json(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+ngx_int_t ngx_http_aop_log_format_init(ngx_conf_t *cf);
+
+
+#endif /* _NGX_HTTP_AOP_REQUEST_H_INCLUDED_ */
