@@ -69,9 +69,9 @@ aopctl_lint_client(aopctl_lint_t *lint, json_t *object,
         && X509_cmp(alone.anchor->x509, leaf) == 0)
     {
         aopctl_lint_finding_add(object, NGX_AOP_LINT_WARNING, "no_ca",
-                                "begins its file, so that the file is taken for "
-                                "a client certificate with its chain, and no "
-                                "CA is given to verify it by (aopctl lint "
+                                "begins its file, so that the file is taken "
+                                "for a client certificate with its chain, and "
+                                "no CA is given to verify it by (aopctl lint "
                                 "--ca FILE CLIENT)", level);
     }
 

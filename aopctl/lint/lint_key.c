@@ -89,8 +89,8 @@ aopctl_lint_key_check(aopctl_lint_t *lint, json_t *object, const char *file,
     ngx_aop_pem_t   pem;
 
     if (key->err[0] != '\0') {
-        aopctl_lint_finding_add(object, NGX_AOP_LINT_ERROR, "unreadable", key->err,
-                             level);
+        aopctl_lint_finding_add(object, NGX_AOP_LINT_ERROR, "unreadable",
+                                key->err, level);
         return;
     }
 

@@ -317,7 +317,7 @@ aopctl_attempt_cert(SSL *ssl, void *data)
 {
     int                         rc;
     aopctl_visit_t             *visit = data;
-    aopctl_client_cert_t        stranger;
+    aopctl_client_cert_t        cert;
     const STACK_OF(X509_NAME)  *names;
 
     visit->answer->asked = 1;
@@ -334,13 +334,13 @@ aopctl_attempt_cert(SSL *ssl, void *data)
         return aopctl_client_cert_show(&visit->probe->given, ssl);
 
     case AOPCTL_CLIENT_SELF_SIGNED:
-        if (!aopctl_client_cert_make(&stranger, visit->probe->ca)) {
+        if (!aopctl_client_cert_make(&cert, visit->probe->ca)) {
             return 0;
         }
 
-        rc = aopctl_client_cert_show(&stranger, ssl);
+        rc = aopctl_client_cert_show(&cert, ssl);
 
-        aopctl_client_cert_free(&stranger);
+        aopctl_client_cert_free(&cert);
 
         return rc;
 

@@ -38,18 +38,18 @@ static int aopctl_client_cert_no_password(char *buf, int size, int rwflag,
 
 
 int
-aopctl_client_cert_make(aopctl_client_cert_t *stranger, const X509_NAME *name)
+aopctl_client_cert_make(aopctl_client_cert_t *cert, const X509_NAME *name)
 {
-    memset(stranger, 0, sizeof(aopctl_client_cert_t));
+    memset(cert, 0, sizeof(aopctl_client_cert_t));
 
-    stranger->x509 = X509_new();
-    stranger->key = aopctl_client_cert_new_key();
+    cert->x509 = X509_new();
+    cert->key = aopctl_client_cert_new_key();
 
-    if (stranger->x509 == NULL
-        || stranger->key == NULL
-        || !aopctl_client_cert_fill(stranger->x509, name, stranger->key))
+    if (cert->x509 == NULL
+        || cert->key == NULL
+        || !aopctl_client_cert_fill(cert->x509, name, cert->key))
     {
-        aopctl_client_cert_free(stranger);
+        aopctl_client_cert_free(cert);
         return 0;
     }
 
@@ -138,40 +138,40 @@ aopctl_client_cert_purpose(X509 *x509)
 
 
 int
-aopctl_client_cert_load(aopctl_client_cert_t *stranger, const char *cert,
+aopctl_client_cert_load(aopctl_client_cert_t *cert, const char *file,
     const char *key)
 {
     ngx_aop_pem_t  pem;
 
-    memset(stranger, 0, sizeof(aopctl_client_cert_t));
+    memset(cert, 0, sizeof(aopctl_client_cert_t));
 
-    if (!ngx_aop_pem_read(&pem, cert)) {
-        aopctl_term_error("cannot read \"%s\": %s", cert, pem.err);
+    if (!ngx_aop_pem_read(&pem, file)) {
+        aopctl_term_error("cannot read \"%s\": %s", file, pem.err);
         return 0;
     }
 
-    stranger->x509 = sk_X509_shift(pem.certs);
-    stranger->chain = pem.certs;
+    cert->x509 = sk_X509_shift(pem.certs);
+    cert->chain = pem.certs;
     pem.certs = NULL;
 
     ngx_aop_pem_free(&pem);
 
-    if (stranger->x509 == NULL) {
-        aopctl_term_error("cannot read \"%s\": no certificate in it", cert);
+    if (cert->x509 == NULL) {
+        aopctl_term_error("cannot read \"%s\": no certificate in it", file);
         goto failed;
     }
 
-    stranger->key = key ? aopctl_client_cert_read_key(key, "")
-                        : aopctl_client_cert_read_key(cert,
+    cert->key = key ? aopctl_client_cert_read_key(key, "")
+                    : aopctl_client_cert_read_key(file,
                                                       ": name it with --key");
 
-    if (stranger->key == NULL) {
+    if (cert->key == NULL) {
         goto failed;
     }
 
-    if (!X509_check_private_key(stranger->x509, stranger->key)) {
+    if (!X509_check_private_key(cert->x509, cert->key)) {
         aopctl_term_error("the key in \"%s\" is not that of the certificate in "
-                          "\"%s\"", key ? key : cert, cert);
+                          "\"%s\"", key ? key : file, file);
         goto failed;
     }
 
@@ -179,7 +179,7 @@ aopctl_client_cert_load(aopctl_client_cert_t *stranger, const char *cert,
 
 failed:
 
-    aopctl_client_cert_free(stranger);
+    aopctl_client_cert_free(cert);
 
     return 0;
 }
@@ -221,21 +221,20 @@ aopctl_client_cert_no_password(char *buf, int size, int rwflag, void *data)
 
 
 void
-aopctl_client_cert_free(aopctl_client_cert_t *stranger)
+aopctl_client_cert_free(aopctl_client_cert_t *cert)
 {
-    X509_free(stranger->x509);
-    sk_X509_pop_free(stranger->chain, X509_free);
-    EVP_PKEY_free(stranger->key);
+    X509_free(cert->x509);
+    sk_X509_pop_free(cert->chain, X509_free);
+    EVP_PKEY_free(cert->key);
 
-    memset(stranger, 0, sizeof(aopctl_client_cert_t));
+    memset(cert, 0, sizeof(aopctl_client_cert_t));
 }
 
 
 int
-aopctl_client_cert_show(const aopctl_client_cert_t *stranger, SSL *ssl)
+aopctl_client_cert_show(const aopctl_client_cert_t *cert, SSL *ssl)
 {
-    return SSL_use_certificate(ssl, stranger->x509)
-           && SSL_use_PrivateKey(ssl, stranger->key)
-           && (stranger->chain == NULL
-               || SSL_set1_chain(ssl, stranger->chain));
+    return SSL_use_certificate(ssl, cert->x509)
+           && SSL_use_PrivateKey(ssl, cert->key)
+           && (cert->chain == NULL || SSL_set1_chain(ssl, cert->chain));
 }

@@ -26,7 +26,7 @@ typedef struct {
  * Returns 0 if memory is short.
  */
 
-int aopctl_client_cert_make(aopctl_client_cert_t *stranger,
+int aopctl_client_cert_make(aopctl_client_cert_t *cert,
     const X509_NAME *name);
 
 /*
@@ -35,15 +35,15 @@ int aopctl_client_cert_make(aopctl_client_cert_t *stranger,
  * written.
  */
 
-int aopctl_client_cert_load(aopctl_client_cert_t *stranger, const char *cert,
+int aopctl_client_cert_load(aopctl_client_cert_t *cert, const char *file,
     const char *key);
 
-void aopctl_client_cert_free(aopctl_client_cert_t *stranger);
+void aopctl_client_cert_free(aopctl_client_cert_t *cert);
 
 
 /* Makes a connection show it.  Returns 0 on failure. */
 
-int aopctl_client_cert_show(const aopctl_client_cert_t *stranger, SSL *ssl);
+int aopctl_client_cert_show(const aopctl_client_cert_t *cert, SSL *ssl);
 
 
 #endif /* _AOPCTL_CLIENT_CERT_H_INCLUDED_ */

@@ -19,49 +19,50 @@
 #include "conclusion.h"
 
 
-static int aopctl_conclusion_comparable(const aopctl_conclusion_t *findings);
+static int aopctl_conclusion_comparable(const aopctl_conclusion_t *conclusion);
 static void aopctl_conclusion_compare(aopctl_answer_t *answer,
-    const aopctl_page_t *site, aopctl_conclusion_t *findings);
+    const aopctl_page_t *site, aopctl_conclusion_t *conclusion);
 static void aopctl_conclusion_see(const aopctl_attempt_t *attempt,
-    const aopctl_answer_t *answer, aopctl_conclusion_t *findings);
+    const aopctl_answer_t *answer, aopctl_conclusion_t *conclusion);
 static void aopctl_conclusion_note_given(const aopctl_answer_t *answer,
-    aopctl_conclusion_t *findings);
+    aopctl_conclusion_t *conclusion);
 static void aopctl_conclusion_note_refused(const aopctl_attempt_t *attempt,
-    aopctl_conclusion_t *findings);
+    aopctl_conclusion_t *conclusion);
 static void aopctl_conclusion_err(const aopctl_answer_t *answer,
-    aopctl_conclusion_t *findings);
-static const char *aopctl_conclusion_open(const aopctl_conclusion_t *findings,
+    aopctl_conclusion_t *conclusion);
+static const char *aopctl_conclusion_open(const aopctl_conclusion_t *conclusion,
     char *buf, size_t size);
-static const char *aopctl_conclusion_served(const aopctl_conclusion_t *findings);
-static const char *aopctl_conclusion_names(const aopctl_conclusion_t *findings,
-    char *buf, size_t size);
+static const char *aopctl_conclusion_served(
+    const aopctl_conclusion_t *conclusion);
+static const char *aopctl_conclusion_names(
+    const aopctl_conclusion_t *conclusion, char *buf, size_t size);
 static const char *aopctl_conclusion_untold(const aopctl_probe_t *probe,
-    const aopctl_conclusion_t *findings, char *buf, size_t size);
+    const aopctl_conclusion_t *conclusion, char *buf, size_t size);
 static const char *aopctl_conclusion_part(const aopctl_probe_t *probe,
-    const aopctl_conclusion_t *findings);
+    const aopctl_conclusion_t *conclusion);
 
 
-#define AOPCTL_FINDINGS_TEXT  768
+#define AOPCTL_CONCLUSION_TEXT  768
 
 
 void
 aopctl_conclusion_settle(const aopctl_attempt_t *attempt,
-    aopctl_answer_t *answer, aopctl_conclusion_t *findings)
+    aopctl_answer_t *answer, aopctl_conclusion_t *conclusion)
 {
     const aopctl_page_t  *site;
 
-    if (answer->certificate && findings->foreign) {
+    if (answer->certificate && conclusion->foreign) {
         answer->doubtful = 1;
     }
 
-    site = aopctl_conclusion_site(findings, attempt->http2);
+    site = aopctl_conclusion_site(conclusion, attempt->http2);
 
     if (attempt->who != AOPCTL_CLIENT_GIVEN
         && site != NULL
-        && aopctl_conclusion_comparable(findings)
+        && aopctl_conclusion_comparable(conclusion)
         && (answer->doubtful || answer->result == AOPCTL_RESULT_SERVED))
     {
-        aopctl_conclusion_compare(answer, site, findings);
+        aopctl_conclusion_compare(answer, site, conclusion);
         return;
     }
 
@@ -74,17 +75,17 @@ aopctl_conclusion_settle(const aopctl_attempt_t *attempt,
 /* What the given certificate gets is known, and no matter of chance. */
 
 static int
-aopctl_conclusion_comparable(const aopctl_conclusion_t *findings)
+aopctl_conclusion_comparable(const aopctl_conclusion_t *conclusion)
 {
-    return findings->given_served
-           && !findings->given_refused
-           && !findings->given_unclear;
+    return conclusion->given_served
+           && !conclusion->given_refused
+           && !conclusion->given_unclear;
 }
 
 
 static void
 aopctl_conclusion_compare(aopctl_answer_t *answer, const aopctl_page_t *site,
-    aopctl_conclusion_t *findings)
+    aopctl_conclusion_t *conclusion)
 {
     size_t         len;
     aopctl_same_e  same;
@@ -100,7 +101,7 @@ aopctl_conclusion_compare(aopctl_answer_t *answer, const aopctl_page_t *site,
     /* a page that always changes is another one whoever gets it */
 
     if (answer->page.status == site->status
-        && (same == AOPCTL_PAGE_SIMILAR || findings->unstable))
+        && (same == AOPCTL_PAGE_SIMILAR || conclusion->unstable))
     {
         aopctl_conclusion_doubt(answer, "which may be the site's page");
         return;
@@ -115,7 +116,7 @@ aopctl_conclusion_compare(aopctl_answer_t *answer, const aopctl_page_t *site,
 
     answer->result = AOPCTL_RESULT_REFUSED;
     answer->doubtful = 0;
-    findings->settled = 1;
+    conclusion->settled = 1;
 }
 
 
@@ -134,13 +135,13 @@ aopctl_conclusion_doubt(aopctl_answer_t *answer, const char *why)
 
 
 const aopctl_page_t *
-aopctl_conclusion_site(const aopctl_conclusion_t *findings, unsigned http2)
+aopctl_conclusion_site(const aopctl_conclusion_t *conclusion, unsigned http2)
 {
-    if (findings->site[http2].status != 0) {
-        return &findings->site[http2];
+    if (conclusion->site[http2].status != 0) {
+        return &conclusion->site[http2];
     }
 
-    return findings->site[!http2].status ? &findings->site[!http2] : NULL;
+    return conclusion->site[!http2].status ? &conclusion->site[!http2] : NULL;
 }
 
 
@@ -148,7 +149,7 @@ aopctl_conclusion_site(const aopctl_conclusion_t *findings, unsigned http2)
 
 static void
 aopctl_conclusion_see(const aopctl_attempt_t *attempt,
-    const aopctl_answer_t *answer, aopctl_conclusion_t *findings)
+    const aopctl_answer_t *answer, aopctl_conclusion_t *conclusion)
 {
     const aopctl_page_t  *site;
 
@@ -156,38 +157,38 @@ aopctl_conclusion_see(const aopctl_attempt_t *attempt,
         return;
     }
 
-    site = aopctl_conclusion_site(findings, attempt->http2);
+    site = aopctl_conclusion_site(conclusion, attempt->http2);
 
     if (site != NULL
         && attempt->who == AOPCTL_CLIENT_GIVEN
         && aopctl_probe_page_compare(site, &answer->page) != AOPCTL_PAGE_SAME)
     {
-        findings->unstable = 1;
+        conclusion->unstable = 1;
     }
 
-    if (findings->site[attempt->http2].status == 0) {
-        findings->site[attempt->http2] = answer->page;
+    if (conclusion->site[attempt->http2].status == 0) {
+        conclusion->site[attempt->http2] = answer->page;
     }
 }
 
 
 static void
 aopctl_conclusion_note_given(const aopctl_answer_t *answer,
-    aopctl_conclusion_t *findings)
+    aopctl_conclusion_t *conclusion)
 {
     switch (answer->result) {
 
     case AOPCTL_RESULT_SERVED:
-        findings->given_served = 1;
+        conclusion->given_served = 1;
         break;
 
     case AOPCTL_RESULT_REFUSED:
-        findings->given_refused = 1;
+        conclusion->given_refused = 1;
         break;
 
     case AOPCTL_RESULT_UNCLEAR:
-        findings->given_unclear = 1;
-        aopctl_conclusion_err(answer, findings);
+        conclusion->given_unclear = 1;
+        aopctl_conclusion_err(answer, conclusion);
         break;
 
     default:
@@ -198,42 +199,42 @@ aopctl_conclusion_note_given(const aopctl_answer_t *answer,
 
 void
 aopctl_conclusion_note(const aopctl_attempt_t *attempt,
-    const aopctl_answer_t *answer, aopctl_conclusion_t *findings)
+    const aopctl_answer_t *answer, aopctl_conclusion_t *conclusion)
 {
-    findings->spoke |= answer->spoke;
-    findings->silent |= answer->silent;
-    findings->http3 |= answer->http3;
-    findings->asked |= answer->asked;
+    conclusion->spoke |= answer->spoke;
+    conclusion->silent |= answer->silent;
+    conclusion->http3 |= answer->http3;
+    conclusion->asked |= answer->asked;
 
-    aopctl_conclusion_see(attempt, answer, findings);
+    aopctl_conclusion_see(attempt, answer, conclusion);
 
     if (attempt->who == AOPCTL_CLIENT_GIVEN) {
-        aopctl_conclusion_note_given(answer, findings);
+        aopctl_conclusion_note_given(answer, conclusion);
         return;
     }
 
     if ((answer->result == AOPCTL_RESULT_REFUSED || answer->doubtful)
         && !answer->asked && !answer->resumed)
     {
-        findings->asked_all = 0;
+        conclusion->asked_all = 0;
     }
 
     switch (answer->result) {
 
     case AOPCTL_RESULT_SERVED:
-        findings->served = 1;
+        conclusion->served = 1;
         break;
 
     case AOPCTL_RESULT_REFUSED:
-        aopctl_conclusion_note_refused(attempt, findings);
+        aopctl_conclusion_note_refused(attempt, conclusion);
         break;
 
     case AOPCTL_RESULT_UNCLEAR:
-        aopctl_conclusion_unclear(answer, findings);
+        aopctl_conclusion_unclear(answer, conclusion);
         break;
 
     default:
-        aopctl_conclusion_err(answer, findings);
+        aopctl_conclusion_err(answer, conclusion);
         break;
     }
 }
@@ -243,69 +244,69 @@ aopctl_conclusion_note(const aopctl_attempt_t *attempt,
 
 void
 aopctl_conclusion_unclear(const aopctl_answer_t *answer,
-    aopctl_conclusion_t *findings)
+    aopctl_conclusion_t *conclusion)
 {
-    if (!findings->unclear) {
-        findings->err[0] = '\0';
+    if (!conclusion->unclear) {
+        conclusion->err[0] = '\0';
     }
 
-    findings->unclear = 1;
-    findings->doubtful |= answer->doubtful;
+    conclusion->unclear = 1;
+    conclusion->doubtful |= answer->doubtful;
 
-    aopctl_conclusion_err(answer, findings);
+    aopctl_conclusion_err(answer, conclusion);
 }
 
 
 static void
 aopctl_conclusion_note_refused(const aopctl_attempt_t *attempt,
-    aopctl_conclusion_t *findings)
+    aopctl_conclusion_t *conclusion)
 {
-    findings->refused = 1;
+    conclusion->refused = 1;
 
-    if (findings->attempts[attempt->http2] == NULL) {
-        findings->attempts[attempt->http2] = attempt;
+    if (conclusion->attempts[attempt->http2] == NULL) {
+        conclusion->attempts[attempt->http2] = attempt;
     }
 }
 
 
 static void
 aopctl_conclusion_err(const aopctl_answer_t *answer,
-    aopctl_conclusion_t *findings)
+    aopctl_conclusion_t *conclusion)
 {
-    if (findings->err[0] == '\0') {
-        snprintf(findings->err, sizeof(findings->err), "%s", answer->text);
+    if (conclusion->err[0] == '\0') {
+        snprintf(conclusion->err, sizeof(conclusion->err), "%s", answer->text);
     }
 }
 
 
 aopctl_status_e
 aopctl_conclusion_conclude(const aopctl_probe_t *probe, json_t *answer,
-    const aopctl_conclusion_t *findings)
+    const aopctl_conclusion_t *conclusion)
 {
-    char         text[AOPCTL_FINDINGS_TEXT];
+    char         text[AOPCTL_CONCLUSION_TEXT];
     const char  *why;
 
-    aopctl_json_set(answer, "asks", json_boolean(findings->asked));
-    aopctl_json_set(answer, "http3", json_boolean(findings->http3));
+    aopctl_json_set(answer, "asks", json_boolean(conclusion->asked));
+    aopctl_json_set(answer, "http3", json_boolean(conclusion->http3));
 
-    why = aopctl_conclusion_open(findings, text, sizeof(text));
+    why = aopctl_conclusion_open(conclusion, text, sizeof(text));
     if (why != NULL) {
         return aopctl_conclusion_say(answer, AOPCTL_STATUS_BAD, "not_enforced",
                                      why);
     }
 
-    if (!findings->spoke) {
+    if (!conclusion->spoke) {
         return aopctl_conclusion_say(answer, AOPCTL_STATUS_UNKNOWN,
-                                     "cannot_tell", findings->err);
+                                     "cannot_tell", conclusion->err);
     }
 
-    why = aopctl_conclusion_untold(probe, findings, text, sizeof(text));
+    why = aopctl_conclusion_untold(probe, conclusion, text, sizeof(text));
     if (why != NULL) {
         return aopctl_conclusion_say(answer, AOPCTL_STATUS_WARNING,
                                      "cannot_tell", why);
     }
 
-    why = aopctl_conclusion_part(probe, findings);
+    why = aopctl_conclusion_part(probe, conclusion);
     if (why != NULL) {
         return aopctl_conclusion_say(answer, AOPCTL_STATUS_WARNING,
                                      "enforced_but", why);
@@ -313,7 +314,7 @@ aopctl_conclusion_conclude(const aopctl_probe_t *probe, json_t *answer,
 
     snprintf(text, sizeof(text), "enforced: strangers are refused%s%s",
              probe->cert != NULL ? ", the given certificate is served" : "",
-             findings->http3 ? " (HTTP/3 is announced, and was not visited)"
+             conclusion->http3 ? " (HTTP/3 is announced, and was not visited)"
                              : "");
 
     return aopctl_conclusion_say(answer, AOPCTL_STATUS_GOOD, "enforced", text);
@@ -323,29 +324,29 @@ aopctl_conclusion_conclude(const aopctl_probe_t *probe, json_t *answer,
 /* Where strangers get in; NULL: nowhere. */
 
 static const char *
-aopctl_conclusion_open(const aopctl_conclusion_t *findings, char *buf,
+aopctl_conclusion_open(const aopctl_conclusion_t *conclusion, char *buf,
     size_t size)
 {
-    if (findings->served_resumed) {
+    if (conclusion->served_resumed) {
         return "this origin serves strangers who resume a session: not "
                "enforced";
     }
 
-    if (findings->served_visitor) {
+    if (conclusion->served_visitor) {
         return "this origin serves strangers who say that they come for "
                "certain visitors (CF-Connecting-IP): not enforced, or for a "
                "part only (\"aop $variable\"?)";
     }
 
-    if (findings->served && !findings->exempt) {
-        return aopctl_conclusion_served(findings);
+    if (conclusion->served && !conclusion->exempt) {
+        return aopctl_conclusion_served(conclusion);
     }
 
-    if (findings->names_served) {
-        return aopctl_conclusion_names(findings, buf, size);
+    if (conclusion->names_served) {
+        return aopctl_conclusion_names(conclusion, buf, size);
     }
 
-    if (findings->plain) {
+    if (conclusion->plain) {
         return "this origin serves strangers over plain HTTP: not enforced "
                "(redirect to HTTPS there, or add \"return 444\")";
     }
@@ -355,14 +356,14 @@ aopctl_conclusion_open(const aopctl_conclusion_t *findings, char *buf,
 
 
 static const char *
-aopctl_conclusion_served(const aopctl_conclusion_t *findings)
+aopctl_conclusion_served(const aopctl_conclusion_t *conclusion)
 {
-    if (findings->asked) {
+    if (conclusion->asked) {
         return "this origin serves strangers: not enforced; it asks for a "
                "certificate, but does not insist (\"aop optional\"?)";
     }
 
-    if (findings->asked_nameless) {
+    if (conclusion->asked_nameless) {
         return "this origin serves strangers: not enforced; the server of "
                "this name does not ask for a certificate, another one at "
                "this address does (\"aop\" missing?)";
@@ -376,12 +377,12 @@ aopctl_conclusion_served(const aopctl_conclusion_t *findings)
 /* A server that rejects handshakes answers on connections made for others. */
 
 static const char *
-aopctl_conclusion_names(const aopctl_conclusion_t *findings, char *buf,
+aopctl_conclusion_names(const aopctl_conclusion_t *conclusion, char *buf,
     size_t size)
 {
     snprintf(buf, size, "the same site is open at this address under other "
-             "names: not enforced (%s; %s)", findings->names,
-             findings->names_rejected && findings->names_host
+             "names: not enforced (%s; %s)", conclusion->names,
+             conclusion->names_rejected && conclusion->names_host
              ? "\"ssl_reject_handshake\" does not see another Host: add "
                "\"return 444\" to that server"
              : "add \"aop on\" or \"return 444\" to that server");
@@ -394,26 +395,26 @@ aopctl_conclusion_names(const aopctl_conclusion_t *findings, char *buf,
 
 static const char *
 aopctl_conclusion_untold(const aopctl_probe_t *probe,
-    const aopctl_conclusion_t *findings, char *buf, size_t size)
+    const aopctl_conclusion_t *conclusion, char *buf, size_t size)
 {
-    if (findings->exempt) {
+    if (conclusion->exempt) {
         return NULL;
     }
 
-    if (!findings->asked_all) {
+    if (!conclusion->asked_all) {
         return "strangers are refused, but not for want of a certificate: "
                "the origin did not ask for one";
     }
 
-    if (findings->foreign && findings->doubtful) {
+    if (conclusion->foreign && conclusion->doubtful) {
         return "strangers are refused, but perhaps as everybody is: the page "
                "is that of a server behind this one, which refuses nobody "
                "itself (give a certificate that passes: --cert)";
     }
 
-    if (findings->unclear || !findings->refused) {
-        snprintf(buf, size, "%s%s", findings->err,
-                 !findings->doubtful ? ""
+    if (conclusion->unclear || !conclusion->refused) {
+        snprintf(buf, size, "%s%s", conclusion->err,
+                 !conclusion->doubtful ? ""
                  : probe->cert == NULL
                    ? ": ask for something else (--path), or show a certificate "
                      "that passes (--cert)"
@@ -422,10 +423,10 @@ aopctl_conclusion_untold(const aopctl_probe_t *probe,
         return buf;
     }
 
-    if (findings->names_unclear) {
+    if (conclusion->names_unclear) {
         snprintf(buf, size, "strangers are refused under this name; whether "
                  "the site is open under others is not known: %s (%s)",
-                 findings->names, probe->cert == NULL
+                 conclusion->names, probe->cert == NULL
                  ? "add \"return 444\" to that server, or give a certificate "
                    "that passes to compare with: --cert"
                  : "add \"return 444\" to that server");
@@ -440,33 +441,33 @@ aopctl_conclusion_untold(const aopctl_probe_t *probe,
 
 static const char *
 aopctl_conclusion_part(const aopctl_probe_t *probe,
-    const aopctl_conclusion_t *findings)
+    const aopctl_conclusion_t *conclusion)
 {
-    if (findings->exempt) {
+    if (conclusion->exempt) {
         return "strangers are served on this path, but refused on \"/\": is "
                "the path exempt by intent?";
     }
 
-    if (findings->given_refused) {
+    if (conclusion->given_refused) {
         return "strangers are refused, and so is the given certificate";
     }
 
-    if (findings->given_unclear) {
+    if (conclusion->given_unclear) {
         return "strangers are refused; whether the given certificate is "
                "served is unclear";
     }
 
-    if (probe->cert != NULL && !findings->given_served) {
+    if (probe->cert != NULL && !conclusion->given_served) {
         return "strangers are refused; the given certificate could not be "
                "presented over any protocol, so nothing is known of it";
     }
 
-    if (findings->plain_unclear) {
+    if (conclusion->plain_unclear) {
         return "strangers are refused over TLS; what plain HTTP would serve "
                "is unclear (redirect to HTTPS there, or add \"return 444\")";
     }
 
-    if (findings->plain_another) {
+    if (conclusion->plain_another) {
         return "strangers are refused over TLS; plain HTTP shows another page";
     }
 

@@ -68,7 +68,7 @@ typedef struct {
  */
 
 void aopctl_conclusion_settle(const aopctl_attempt_t *attempt,
-    aopctl_answer_t *answer, aopctl_conclusion_t *findings);
+    aopctl_answer_t *answer, aopctl_conclusion_t *conclusion);
 void aopctl_conclusion_doubt(aopctl_answer_t *answer, const char *why);
 
 /*
@@ -76,23 +76,23 @@ void aopctl_conclusion_doubt(aopctl_answer_t *answer, const char *why);
  * other; NULL: not seen.
  */
 
-const aopctl_page_t *aopctl_conclusion_site(const aopctl_conclusion_t *findings,
-    unsigned http2);
+const aopctl_page_t *aopctl_conclusion_site(
+    const aopctl_conclusion_t *conclusion, unsigned http2);
 
-/* Adds a settled answer; the attempt has to live as long as the findings. */
+/* Adds a settled answer; the attempt has to live as long as it. */
 
 void aopctl_conclusion_note(const aopctl_attempt_t *attempt,
-    const aopctl_answer_t *answer, aopctl_conclusion_t *findings);
+    const aopctl_answer_t *answer, aopctl_conclusion_t *conclusion);
 
 /* Adds one of which nothing can be told. */
 
 void aopctl_conclusion_unclear(const aopctl_answer_t *answer,
-    aopctl_conclusion_t *findings);
+    aopctl_conclusion_t *conclusion);
 
 /* Adds the conclusion to the answer; returns the status. */
 
 aopctl_status_e aopctl_conclusion_conclude(const aopctl_probe_t *probe,
-    json_t *answer, const aopctl_conclusion_t *findings);
+    json_t *answer, const aopctl_conclusion_t *conclusion);
 
 
 #endif /* _AOPCTL_CONCLUSION_H_INCLUDED_ */

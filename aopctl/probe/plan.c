@@ -27,23 +27,23 @@
 
 
 static json_t *aopctl_probe_tls(aopctl_probe_t *probe,
-    aopctl_conclusion_t *findings);
+    aopctl_conclusion_t *conclusion);
 static json_t *aopctl_probe_attempt(aopctl_probe_t *probe,
-    const aopctl_attempt_t *attempt, aopctl_conclusion_t *findings);
+    const aopctl_attempt_t *attempt, aopctl_conclusion_t *conclusion);
 static void aopctl_probe_follow(aopctl_probe_t *probe,
     const aopctl_attempt_t *attempt, aopctl_answer_t *answer,
-    aopctl_conclusion_t *findings);
+    aopctl_conclusion_t *conclusion);
 static void aopctl_probe_own(aopctl_probe_t *probe,
     const aopctl_attempt_t *attempt, const aopctl_answer_t *answer,
-    aopctl_conclusion_t *findings);
+    aopctl_conclusion_t *conclusion);
 static json_t *aopctl_probe_visitors(aopctl_probe_t *probe,
-    aopctl_conclusion_t *findings);
+    aopctl_conclusion_t *conclusion);
 static json_t *aopctl_probe_visitor(aopctl_probe_t *probe,
-    const aopctl_attempt_t *by, aopctl_conclusion_t *findings);
+    const aopctl_attempt_t *by, aopctl_conclusion_t *conclusion);
 static void aopctl_probe_recheck(aopctl_probe_t *probe, json_t *visits,
-    aopctl_conclusion_t *findings);
+    aopctl_conclusion_t *conclusion);
 static void aopctl_probe_root(aopctl_probe_t *probe,
-    aopctl_conclusion_t *findings);
+    aopctl_conclusion_t *conclusion);
 
 
 /* The given certificate comes first: the others are compared with it. */
@@ -75,23 +75,23 @@ aopctl_plan_run(aopctl_probe_t *probe, json_t *answer)
 {
     json_t              *visits, *visitors, *names, *plain;
     const char          *path;
-    aopctl_conclusion_t  findings;
+    aopctl_conclusion_t  conclusion;
 
-    memset(&findings, 0, sizeof(aopctl_conclusion_t));
-    findings.asked_all = 1;
+    memset(&conclusion, 0, sizeof(aopctl_conclusion_t));
+    conclusion.asked_all = 1;
     path = probe->path;
 
-    visits = aopctl_probe_tls(probe, &findings);
-    visitors = aopctl_probe_visitors(probe, &findings);
+    visits = aopctl_probe_tls(probe, &conclusion);
+    visitors = aopctl_probe_visitors(probe, &conclusion);
 
-    aopctl_probe_root(probe, &findings);
+    aopctl_probe_root(probe, &conclusion);
 
-    plain = aopctl_probe_names_plain_http(probe, &findings);
-    names = aopctl_probe_names(probe, &findings);
+    plain = aopctl_probe_names_plain_http(probe, &conclusion);
+    names = aopctl_probe_names(probe, &conclusion);
 
     probe->path = path;
 
-    aopctl_probe_recheck(probe, visits, &findings);
+    aopctl_probe_recheck(probe, visits, &conclusion);
 
     aopctl_json_set(answer, "visits", visits);
     aopctl_json_set(answer, "visitors", visitors);
@@ -99,14 +99,14 @@ aopctl_plan_run(aopctl_probe_t *probe, json_t *answer)
     aopctl_json_set(answer, "plain_http", plain);
     aopctl_json_set(answer, "ca_names", json_incref(probe->ca_names));
 
-    return aopctl_conclusion_conclude(probe, answer, &findings);
+    return aopctl_conclusion_conclude(probe, answer, &conclusion);
 }
 
 
 /* A host that is silent once is not asked a dozen times. */
 
 static json_t *
-aopctl_probe_tls(aopctl_probe_t *probe, aopctl_conclusion_t *findings)
+aopctl_probe_tls(aopctl_probe_t *probe, aopctl_conclusion_t *conclusion)
 {
     size_t                   i;
     json_t                  *list;
@@ -114,7 +114,7 @@ aopctl_probe_tls(aopctl_probe_t *probe, aopctl_conclusion_t *findings)
 
     list = json_array();
 
-    for (i = 0; i < AOPCTL_PROBE_PLAN && !findings->silent; i++) {
+    for (i = 0; i < AOPCTL_PROBE_PLAN && !conclusion->silent; i++) {
         attempt = &aopctl_probe_plan[i];
 
         if (attempt->who == AOPCTL_CLIENT_GIVEN && probe->cert == NULL) {
@@ -122,7 +122,7 @@ aopctl_probe_tls(aopctl_probe_t *probe, aopctl_conclusion_t *findings)
         }
 
         aopctl_json_append(list,
-                           aopctl_probe_attempt(probe, attempt, findings));
+                           aopctl_probe_attempt(probe, attempt, conclusion));
     }
 
     return list;
@@ -131,31 +131,31 @@ aopctl_probe_tls(aopctl_probe_t *probe, aopctl_conclusion_t *findings)
 
 static json_t *
 aopctl_probe_attempt(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
-    aopctl_conclusion_t *findings)
+    aopctl_conclusion_t *conclusion)
 {
     json_t           *object;
     unsigned          turned_away;
     aopctl_answer_t   first, again;
 
     aopctl_attempt(probe, attempt, &first, &again);
-    aopctl_probe_own(probe, attempt, &first, findings);
+    aopctl_probe_own(probe, attempt, &first, conclusion);
 
     turned_away = (first.result == AOPCTL_RESULT_REFUSED);
 
-    aopctl_conclusion_settle(attempt, &first, findings);
-    aopctl_probe_follow(probe, attempt, &first, findings);
-    aopctl_conclusion_note(attempt, &first, findings);
+    aopctl_conclusion_settle(attempt, &first, conclusion);
+    aopctl_probe_follow(probe, attempt, &first, conclusion);
+    aopctl_conclusion_note(attempt, &first, conclusion);
 
     if (again.result != AOPCTL_RESULT_NOT_OFFERED) {
-        aopctl_conclusion_settle(attempt, &again, findings);
-        aopctl_conclusion_note(attempt, &again, findings);
+        aopctl_conclusion_settle(attempt, &again, conclusion);
+        aopctl_conclusion_note(attempt, &again, conclusion);
     }
 
     if (attempt->who == AOPCTL_CLIENT_GIVEN
         && first.result == AOPCTL_RESULT_SERVED
-        && findings->given == NULL)
+        && conclusion->given == NULL)
     {
-        findings->given = attempt;
+        conclusion->given = attempt;
     }
 
     if (again.resumed
@@ -163,7 +163,7 @@ aopctl_probe_attempt(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
         && again.result == AOPCTL_RESULT_SERVED
         && turned_away)
     {
-        findings->served_resumed = 1;
+        conclusion->served_resumed = 1;
     }
 
     object = aopctl_answer_json(&first);
@@ -188,7 +188,7 @@ aopctl_probe_attempt(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
 
 static void
 aopctl_probe_follow(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
-    aopctl_answer_t *answer, aopctl_conclusion_t *findings)
+    aopctl_answer_t *answer, aopctl_conclusion_t *conclusion)
 {
     int               n;
     char              path[AOPCTL_PAGE_URL];
@@ -212,7 +212,7 @@ aopctl_probe_follow(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
         follow.path = path;
 
         aopctl_attempt(probe, &follow, &next, NULL);
-        aopctl_conclusion_settle(&follow, &next, findings);
+        aopctl_conclusion_settle(&follow, &next, conclusion);
 
         if (next.result == AOPCTL_RESULT_SERVED
             || next.result == AOPCTL_RESULT_UNCLEAR) {
@@ -232,12 +232,12 @@ aopctl_probe_follow(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
 
 static void
 aopctl_probe_own(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
-    const aopctl_answer_t *answer, aopctl_conclusion_t *findings)
+    const aopctl_answer_t *answer, aopctl_conclusion_t *conclusion)
 {
     aopctl_answer_t   kept;
     aopctl_attempt_t  keep;
 
-    if (findings->checked || !answer->certificate || attempt->http2) {
+    if (conclusion->checked || !answer->certificate || attempt->http2) {
         return;
     }
 
@@ -246,8 +246,8 @@ aopctl_probe_own(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
 
     aopctl_attempt(probe, &keep, &kept, NULL);
 
-    findings->checked = 1;
-    findings->foreign = kept.kept;
+    conclusion->checked = 1;
+    conclusion->foreign = kept.kept;
 }
 
 
@@ -257,7 +257,7 @@ aopctl_probe_own(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
  */
 
 static json_t *
-aopctl_probe_visitors(aopctl_probe_t *probe, aopctl_conclusion_t *findings)
+aopctl_probe_visitors(aopctl_probe_t *probe, aopctl_conclusion_t *conclusion)
 {
     size_t                   i;
     json_t                  *list;
@@ -269,15 +269,15 @@ aopctl_probe_visitors(aopctl_probe_t *probe, aopctl_conclusion_t *findings)
 
     for (i = 0;
          i < AOPCTL_PROBE_VISITORS
-         && findings->refused && !findings->served && !findings->unclear;
+         && conclusion->refused && !conclusion->served && !conclusion->unclear;
          i++)
     {
-        by = findings->attempts[i % 2];
+        by = conclusion->attempts[i % 2];
 
         aopctl_json_append(list,
                            aopctl_probe_visitor(probe,
-                                    by ? by : findings->attempts[(i + 1) % 2],
-                                    findings));
+                                    by ? by : conclusion->attempts[(i + 1) % 2],
+                                    conclusion));
     }
 
     return list;
@@ -288,7 +288,7 @@ aopctl_probe_visitors(aopctl_probe_t *probe, aopctl_conclusion_t *findings)
 
 static json_t *
 aopctl_probe_visitor(aopctl_probe_t *probe, const aopctl_attempt_t *by,
-    aopctl_conclusion_t *findings)
+    aopctl_conclusion_t *conclusion)
 {
     char              visitor[sizeof("192.0.2.255")];
     json_t           *object;
@@ -305,10 +305,10 @@ aopctl_probe_visitor(aopctl_probe_t *probe, const aopctl_attempt_t *by,
 
     aopctl_attempt(probe, &attempt, &answer, NULL);
 
-    aopctl_conclusion_settle(&attempt, &answer, findings);
-    aopctl_conclusion_note(&attempt, &answer, findings);
+    aopctl_conclusion_settle(&attempt, &answer, conclusion);
+    aopctl_conclusion_note(&attempt, &answer, conclusion);
 
-    findings->served_visitor = (answer.result == AOPCTL_RESULT_SERVED);
+    conclusion->served_visitor = (answer.result == AOPCTL_RESULT_SERVED);
 
     object = aopctl_answer_json(&answer);
     aopctl_json_set(object, "visitor", json_string(visitor));
@@ -325,29 +325,29 @@ aopctl_probe_visitor(aopctl_probe_t *probe, const aopctl_attempt_t *by,
 
 static void
 aopctl_probe_recheck(aopctl_probe_t *probe, json_t *visits,
-    aopctl_conclusion_t *findings)
+    aopctl_conclusion_t *conclusion)
 {
     const aopctl_attempt_t  *by;
 
-    by = findings->given ? findings->given
-         : findings->attempts[0] ? findings->attempts[0]
-                                 : findings->attempts[1];
+    by = conclusion->given ? conclusion->given
+         : conclusion->attempts[0] ? conclusion->attempts[0]
+                                 : conclusion->attempts[1];
 
-    if (!findings->settled
+    if (!conclusion->settled
         || by == NULL
-        || findings->served
-        || findings->silent)
+        || conclusion->served
+        || conclusion->silent)
     {
         return;
     }
 
-    aopctl_json_append(visits, aopctl_probe_attempt(probe, by, findings));
+    aopctl_json_append(visits, aopctl_probe_attempt(probe, by, conclusion));
 
-    if (findings->given != NULL
-        && (findings->given_refused || findings->given_unclear))
+    if (conclusion->given != NULL
+        && (conclusion->given_refused || conclusion->given_unclear))
     {
-        findings->unclear = 1;
-        snprintf(findings->err, sizeof(findings->err),
+        conclusion->unclear = 1;
+        snprintf(conclusion->err, sizeof(conclusion->err),
                  "strangers are turned away, but in the end the given "
                  "certificate was, too: is the rate of requests limited?");
     }
@@ -360,7 +360,7 @@ aopctl_probe_recheck(aopctl_probe_t *probe, json_t *visits,
  */
 
 static void
-aopctl_probe_root(aopctl_probe_t *probe, aopctl_conclusion_t *findings)
+aopctl_probe_root(aopctl_probe_t *probe, aopctl_conclusion_t *conclusion)
 {
     size_t               i;
     json_t              *list;
@@ -374,7 +374,7 @@ aopctl_probe_root(aopctl_probe_t *probe, aopctl_conclusion_t *findings)
         { .version = TLS1_2_VERSION, .who = AOPCTL_CLIENT_NO_CERT, .path = "/" }
     };
 
-    if (!findings->served || strcmp(probe->path, "/") == 0) {
+    if (!conclusion->served || strcmp(probe->path, "/") == 0) {
         return;
     }
 
@@ -393,8 +393,8 @@ aopctl_probe_root(aopctl_probe_t *probe, aopctl_conclusion_t *findings)
     }
 
     if (root.refused && root.asked_all && !root.served && !root.unclear) {
-        findings->exempt = 1;
-        memcpy(findings->site, root.site, sizeof(root.site));
+        conclusion->exempt = 1;
+        memcpy(conclusion->site, root.site, sizeof(root.site));
         probe->path = "/";
     }
 

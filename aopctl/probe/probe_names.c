@@ -48,7 +48,7 @@ typedef struct {
 
 typedef struct {
     aopctl_probe_t         *probe;
-    aopctl_conclusion_t    *findings;
+    aopctl_conclusion_t    *conclusion;
     const aopctl_names_t   *names;
     aopctl_attempt_t        attempt;
     char                    host[80];       /* an address as Host */
@@ -59,7 +59,7 @@ typedef struct {
 static int aopctl_names_is_site(const aopctl_probe_t *probe,
     const aopctl_names_t *names);
 static json_t *aopctl_names_visit(aopctl_probe_t *probe,
-    aopctl_conclusion_t *findings, const aopctl_names_t *names);
+    aopctl_conclusion_t *conclusion, const aopctl_names_t *names);
 static void aopctl_names_attempt(aopctl_names_visit_t *visit);
 static const char *aopctl_names_text(aopctl_names_visit_t *visit,
     aopctl_name_e name);
@@ -70,14 +70,14 @@ static void aopctl_names_plain(aopctl_names_visit_t *visit,
 static void aopctl_names_judge(aopctl_names_visit_t *visit,
     aopctl_answer_t *answer);
 static int aopctl_names_nothing(const aopctl_answer_t *answer, unsigned plain);
-static void aopctl_names_compare(aopctl_conclusion_t *findings,
+static void aopctl_names_compare(aopctl_conclusion_t *conclusion,
     aopctl_answer_t *answer);
 static void aopctl_names_note(const aopctl_names_visit_t *visit,
     const aopctl_answer_t *answer);
 static void aopctl_names_note_session(const aopctl_names_visit_t *visit,
     aopctl_answer_t *again);
 static void aopctl_names_note_plain(const aopctl_answer_t *answer,
-    aopctl_conclusion_t *findings);
+    aopctl_conclusion_t *conclusion);
 
 
 static const aopctl_names_t  aopctl_names[] = {
@@ -95,7 +95,7 @@ static const aopctl_names_t  aopctl_names[] = {
 
 
 json_t *
-aopctl_probe_names(aopctl_probe_t *probe, aopctl_conclusion_t *findings)
+aopctl_probe_names(aopctl_probe_t *probe, aopctl_conclusion_t *conclusion)
 {
     size_t                 i;
     json_t                *list;
@@ -105,16 +105,16 @@ aopctl_probe_names(aopctl_probe_t *probe, aopctl_conclusion_t *findings)
 
     /* a host that was silent is not asked again */
 
-    for (i = 0; i < AOPCTL_NAMES && !findings->silent; i++) {
+    for (i = 0; i < AOPCTL_NAMES && !conclusion->silent; i++) {
         names = &aopctl_names[i];
 
         if (aopctl_names_is_site(probe, names)
-            || (names->plain && !findings->plain_there))
+            || (names->plain && !conclusion->plain_there))
         {
             continue;
         }
 
-        aopctl_json_append(list, aopctl_names_visit(probe, findings, names));
+        aopctl_json_append(list, aopctl_names_visit(probe, conclusion, names));
     }
 
     return list;
@@ -146,7 +146,7 @@ aopctl_names_is_site(const aopctl_probe_t *probe, const aopctl_names_t *names)
 
 
 static json_t *
-aopctl_names_visit(aopctl_probe_t *probe, aopctl_conclusion_t *findings,
+aopctl_names_visit(aopctl_probe_t *probe, aopctl_conclusion_t *conclusion,
     const aopctl_names_t *names)
 {
     json_t                *object;
@@ -154,7 +154,7 @@ aopctl_names_visit(aopctl_probe_t *probe, aopctl_conclusion_t *findings,
     aopctl_names_visit_t   visit;
 
     visit.probe = probe;
-    visit.findings = findings;
+    visit.conclusion = conclusion;
     visit.names = names;
 
     aopctl_names_attempt(&visit);
@@ -237,7 +237,7 @@ aopctl_names_ask(aopctl_names_visit_t *visit, aopctl_answer_t *answer,
     int                   n;
     const aopctl_page_t  *site;
 
-    site = aopctl_conclusion_site(visit->findings, 0);
+    site = aopctl_conclusion_site(visit->conclusion, 0);
 
     for (n = 0; n <= AOPCTL_NAMES_REDIRECTS; n++) {
 
@@ -311,7 +311,7 @@ aopctl_names_judge(aopctl_names_visit_t *visit, aopctl_answer_t *answer)
         return;
     }
 
-    aopctl_names_compare(visit->findings, answer);
+    aopctl_names_compare(visit->conclusion, answer);
 }
 
 
@@ -338,12 +338,12 @@ aopctl_names_nothing(const aopctl_answer_t *answer, unsigned plain)
 
 
 static void
-aopctl_names_compare(aopctl_conclusion_t *findings, aopctl_answer_t *answer)
+aopctl_names_compare(aopctl_conclusion_t *conclusion, aopctl_answer_t *answer)
 {
     aopctl_same_e         same;
     const aopctl_page_t  *site;
 
-    site = aopctl_conclusion_site(findings, 0);
+    site = aopctl_conclusion_site(conclusion, 0);
 
     /* who follows a redirect to another host asks that one */
 
@@ -363,7 +363,7 @@ aopctl_names_compare(aopctl_conclusion_t *findings, aopctl_answer_t *answer)
         answer->result = AOPCTL_RESULT_SERVED;
 
     } else if (answer->status == site->status
-               && (same == AOPCTL_PAGE_SIMILAR || findings->unstable))
+               && (same == AOPCTL_PAGE_SIMILAR || conclusion->unstable))
     {
         aopctl_conclusion_doubt(answer, "which may be the site's page");
 
@@ -380,34 +380,34 @@ static void
 aopctl_names_note(const aopctl_names_visit_t *visit,
     const aopctl_answer_t *answer)
 {
-    aopctl_conclusion_t  *findings;
+    aopctl_conclusion_t  *conclusion;
 
-    findings = visit->findings;
+    conclusion = visit->conclusion;
 
-    findings->spoke |= answer->spoke;
-    findings->http3 |= answer->http3;
-    findings->asked_nameless |= answer->asked;
+    conclusion->spoke |= answer->spoke;
+    conclusion->http3 |= answer->http3;
+    conclusion->asked_nameless |= answer->asked;
 
     if (visit->names->plain) {
-        aopctl_names_note_plain(answer, findings);
+        aopctl_names_note_plain(answer, conclusion);
         return;
     }
 
-    findings->silent |= answer->silent;
-    findings->settled |= (answer->result == AOPCTL_RESULT_REFUSED
-                          && !answer->certificate);
+    conclusion->silent |= answer->silent;
+    conclusion->settled |= (answer->result == AOPCTL_RESULT_REFUSED
+                            && !answer->certificate);
 
     if (!answer->asked && answer->spoke && answer->status == 0) {
-        findings->names_rejected = 1;
+        conclusion->names_rejected = 1;
     }
 
-    if ((answer->result == AOPCTL_RESULT_SERVED && !findings->names_served)
+    if ((answer->result == AOPCTL_RESULT_SERVED && !conclusion->names_served)
         || (answer->result == AOPCTL_RESULT_UNCLEAR
-            && findings->names[0] == '\0'))
+            && conclusion->names[0] == '\0'))
     {
-        findings->names_host = (visit->names->sni == AOPCTL_NAME_SITE);
+        conclusion->names_host = (visit->names->sni == AOPCTL_NAME_SITE);
 
-        snprintf(findings->names, sizeof(findings->names),
+        snprintf(conclusion->names, sizeof(conclusion->names),
                  "%s%.100s, Host %.100s%s%s",
                  visit->attempt.nameless ? "no SNI" : "SNI ",
                  visit->attempt.nameless ? "" : visit->attempt.sni,
@@ -416,8 +416,8 @@ aopctl_names_note(const aopctl_names_visit_t *visit,
                  answer->result == AOPCTL_RESULT_SERVED ? "" : answer->text);
     }
 
-    findings->names_served |= (answer->result == AOPCTL_RESULT_SERVED);
-    findings->names_unclear |= (answer->result == AOPCTL_RESULT_UNCLEAR);
+    conclusion->names_served |= (answer->result == AOPCTL_RESULT_SERVED);
+    conclusion->names_unclear |= (answer->result == AOPCTL_RESULT_UNCLEAR);
 }
 
 
@@ -428,9 +428,9 @@ aopctl_names_note_session(const aopctl_names_visit_t *visit,
     aopctl_answer_t *again)
 {
     aopctl_attempt_t      attempt;
-    aopctl_conclusion_t  *findings;
+    aopctl_conclusion_t  *conclusion;
 
-    findings = visit->findings;
+    conclusion = visit->conclusion;
 
     attempt = visit->attempt;
     attempt.nameless = 0;
@@ -441,21 +441,21 @@ aopctl_names_note_session(const aopctl_names_visit_t *visit,
         again->doubtful = 0;
     }
 
-    aopctl_conclusion_settle(&attempt, again, findings);
+    aopctl_conclusion_settle(&attempt, again, conclusion);
 
-    findings->served_resumed |= (again->result == AOPCTL_RESULT_SERVED
-                                 && again->resumed
-                                 && !findings->served);
+    conclusion->served_resumed |= (again->result == AOPCTL_RESULT_SERVED
+                                   && again->resumed
+                                   && !conclusion->served);
 
     if (again->result == AOPCTL_RESULT_UNCLEAR) {
-        aopctl_conclusion_unclear(again, findings);
+        aopctl_conclusion_unclear(again, conclusion);
     }
 }
 
 
 json_t *
 aopctl_probe_names_plain_http(aopctl_probe_t *probe,
-    aopctl_conclusion_t *findings)
+    aopctl_conclusion_t *conclusion)
 {
     json_t                *object;
     aopctl_answer_t        answer;
@@ -469,7 +469,7 @@ aopctl_probe_names_plain_http(aopctl_probe_t *probe,
     }
 
     visit.probe = probe;
-    visit.findings = findings;
+    visit.conclusion = conclusion;
     visit.names = &names;
 
     aopctl_names_attempt(&visit);
@@ -486,22 +486,22 @@ aopctl_probe_names_plain_http(aopctl_probe_t *probe,
 
 static void
 aopctl_names_note_plain(const aopctl_answer_t *answer,
-    aopctl_conclusion_t *findings)
+    aopctl_conclusion_t *conclusion)
 {
-    findings->plain_there |= (answer->result != AOPCTL_RESULT_NOT_OFFERED);
+    conclusion->plain_there |= (answer->result != AOPCTL_RESULT_NOT_OFFERED);
 
     switch (answer->result) {
 
     case AOPCTL_RESULT_SERVED:
-        findings->plain = 1;
+        conclusion->plain = 1;
         break;
 
     case AOPCTL_ANOTHER:
-        findings->plain_another = 1;
+        conclusion->plain_another = 1;
         break;
 
     case AOPCTL_RESULT_UNCLEAR:
-        findings->plain_unclear = 1;
+        conclusion->plain_unclear = 1;
         break;
 
     default:

@@ -18,9 +18,9 @@
  */
 
 json_t *aopctl_probe_names_plain_http(aopctl_probe_t *probe,
-    aopctl_conclusion_t *findings);
+    aopctl_conclusion_t *conclusion);
 json_t *aopctl_probe_names(aopctl_probe_t *probe,
-    aopctl_conclusion_t *findings);
+    aopctl_conclusion_t *conclusion);
 
 
 #endif /* _AOPCTL_PROBE_NAMES_H_INCLUDED_ */

@@ -23,22 +23,22 @@ typedef struct {
 } aopctl_log_line_status_t;
 
 
-static aopctl_log_line_e aopctl_log_line_load(json_t **json, const char *line,
+static aopctl_log_line_e aopctl_log_line_load(json_t **json, const char *text,
     size_t len);
 static int aopctl_log_line_wrapped(const json_t *json, aopctl_bytes_t *inner);
 static aopctl_log_line_e aopctl_log_line_unwrap(json_t **json,
     const aopctl_bytes_t *inner);
-static aopctl_log_line_e aopctl_log_line_other(const char *line, size_t len);
-static int aopctl_log_line_fill(aopctl_log_line_t *entry);
-static int aopctl_log_line_judged(aopctl_log_line_t *entry);
-static int aopctl_log_line_outcome(aopctl_log_line_t *entry);
-static int aopctl_log_line_verdict(aopctl_log_line_t *entry);
-static int aopctl_log_line_peer(aopctl_log_line_t *entry);
-static int aopctl_log_line_host(aopctl_log_line_t *entry);
-static void aopctl_log_line_off(aopctl_log_line_t *entry);
-static int aopctl_log_line_text(const aopctl_log_line_t *entry, const char *key,
+static aopctl_log_line_e aopctl_log_line_other(const char *text, size_t len);
+static int aopctl_log_line_fill(aopctl_log_line_t *line);
+static int aopctl_log_line_judged(aopctl_log_line_t *line);
+static int aopctl_log_line_outcome(aopctl_log_line_t *line);
+static int aopctl_log_line_verdict(aopctl_log_line_t *line);
+static int aopctl_log_line_peer(aopctl_log_line_t *line);
+static int aopctl_log_line_host(aopctl_log_line_t *line);
+static void aopctl_log_line_off(aopctl_log_line_t *line);
+static int aopctl_log_line_text(const aopctl_log_line_t *line, const char *key,
     aopctl_bytes_t *bytes);
-static void aopctl_log_line_optional(const aopctl_log_line_t *entry,
+static void aopctl_log_line_optional(const aopctl_log_line_t *line,
     const char *key, aopctl_bytes_t *bytes);
 static int aopctl_log_line_is(const aopctl_bytes_t *bytes, const char *word);
 
@@ -52,14 +52,14 @@ static const aopctl_log_line_status_t  aopctl_log_line_statuses[] = {
 
 
 aopctl_log_line_e
-aopctl_log_line_parse(aopctl_log_line_t *entry, const char *line, size_t len)
+aopctl_log_line_parse(aopctl_log_line_t *line, const char *text, size_t len)
 {
     json_t            *json;
     aopctl_log_line_e  rc;
     aopctl_bytes_t     inner;
 
     json = NULL;
-    rc = aopctl_log_line_load(&json, line, len);
+    rc = aopctl_log_line_load(&json, text, len);
 
     if (rc == AOPCTL_LOG_LINE_OK && aopctl_log_line_wrapped(json, &inner)) {
         rc = aopctl_log_line_unwrap(&json, &inner);
@@ -76,10 +76,10 @@ aopctl_log_line_parse(aopctl_log_line_t *entry, const char *line, size_t len)
         return AOPCTL_LOG_LINE_OTHER;
     }
 
-    entry->json = json;
+    line->json = json;
 
-    if (!aopctl_log_line_fill(entry)) {
-        aopctl_log_line_free(entry);
+    if (!aopctl_log_line_fill(line)) {
+        aopctl_log_line_free(line);
         return AOPCTL_LOG_LINE_DAMAGED;
     }
 
@@ -88,25 +88,25 @@ aopctl_log_line_parse(aopctl_log_line_t *entry, const char *line, size_t len)
 
 
 static aopctl_log_line_e
-aopctl_log_line_load(json_t **json, const char *line, size_t len)
+aopctl_log_line_load(json_t **json, const char *text, size_t len)
 {
     size_t        n;
     json_error_t  error;
 
     n = 0;
 
-    if (len != 0 && line[0] != '{') {
-        n = aopctl_prefix(line, len);
+    if (len != 0 && text[0] != '{') {
+        n = aopctl_prefix(text, len);
     }
 
-    line += n;
+    text += n;
     len -= n;
 
-    if (len == 0 || line[0] != '{') {
-        return aopctl_log_line_other(line, len);
+    if (len == 0 || text[0] != '{') {
+        return aopctl_log_line_other(text, len);
     }
 
-    *json = json_loadb(line, len, JSON_ALLOW_NUL|JSON_REJECT_DUPLICATES,
+    *json = json_loadb(text, len, JSON_ALLOW_NUL|JSON_REJECT_DUPLICATES,
                        &error);
 
     return *json ? AOPCTL_LOG_LINE_OK : AOPCTL_LOG_LINE_DAMAGED;
@@ -179,11 +179,11 @@ aopctl_log_line_unwrap(json_t **json, const aopctl_bytes_t *inner)
  */
 
 static aopctl_log_line_e
-aopctl_log_line_other(const char *line, size_t len)
+aopctl_log_line_other(const char *text, size_t len)
 {
     static const char  word[] = "\"verdict\":\"";
 
-    if (memmem(line, len, word, sizeof(word) - 1) || memchr(line, '\0', len)) {
+    if (memmem(text, len, word, sizeof(word) - 1) || memchr(text, '\0', len)) {
         return AOPCTL_LOG_LINE_DAMAGED;
     }
 
@@ -192,71 +192,71 @@ aopctl_log_line_other(const char *line, size_t len)
 
 
 void
-aopctl_log_line_free(aopctl_log_line_t *entry)
+aopctl_log_line_free(aopctl_log_line_t *line)
 {
-    json_decref(entry->json);
-    entry->json = NULL;
+    json_decref(line->json);
+    line->json = NULL;
 }
 
 
 static int
-aopctl_log_line_fill(aopctl_log_line_t *entry)
+aopctl_log_line_fill(aopctl_log_line_t *line)
 {
     aopctl_bytes_t  time;
 
     /* lines of 0.1 lack the first two */
 
-    aopctl_log_line_optional(entry, "origin", &entry->origin);
-    aopctl_log_line_optional(entry, "mode_from", &entry->mode_from);
-    aopctl_log_line_optional(entry, "ray", &entry->ray);
+    aopctl_log_line_optional(line, "origin", &line->origin);
+    aopctl_log_line_optional(line, "mode_from", &line->mode_from);
+    aopctl_log_line_optional(line, "ray", &line->ray);
 
-    aopctl_log_line_off(entry);
+    aopctl_log_line_off(line);
 
-    return aopctl_log_line_text(entry, "time", &time)
-           && aopctl_log_line_time(time.data, &entry->time)
-           && aopctl_log_line_text(entry, "server", &entry->server)
-           && aopctl_log_line_text(entry, "mode", &entry->mode)
-           && aopctl_log_line_outcome(entry)
-           && (entry->outcome == AOPCTL_OUTCOME_OFF
-               || aopctl_log_line_judged(entry));
+    return aopctl_log_line_text(line, "time", &time)
+           && aopctl_log_line_time(time.data, &line->time)
+           && aopctl_log_line_text(line, "server", &line->server)
+           && aopctl_log_line_text(line, "mode", &line->mode)
+           && aopctl_log_line_outcome(line)
+           && (line->outcome == AOPCTL_OUTCOME_OFF
+               || aopctl_log_line_judged(line));
 }
 
 
 static int
-aopctl_log_line_judged(aopctl_log_line_t *entry)
+aopctl_log_line_judged(aopctl_log_line_t *line)
 {
     aopctl_bytes_t  resumed;
 
-    if (!aopctl_log_line_verdict(entry)
-        || !aopctl_log_line_peer(entry)
-        || !aopctl_log_line_text(entry, "resumed", &resumed)
-        || !aopctl_log_line_text(entry, "peer_addr", &entry->addr)
-        || !aopctl_log_line_host(entry)
-        || !aopctl_log_line_text(entry, "uri", &entry->path)
-        || !aopctl_log_line_text(entry, "ua", &entry->agent))
+    if (!aopctl_log_line_verdict(line)
+        || !aopctl_log_line_peer(line)
+        || !aopctl_log_line_text(line, "resumed", &resumed)
+        || !aopctl_log_line_text(line, "peer_addr", &line->addr)
+        || !aopctl_log_line_host(line)
+        || !aopctl_log_line_text(line, "uri", &line->path)
+        || !aopctl_log_line_text(line, "ua", &line->agent))
     {
         return 0;
     }
 
-    entry->full = aopctl_log_line_is(&resumed, ".");
+    line->full = aopctl_log_line_is(&resumed, ".");
 
-    aopctl_log_line_optional(entry, "anchor", &entry->anchor);
-    aopctl_log_line_optional(entry, "subject", &entry->subject);
-    aopctl_log_line_optional(entry, "fingerprint", &entry->fingerprint);
-    aopctl_log_line_optional(entry, "not_after", &entry->not_after);
+    aopctl_log_line_optional(line, "anchor", &line->anchor);
+    aopctl_log_line_optional(line, "subject", &line->subject);
+    aopctl_log_line_optional(line, "fingerprint", &line->fingerprint);
+    aopctl_log_line_optional(line, "not_after", &line->not_after);
 
-    return (entry->outcome == AOPCTL_OUTCOME_PASSED)
-           == (entry->verdict == NGX_AOP_VERDICT_OK);
+    return (line->outcome == AOPCTL_OUTCOME_PASSED)
+           == (line->verdict == NGX_AOP_VERDICT_OK);
 }
 
 
 static int
-aopctl_log_line_outcome(aopctl_log_line_t *entry)
+aopctl_log_line_outcome(aopctl_log_line_t *line)
 {
     size_t          i;
     aopctl_bytes_t  status;
 
-    if (!aopctl_log_line_text(entry, "status", &status)) {
+    if (!aopctl_log_line_text(line, "status", &status)) {
         return 0;
     }
 
@@ -264,7 +264,7 @@ aopctl_log_line_outcome(aopctl_log_line_t *entry)
                     / sizeof(aopctl_log_line_statuses[0]); i++)
     {
         if (aopctl_log_line_is(&status, aopctl_log_line_statuses[i].word)) {
-            entry->outcome = aopctl_log_line_statuses[i].outcome;
+            line->outcome = aopctl_log_line_statuses[i].outcome;
             return 1;
         }
     }
@@ -274,18 +274,18 @@ aopctl_log_line_outcome(aopctl_log_line_t *entry)
 
 
 static int
-aopctl_log_line_verdict(aopctl_log_line_t *entry)
+aopctl_log_line_verdict(aopctl_log_line_t *line)
 {
     unsigned        i;
     aopctl_bytes_t  verdict;
 
-    if (!aopctl_log_line_text(entry, "verdict", &verdict)) {
+    if (!aopctl_log_line_text(line, "verdict", &verdict)) {
         return 0;
     }
 
     for (i = 0; i < NGX_AOP_VERDICTS; i++) {
         if (aopctl_log_line_is(&verdict, ngx_aop_verdict(i)->word)) {
-            entry->verdict = i;
+            line->verdict = i;
             return 1;
         }
     }
@@ -295,18 +295,18 @@ aopctl_log_line_verdict(aopctl_log_line_t *entry)
 
 
 static int
-aopctl_log_line_peer(aopctl_log_line_t *entry)
+aopctl_log_line_peer(aopctl_log_line_t *line)
 {
     unsigned        i;
     aopctl_bytes_t  peer;
 
-    if (!aopctl_log_line_text(entry, "peer", &peer)) {
+    if (!aopctl_log_line_text(line, "peer", &peer)) {
         return 0;
     }
 
     for (i = 0; i < NGX_AOP_PEERS; i++) {
         if (aopctl_log_line_is(&peer, ngx_aop_peer_word(i))) {
-            entry->peer = i;
+            line->peer = i;
             return 1;
         }
     }
@@ -321,14 +321,14 @@ aopctl_log_line_peer(aopctl_log_line_t *entry)
  */
 
 static int
-aopctl_log_line_host(aopctl_log_line_t *entry)
+aopctl_log_line_host(aopctl_log_line_t *line)
 {
     const char      *end, *colon;
     aopctl_bytes_t  *host;
 
-    host = &entry->host;
+    host = &line->host;
 
-    if (!aopctl_log_line_text(entry, "host", host)) {
+    if (!aopctl_log_line_text(line, "host", host)) {
         return 0;
     }
 
@@ -344,7 +344,7 @@ aopctl_log_line_host(aopctl_log_line_t *entry)
     }
 
     if (host->len == 0) {
-        *host = entry->server;
+        *host = line->server;
     }
 
     return 1;
@@ -354,25 +354,25 @@ aopctl_log_line_host(aopctl_log_line_t *entry)
 /* Who was not judged is known too, if the line is whole. */
 
 static void
-aopctl_log_line_off(aopctl_log_line_t *entry)
+aopctl_log_line_off(aopctl_log_line_t *line)
 {
-    entry->peer = NGX_AOP_PEER_DIRECT;
+    line->peer = NGX_AOP_PEER_DIRECT;
 
-    aopctl_log_line_optional(entry, "peer_addr", &entry->addr);
-    aopctl_log_line_optional(entry, "host", &entry->host);
-    aopctl_log_line_optional(entry, "ua", &entry->agent);
+    aopctl_log_line_optional(line, "peer_addr", &line->addr);
+    aopctl_log_line_optional(line, "host", &line->host);
+    aopctl_log_line_optional(line, "ua", &line->agent);
 
-    (void) aopctl_log_line_peer(entry);
+    (void) aopctl_log_line_peer(line);
 }
 
 
 static int
-aopctl_log_line_text(const aopctl_log_line_t *entry, const char *key,
+aopctl_log_line_text(const aopctl_log_line_t *line, const char *key,
     aopctl_bytes_t *bytes)
 {
     const json_t  *value;
 
-    value = json_object_get(entry->json, key);
+    value = json_object_get(line->json, key);
 
     bytes->data = json_string_value(value);
     bytes->len = json_string_length(value);
@@ -382,10 +382,10 @@ aopctl_log_line_text(const aopctl_log_line_t *entry, const char *key,
 
 
 static void
-aopctl_log_line_optional(const aopctl_log_line_t *entry, const char *key,
+aopctl_log_line_optional(const aopctl_log_line_t *line, const char *key,
     aopctl_bytes_t *bytes)
 {
-    if (!aopctl_log_line_text(entry, key, bytes)) {
+    if (!aopctl_log_line_text(line, key, bytes)) {
         bytes->data = "";
         bytes->len = 0;
     }

@@ -66,9 +66,9 @@ typedef enum {
  * The line may be in what Docker, Kubernetes, syslog or journald make of it.
  */
 
-aopctl_log_line_e aopctl_log_line_parse(aopctl_log_line_t *entry,
-    const char *line, size_t len);
-void aopctl_log_line_free(aopctl_log_line_t *entry);
+aopctl_log_line_e aopctl_log_line_parse(aopctl_log_line_t *line,
+    const char *text, size_t len);
+void aopctl_log_line_free(aopctl_log_line_t *line);
 
 
 /* Reads a time of ISO 8601; returns 0 if it is none. */

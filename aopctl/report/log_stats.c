@@ -23,53 +23,53 @@
 #include "ngx_aop_text.h"
 
 
-static int aopctl_log_stats_entry(aopctl_log_stats_t *tally,
-    const aopctl_log_line_t *entry);
-static aopctl_server_t *aopctl_log_stats_server(aopctl_log_stats_t *tally,
-    const aopctl_log_line_t *entry);
+static int aopctl_log_stats_entry(aopctl_log_stats_t *stats,
+    const aopctl_log_line_t *line);
+static aopctl_server_t *aopctl_log_stats_server(aopctl_log_stats_t *stats,
+    const aopctl_log_line_t *line);
 static aopctl_server_t *aopctl_log_stats_new(const char *name,
     const char *origin);
 static void aopctl_log_stats_name(char *name, const aopctl_bytes_t *text);
-static int aopctl_log_stats_judged(aopctl_log_stats_t *tally,
-    aopctl_server_t *server, const aopctl_log_line_t *entry);
+static int aopctl_log_stats_judged(aopctl_log_stats_t *stats,
+    aopctl_server_t *server, const aopctl_log_line_t *line);
 static void aopctl_log_stats_mode(aopctl_server_t *server,
-    const aopctl_log_line_t *entry);
+    const aopctl_log_line_t *line);
 static int aopctl_log_stats_evidence(aopctl_server_t *server,
-    const aopctl_log_line_t *entry, unsigned foreign);
-static ngx_aop_unjudged_e aopctl_log_stats_unjudged(const aopctl_server_t *server,
-    const aopctl_log_line_t *entry);
-static unsigned aopctl_log_stats_private(const aopctl_log_line_t *entry);
-static unsigned aopctl_log_stats_from(const aopctl_log_line_t *entry,
+    const aopctl_log_line_t *line, unsigned foreign);
+static ngx_aop_unjudged_e aopctl_log_stats_unjudged(
+    const aopctl_server_t *server, const aopctl_log_line_t *line);
+static unsigned aopctl_log_stats_private(const aopctl_log_line_t *line);
+static unsigned aopctl_log_stats_from(const aopctl_log_line_t *line,
     const char *word);
 static size_t aopctl_log_stats_host(char *name, size_t size,
     const aopctl_bytes_t *host);
 static int aopctl_log_stats_tops(aopctl_server_t *server,
-    const aopctl_log_line_t *entry, unsigned foreign);
-static unsigned aopctl_log_stats_foreign(const aopctl_log_stats_t *tally,
+    const aopctl_log_line_t *line, unsigned foreign);
+static unsigned aopctl_log_stats_foreign(const aopctl_log_stats_t *stats,
     const aopctl_bytes_t *host);
-static unsigned aopctl_log_stats_wanted(const aopctl_log_stats_t *tally,
+static unsigned aopctl_log_stats_wanted(const aopctl_log_stats_t *stats,
     const aopctl_bytes_t *server);
 static int aopctl_log_stats_passed(aopctl_server_t *server,
-    const aopctl_log_line_t *entry);
+    const aopctl_log_line_t *line);
 static void aopctl_log_stats_span(time_t *first, time_t *last, time_t t);
 
 
 int
-aopctl_log_stats_line(aopctl_log_stats_t *tally, const char *line, size_t len)
+aopctl_log_stats_line(aopctl_log_stats_t *stats, const char *text, size_t len)
 {
     int                rc;
-    aopctl_log_line_t  entry;
+    aopctl_log_line_t  line;
 
-    tally->lines++;
+    stats->lines++;
 
-    switch (aopctl_log_line_parse(&entry, line, len)) {
+    switch (aopctl_log_line_parse(&line, text, len)) {
 
     case AOPCTL_LOG_LINE_OTHER:
-        tally->other++;
+        stats->other++;
         return 1;
 
     case AOPCTL_LOG_LINE_DAMAGED:
-        tally->damaged++;
+        stats->damaged++;
         return 1;
 
     default:
@@ -78,48 +78,48 @@ aopctl_log_stats_line(aopctl_log_stats_t *tally, const char *line, size_t len)
 
     rc = 1;
 
-    if (!aopctl_log_stats_wanted(tally, &entry.server)) {
-        tally->elsewhere++;
+    if (!aopctl_log_stats_wanted(stats, &line.server)) {
+        stats->elsewhere++;
 
-    } else if (entry.time < tally->since) {
-        tally->before++;
+    } else if (line.time < stats->since) {
+        stats->before++;
 
     } else {
-        rc = aopctl_log_stats_entry(tally, &entry);
+        rc = aopctl_log_stats_entry(stats, &line);
     }
 
-    aopctl_log_line_free(&entry);
+    aopctl_log_line_free(&line);
 
     return rc;
 }
 
 
 static int
-aopctl_log_stats_entry(aopctl_log_stats_t *tally,
-    const aopctl_log_line_t *entry)
+aopctl_log_stats_entry(aopctl_log_stats_t *stats,
+    const aopctl_log_line_t *line)
 {
     aopctl_server_t  *server;
 
-    server = aopctl_log_stats_server(tally, entry);
+    server = aopctl_log_stats_server(stats, line);
 
     if (server == NULL) {
         return 0;
     }
 
-    aopctl_log_stats_span(&tally->first, &tally->last, entry->time);
+    aopctl_log_stats_span(&stats->first, &stats->last, line->time);
 
-    if (entry->time > server->seen) {
-        server->seen = entry->time;
+    if (line->time > server->seen) {
+        server->seen = line->time;
     }
 
-    tally->outcomes[entry->outcome]++;
-    server->outcomes[entry->outcome]++;
+    stats->outcomes[line->outcome]++;
+    server->outcomes[line->outcome]++;
 
-    if (entry->outcome == AOPCTL_OUTCOME_OFF) {
-        return aopctl_log_stats_evidence(server, entry, 0);
+    if (line->outcome == AOPCTL_OUTCOME_OFF) {
+        return aopctl_log_stats_evidence(server, line, 0);
     }
 
-    return aopctl_log_stats_judged(tally, server, entry);
+    return aopctl_log_stats_judged(stats, server, line);
 }
 
 
@@ -129,29 +129,29 @@ aopctl_log_stats_entry(aopctl_log_stats_t *tally,
  */
 
 static aopctl_server_t *
-aopctl_log_stats_server(aopctl_log_stats_t *tally,
-    const aopctl_log_line_t *entry)
+aopctl_log_stats_server(aopctl_log_stats_t *stats,
+    const aopctl_log_line_t *line)
 {
     char              name[AOPCTL_NAME], origin[AOPCTL_NAME];
     size_t            i;
     aopctl_server_t  *server;
 
-    aopctl_log_stats_name(name, &entry->server);
-    aopctl_log_stats_name(origin, &entry->origin);
+    aopctl_log_stats_name(name, &line->server);
+    aopctl_log_stats_name(origin, &line->origin);
 
-    for (i = 0; i < tally->nservers; i++) {
-        if (strcmp(tally->servers[i]->name, name) == 0
-            && strcmp(tally->servers[i]->origin, origin) == 0)
+    for (i = 0; i < stats->nservers; i++) {
+        if (strcmp(stats->servers[i]->name, name) == 0
+            && strcmp(stats->servers[i]->origin, origin) == 0)
         {
-            return tally->servers[i];
+            return stats->servers[i];
         }
     }
 
-    if (tally->nservers == AOPCTL_SERVERS) {
-        return tally->servers[AOPCTL_SERVERS - 1];
+    if (stats->nservers == AOPCTL_SERVERS) {
+        return stats->servers[AOPCTL_SERVERS - 1];
     }
 
-    if (tally->nservers == AOPCTL_SERVERS - 1) {
+    if (stats->nservers == AOPCTL_SERVERS - 1) {
         server = aopctl_log_stats_new("(further servers)", "");
 
     } else {
@@ -159,7 +159,7 @@ aopctl_log_stats_server(aopctl_log_stats_t *tally,
     }
 
     if (server != NULL) {
-        tally->servers[tally->nservers++] = server;
+        stats->servers[stats->nservers++] = server;
     }
 
     return server;
@@ -196,38 +196,38 @@ aopctl_log_stats_name(char *name, const aopctl_bytes_t *text)
 
 
 static int
-aopctl_log_stats_judged(aopctl_log_stats_t *tally, aopctl_server_t *server,
-    const aopctl_log_line_t *entry)
+aopctl_log_stats_judged(aopctl_log_stats_t *stats, aopctl_server_t *server,
+    const aopctl_log_line_t *line)
 {
     unsigned       foreign;
     aopctl_time_e  kind;
 
-    foreign = aopctl_log_stats_foreign(tally, &entry->host);
+    foreign = aopctl_log_stats_foreign(stats, &line->host);
     kind = AOPCTL_TIME_PASSED;
 
-    if (entry->outcome != AOPCTL_OUTCOME_PASSED) {
-        kind = (entry->peer == NGX_AOP_PEER_DIRECT) ? AOPCTL_TIME_FAILED_DIRECT
+    if (line->outcome != AOPCTL_OUTCOME_PASSED) {
+        kind = (line->peer == NGX_AOP_PEER_DIRECT) ? AOPCTL_TIME_FAILED_DIRECT
                                                : AOPCTL_TIME_FAILED;
     }
 
-    aopctl_log_stats_mode(server, entry);
-    aopctl_log_stats_span(&server->first, &server->last, entry->time);
+    aopctl_log_stats_mode(server, line);
+    aopctl_log_stats_span(&server->first, &server->last, line->time);
 
-    server->requests[entry->verdict][entry->peer]++;
+    server->requests[line->verdict][line->peer]++;
 
-    aopctl_timeline_add(&server->timeline, entry->time, kind);
+    aopctl_timeline_add(&server->timeline, line->time, kind);
 
-    if (!aopctl_log_stats_evidence(server, entry, foreign)) {
+    if (!aopctl_log_stats_evidence(server, line, foreign)) {
         return 0;
     }
 
     switch (kind) {
 
     case AOPCTL_TIME_PASSED:
-        return aopctl_log_stats_passed(server, entry);
+        return aopctl_log_stats_passed(server, line);
 
     case AOPCTL_TIME_FAILED:
-        return aopctl_log_stats_tops(server, entry, foreign);
+        return aopctl_log_stats_tops(server, line, foreign);
 
     default:
         return 1;
@@ -236,7 +236,7 @@ aopctl_log_stats_judged(aopctl_log_stats_t *tally, aopctl_server_t *server,
 
 
 static int
-aopctl_log_stats_passed(aopctl_server_t *server, const aopctl_log_line_t *entry)
+aopctl_log_stats_passed(aopctl_server_t *server, const aopctl_log_line_t *line)
 {
     if (server->passed == NULL) {
         server->passed = calloc(1, sizeof(aopctl_passed_t));
@@ -246,29 +246,29 @@ aopctl_log_stats_passed(aopctl_server_t *server, const aopctl_log_line_t *entry)
         }
     }
 
-    aopctl_passed_add(server->passed, entry);
+    aopctl_passed_add(server->passed, line);
 
     return 1;
 }
 
 
 static void
-aopctl_log_stats_mode(aopctl_server_t *server, const aopctl_log_line_t *entry)
+aopctl_log_stats_mode(aopctl_server_t *server, const aopctl_log_line_t *line)
 {
     size_t          n;
     ngx_aop_mode_e  mode;
 
-    if (ngx_aop_mode_parse(&mode, entry->mode.data, entry->mode.len)) {
+    if (ngx_aop_mode_parse(&mode, line->mode.data, line->mode.len)) {
         server->modes |= 1u << mode;
     }
 
-    if (entry->time >= server->last) {
+    if (line->time >= server->last) {
         n = ngx_aop_text_utf8(server->mode, sizeof(server->mode) - 1,
-                              entry->mode.data, entry->mode.len);
+                              line->mode.data, line->mode.len);
         server->mode[n] = '\0';
 
-        server->partly = aopctl_log_stats_from(entry, "variable")
-                         || aopctl_log_stats_from(entry, "location");
+        server->partly = aopctl_log_stats_from(line, "variable")
+                         || aopctl_log_stats_from(line, "location");
     }
 }
 
@@ -277,41 +277,41 @@ aopctl_log_stats_mode(aopctl_server_t *server, const aopctl_log_line_t *entry)
 
 static int
 aopctl_log_stats_evidence(aopctl_server_t *server,
-    const aopctl_log_line_t *entry, unsigned foreign)
+    const aopctl_log_line_t *line, unsigned foreign)
 {
     char             host[AOPCTL_NAME];
     ngx_aop_event_t  event;
 
     memset(&event, 0, sizeof(ngx_aop_event_t));
 
-    if (entry->outcome == AOPCTL_OUTCOME_OFF) {
-        event.unjudged = aopctl_log_stats_unjudged(server, entry);
+    if (line->outcome == AOPCTL_OUTCOME_OFF) {
+        event.unjudged = aopctl_log_stats_unjudged(server, line);
 
         if (event.unjudged == NGX_AOP_JUDGED) {
             return 1;
         }
     }
 
-    event.time = entry->time;
-    event.verdict = entry->verdict;
-    event.peer = entry->peer;
-    event.addr = entry->addr.data;
-    event.addr_len = entry->addr.len;
+    event.time = line->time;
+    event.verdict = line->verdict;
+    event.peer = line->peer;
+    event.addr = line->addr.data;
+    event.addr_len = line->addr.len;
     event.host = host;
-    event.host_len = aopctl_log_stats_host(host, sizeof(host), &entry->host);
-    event.private = aopctl_log_stats_private(entry);
-    event.ray = (entry->ray.len != 0);
+    event.host_len = aopctl_log_stats_host(host, sizeof(host), &line->host);
+    event.private = aopctl_log_stats_private(line);
+    event.ray = (line->ray.len != 0);
     event.foreign = foreign;
-    event.full = entry->full;
-    event.tool = (memmem(entry->agent.data, entry->agent.len, "aopctl", 6)
+    event.full = line->full;
+    event.tool = (memmem(line->agent.data, line->agent.len, "aopctl", 6)
                   != NULL);
 
     ngx_aop_evidence_add(&server->evidence, &event);
 
-    return entry->outcome != AOPCTL_OUTCOME_PASSED
+    return line->outcome != AOPCTL_OUTCOME_PASSED
            || (event.peer == NGX_AOP_PEER_DIRECT
                || aopctl_passes_add(&server->passes, host, event.host_len,
-                                    entry->time));
+                                    line->time));
 }
 
 
@@ -322,38 +322,38 @@ aopctl_log_stats_evidence(aopctl_server_t *server,
 
 static ngx_aop_unjudged_e
 aopctl_log_stats_unjudged(const aopctl_server_t *server,
-    const aopctl_log_line_t *entry)
+    const aopctl_log_line_t *line)
 {
-    if (aopctl_log_stats_from(entry, "variable")) {
+    if (aopctl_log_stats_from(line, "variable")) {
         return NGX_AOP_UNJUDGED_VARIABLE;
     }
 
-    return aopctl_log_stats_from(entry, "server") ? NGX_AOP_UNJUDGED_LOCATION
+    return aopctl_log_stats_from(line, "server") ? NGX_AOP_UNJUDGED_LOCATION
                                               : NGX_AOP_JUDGED;
 }
 
 
 static unsigned
-aopctl_log_stats_from(const aopctl_log_line_t *entry, const char *word)
+aopctl_log_stats_from(const aopctl_log_line_t *line, const char *word)
 {
-    return entry->mode_from.len == strlen(word)
-           && memcmp(entry->mode_from.data, word, entry->mode_from.len) == 0;
+    return line->mode_from.len == strlen(word)
+           && memcmp(line->mode_from.data, word, line->mode_from.len) == 0;
 }
 
 
 /* By its number, also if "aop_edge" lists it. */
 
 static unsigned
-aopctl_log_stats_private(const aopctl_log_line_t *entry)
+aopctl_log_stats_private(const aopctl_log_line_t *line)
 {
     ngx_aop_range_t      range;
     struct sockaddr_in6  sin6;
 
-    if (entry->peer != NGX_AOP_PEER_EDGE) {
-        return entry->peer == NGX_AOP_PEER_PRIVATE;
+    if (line->peer != NGX_AOP_PEER_EDGE) {
+        return line->peer == NGX_AOP_PEER_PRIVATE;
     }
 
-    if (!ngx_aop_peer_range_parse(&range, entry->addr.data, entry->addr.len)) {
+    if (!ngx_aop_peer_range_parse(&range, line->addr.data, line->addr.len)) {
         return 0;
     }
 
@@ -393,7 +393,7 @@ aopctl_log_stats_host(char *name, size_t size, const aopctl_bytes_t *host)
 
 
 static int
-aopctl_log_stats_tops(aopctl_server_t *server, const aopctl_log_line_t *entry,
+aopctl_log_stats_tops(aopctl_server_t *server, const aopctl_log_line_t *line,
     unsigned foreign)
 {
     if (server->tops == NULL) {
@@ -404,13 +404,13 @@ aopctl_log_stats_tops(aopctl_server_t *server, const aopctl_log_line_t *entry,
         }
     }
 
-    aopctl_top_add(&server->tops[AOPCTL_TOP_ADDRESSES], entry, &entry->addr,
+    aopctl_top_add(&server->tops[AOPCTL_TOP_ADDRESSES], line, &line->addr,
                    foreign);
-    aopctl_top_add(&server->tops[AOPCTL_TOP_HOSTS], entry, &entry->host,
+    aopctl_top_add(&server->tops[AOPCTL_TOP_HOSTS], line, &line->host,
                    foreign);
-    aopctl_top_add(&server->tops[AOPCTL_TOP_PATHS], entry, &entry->path,
+    aopctl_top_add(&server->tops[AOPCTL_TOP_PATHS], line, &line->path,
                    foreign);
-    aopctl_top_add(&server->tops[AOPCTL_TOP_AGENTS], entry, &entry->agent,
+    aopctl_top_add(&server->tops[AOPCTL_TOP_AGENTS], line, &line->agent,
                    foreign);
 
     return 1;
@@ -418,29 +418,29 @@ aopctl_log_stats_tops(aopctl_server_t *server, const aopctl_log_line_t *entry,
 
 
 static unsigned
-aopctl_log_stats_foreign(const aopctl_log_stats_t *tally,
+aopctl_log_stats_foreign(const aopctl_log_stats_t *stats,
     const aopctl_bytes_t *host)
 {
-    return tally->nnames != 0
-           && !aopctl_names_have(tally->names, tally->nnames, host);
+    return stats->nnames != 0
+           && !aopctl_names_have(stats->names, stats->nnames, host);
 }
 
 
 static unsigned
-aopctl_log_stats_wanted(const aopctl_log_stats_t *tally,
+aopctl_log_stats_wanted(const aopctl_log_stats_t *stats,
     const aopctl_bytes_t *server)
 {
     size_t  i;
 
-    for (i = 0; i < tally->nonly; i++) {
-        if (strlen(tally->only[i]) == server->len
-            && strncasecmp(tally->only[i], server->data, server->len) == 0)
+    for (i = 0; i < stats->nonly; i++) {
+        if (strlen(stats->only[i]) == server->len
+            && strncasecmp(stats->only[i], server->data, server->len) == 0)
         {
             return 1;
         }
     }
 
-    return tally->nonly == 0;
+    return stats->nonly == 0;
 }
 
 
@@ -458,21 +458,21 @@ aopctl_log_stats_span(time_t *first, time_t *last, time_t t)
 
 
 void
-aopctl_log_stats_free(aopctl_log_stats_t *tally)
+aopctl_log_stats_free(aopctl_log_stats_t *stats)
 {
     size_t  i;
 
-    for (i = 0; i < tally->nservers; i++) {
-        aopctl_passes_free(&tally->servers[i]->passes);
-        free(tally->servers[i]->tops);
-        free(tally->servers[i]->passed);
-        free(tally->servers[i]);
+    for (i = 0; i < stats->nservers; i++) {
+        aopctl_passes_free(&stats->servers[i]->passes);
+        free(stats->servers[i]->tops);
+        free(stats->servers[i]->passed);
+        free(stats->servers[i]);
     }
 }
 
 
 ngx_aop_ready_e
-aopctl_log_stats_answer(const aopctl_log_stats_t *tally,
+aopctl_log_stats_answer(const aopctl_log_stats_t *stats,
     aopctl_server_t *server, ngx_aop_text_t *why, ngx_aop_answer_t *answer)
 {
     size_t                i;
@@ -494,19 +494,19 @@ aopctl_log_stats_answer(const aopctl_log_stats_t *tally,
         }
     }
 
-    conf = tally->conf;
+    conf = stats->conf;
 
     conf.state = server->partly ? NGX_AOP_STATE_PARTLY
                  : strcmp(server->mode, "on") == 0 ? NGX_AOP_STATE_ENFORCED
                  : NGX_AOP_STATE_OBSERVING;
 
     return ngx_aop_ready(&server->evidence, &conf,
-                         aopctl_log_stats_end(tally, server), why, answer);
+                         aopctl_log_stats_end(stats, server), why, answer);
 }
 
 
 time_t
-aopctl_log_stats_end(const aopctl_log_stats_t *tally,
+aopctl_log_stats_end(const aopctl_log_stats_t *stats,
     const aopctl_server_t *server)
 {
     size_t  i;
@@ -514,11 +514,11 @@ aopctl_log_stats_end(const aopctl_log_stats_t *tally,
 
     end = 0;
 
-    for (i = 0; i < tally->nservers; i++) {
-        if (strcmp(tally->servers[i]->origin, server->origin) == 0
-            && tally->servers[i]->seen > end)
+    for (i = 0; i < stats->nservers; i++) {
+        if (strcmp(stats->servers[i]->origin, server->origin) == 0
+            && stats->servers[i]->seen > end)
         {
-            end = tally->servers[i]->seen;
+            end = stats->servers[i]->seen;
         }
     }
 

@@ -83,10 +83,10 @@ typedef struct {
 
 /* Counts a line.  Returns 0 if memory is short. */
 
-int aopctl_log_stats_line(aopctl_log_stats_t *tally, const char *line,
+int aopctl_log_stats_line(aopctl_log_stats_t *stats, const char *text,
     size_t len);
 
-void aopctl_log_stats_free(aopctl_log_stats_t *tally);
+void aopctl_log_stats_free(aopctl_log_stats_t *stats);
 
 
 /*
@@ -94,9 +94,9 @@ void aopctl_log_stats_free(aopctl_log_stats_t *tally);
  * its origin logged, which aopctl_log_stats_end() returns.
  */
 
-ngx_aop_ready_e aopctl_log_stats_answer(const aopctl_log_stats_t *tally,
+ngx_aop_ready_e aopctl_log_stats_answer(const aopctl_log_stats_t *stats,
     aopctl_server_t *server, ngx_aop_text_t *why, ngx_aop_answer_t *answer);
-time_t aopctl_log_stats_end(const aopctl_log_stats_t *tally,
+time_t aopctl_log_stats_end(const aopctl_log_stats_t *stats,
     const aopctl_server_t *server);
 
 

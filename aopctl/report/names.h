@@ -20,7 +20,7 @@
 const char *aopctl_names_parse(ngx_aop_name_t *name, const char *text);
 
 
-/* Is the Host of an entry one of these names? */
+/* Is the Host of a line one of these names? */
 
 int aopctl_names_have(const ngx_aop_name_t *names, size_t n,
     const aopctl_bytes_t *host);

@@ -19,41 +19,41 @@
 
 
 static aopctl_passed_item_t *aopctl_passed_find(aopctl_passed_t *passed,
-    const aopctl_log_line_t *entry);
+    const aopctl_log_line_t *line);
 static int aopctl_passed_is(const char *copy, size_t size,
     const aopctl_bytes_t *text);
 static aopctl_passed_item_t *aopctl_passed_new(aopctl_passed_t *passed,
-    const aopctl_log_line_t *entry);
+    const aopctl_log_line_t *line);
 static void aopctl_passed_copy(char *buf, size_t size,
     const aopctl_bytes_t *text);
 static int aopctl_passed_cmp(const void *one, const void *two);
 
 
 void
-aopctl_passed_add(aopctl_passed_t *passed, const aopctl_log_line_t *entry)
+aopctl_passed_add(aopctl_passed_t *passed, const aopctl_log_line_t *line)
 {
     aopctl_passed_item_t  *item;
 
-    item = aopctl_passed_find(passed, entry);
+    item = aopctl_passed_find(passed, line);
 
     if (item == NULL) {
-        item = aopctl_passed_new(passed, entry);
+        item = aopctl_passed_new(passed, line);
     }
 
     item->count++;
 
-    if (entry->time < item->first) {
-        item->first = entry->time;
+    if (line->time < item->first) {
+        item->first = line->time;
     }
 
-    if (entry->time > item->last) {
-        item->last = entry->time;
+    if (line->time > item->last) {
+        item->last = line->time;
     }
 }
 
 
 static aopctl_passed_item_t *
-aopctl_passed_find(aopctl_passed_t *passed, const aopctl_log_line_t *entry)
+aopctl_passed_find(aopctl_passed_t *passed, const aopctl_log_line_t *line)
 {
     size_t                 i;
     aopctl_passed_item_t  *item;
@@ -62,9 +62,9 @@ aopctl_passed_find(aopctl_passed_t *passed, const aopctl_log_line_t *entry)
         item = &passed->items[i];
 
         if (aopctl_passed_is(item->fingerprint, sizeof(item->fingerprint),
-                             &entry->fingerprint)
+                             &line->fingerprint)
             && aopctl_passed_is(item->anchor, sizeof(item->anchor),
-                                &entry->anchor))
+                                &line->anchor))
         {
             return item;
         }
@@ -94,7 +94,7 @@ aopctl_passed_is(const char *copy, size_t size, const aopctl_bytes_t *text)
 /* A free place, or that of the one longest unseen. */
 
 static aopctl_passed_item_t *
-aopctl_passed_new(aopctl_passed_t *passed, const aopctl_log_line_t *entry)
+aopctl_passed_new(aopctl_passed_t *passed, const aopctl_log_line_t *line)
 {
     size_t                 i;
     aopctl_passed_item_t  *item;
@@ -114,16 +114,16 @@ aopctl_passed_new(aopctl_passed_t *passed, const aopctl_log_line_t *entry)
         passed->dropped += item->count;
     }
 
-    aopctl_passed_copy(item->anchor, sizeof(item->anchor), &entry->anchor);
+    aopctl_passed_copy(item->anchor, sizeof(item->anchor), &line->anchor);
     aopctl_passed_copy(item->fingerprint, sizeof(item->fingerprint),
-                       &entry->fingerprint);
-    aopctl_passed_copy(item->subject, sizeof(item->subject), &entry->subject);
+                       &line->fingerprint);
+    aopctl_passed_copy(item->subject, sizeof(item->subject), &line->subject);
     aopctl_passed_copy(item->not_after, sizeof(item->not_after),
-                       &entry->not_after);
+                       &line->not_after);
 
     item->count = 0;
-    item->first = entry->time;
-    item->last = entry->time;
+    item->first = line->time;
+    item->last = line->time;
 
     return item;
 }

@@ -38,7 +38,7 @@ typedef struct {
 } aopctl_passed_t;
 
 
-void aopctl_passed_add(aopctl_passed_t *passed, const aopctl_log_line_t *entry);
+void aopctl_passed_add(aopctl_passed_t *passed, const aopctl_log_line_t *line);
 
 /* As JSON, the latest first; passed may be NULL. */
 

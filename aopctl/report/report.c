@@ -29,7 +29,7 @@
 
 
 typedef struct {
-    aopctl_log_stats_t   tally;
+    aopctl_log_stats_t   stats;
     aopctl_progress_t    progress;
     off_t                done;      /* of the files before this one */
     size_t               top;
@@ -58,18 +58,18 @@ static void aopctl_report_failed(aopctl_report_t *report, json_t *object,
 const char  aopctl_report_help[] =
     "Usage: aopctl report [OPTION]... [FILE]...\n"
     "\n"
-    "Reads access logs in the format aop_json, in any order, plain or by gzip,\n"
-    "xz, zstd or bzip2, also as Docker, Kubernetes, syslog or journald write\n"
-    "them; - and no FILE at all are standard input. Tells for each server what\n"
-    "passed and which certificates did, what was refused or would be, who is\n"
-    "behind the failures that matter, and whether it is safe to enforce: by the\n"
-    "same rule as \"aop_report\", from the last 24 hours of the log.\n"
-    "\n"
+    "Reads access logs in the format aop_json, in any order, plain or by\n"
+    "gzip, xz, zstd or bzip2, also as Docker, Kubernetes, syslog or journald\n"
+    "write them; - and no FILE at all are standard input. Tells for each\n"
+    "server what passed and which certificates did, what was refused or\n"
+    "would be, who is behind the failures that matter, and whether it is\n"
+    "safe to enforce: by the same rule as \"aop_report\", from the last 24\n"
+    "hours of the log.\n"
     "      --since TIME   leave out what is older: 2030-01-31T18:00:00Z,\n"
     "                     2030-01-31, or an age such as 90m, 12h, 7d\n"
     "      --server NAME  this server only, as the log names it; may be\n"
     "                     repeated\n"
-    "      --name NAME    a name of the servers, in any form of \"server_name\";\n"
+    "      --name NAME    a name of the servers, as \"server_name\" takes it;\n"
     "                     may be repeated. Failures for other hosts do not\n"
     "                     decide, and what passed for them is no evidence\n"
     "      --brief        one line for each server\n"
@@ -110,8 +110,8 @@ aopctl_report(int argc, char **argv)
 
     memset(&report, 0, sizeof(aopctl_report_t));
     report.top = 10;
-    report.tally.conf.requests = NGX_AOP_READY_REQUESTS;
-    report.tally.conf.time = NGX_AOP_READY_TIME;
+    report.stats.conf.requests = NGX_AOP_READY_REQUESTS;
+    report.stats.conf.time = NGX_AOP_READY_TIME;
 
     status = aopctl_report_arguments(&report, argc, argv);
 
@@ -128,7 +128,7 @@ aopctl_report(int argc, char **argv)
         return status;
     }
 
-    answer = aopctl_report_data_answer(&report.tally, report.top, &status);
+    answer = aopctl_report_data_answer(&report.stats, report.top, &status);
 
     aopctl_json_set(answer, "files", report.files);
 
@@ -143,9 +143,9 @@ aopctl_report(int argc, char **argv)
     }
 
     json_decref(answer);
-    aopctl_log_stats_free(&report.tally);
+    aopctl_log_stats_free(&report.stats);
 
-    return report.tally.unread ? AOPCTL_STATUS_NO_INPUT : status;
+    return report.stats.unread ? AOPCTL_STATUS_NO_INPUT : status;
 }
 
 
@@ -180,7 +180,7 @@ aopctl_report_argument(aopctl_report_t *report, const char *command,
     switch (option) {
 
     case 's':
-        if (!aopctl_report_since(optarg, &report->tally.since)) {
+        if (!aopctl_report_since(optarg, &report->stats.since)) {
             return aopctl_usage(command, "\"%s\" is no time such as "
                                 "2030-01-31T18:00:00Z or 2030-01-31, and no "
                                 "age such as 12h", optarg);
@@ -188,11 +188,11 @@ aopctl_report_argument(aopctl_report_t *report, const char *command,
         break;
 
     case 'n':
-        if (report->tally.nnames == AOPCTL_NAMES) {
+        if (report->stats.nnames == AOPCTL_NAMES) {
             return aopctl_usage(command, "more than %d names", AOPCTL_NAMES);
         }
 
-        err = aopctl_names_parse(&report->tally.names[report->tally.nnames++],
+        err = aopctl_names_parse(&report->stats.names[report->stats.nnames++],
                                  optarg);
 
         if (err != NULL) {
@@ -202,11 +202,11 @@ aopctl_report_argument(aopctl_report_t *report, const char *command,
         break;
 
     case 'o':
-        if (report->tally.nonly == AOPCTL_NAMES) {
+        if (report->stats.nonly == AOPCTL_NAMES) {
             return aopctl_usage(command, "more than %d servers", AOPCTL_NAMES);
         }
 
-        report->tally.only[report->tally.nonly++] = optarg;
+        report->stats.only[report->stats.nonly++] = optarg;
         break;
 
     case 'b':
@@ -219,7 +219,7 @@ aopctl_report_argument(aopctl_report_t *report, const char *command,
                                 "(1 to 1000000)", optarg);
         }
 
-        report->tally.conf.requests = number;
+        report->stats.conf.requests = number;
         break;
 
     case 'w':
@@ -228,7 +228,7 @@ aopctl_report_argument(aopctl_report_t *report, const char *command,
                                 "or 2h", optarg);
         }
 
-        report->tally.conf.time = number;
+        report->stats.conf.time = number;
         break;
 
     case 't':
@@ -373,9 +373,9 @@ aopctl_report_file(aopctl_report_t *report, const char *file)
         return 1;
     }
 
-    lines = report->tally.lines;
-    damaged = report->tally.damaged;
-    other = report->tally.other;
+    lines = report->stats.lines;
+    damaged = report->stats.damaged;
+    other = report->stats.other;
 
     rc = aopctl_report_lines(report, &reader);
 
@@ -384,11 +384,11 @@ aopctl_report_file(aopctl_report_t *report, const char *file)
     }
 
     aopctl_json_set(object, "lines",
-                    json_integer(report->tally.lines - lines));
+                    json_integer(report->stats.lines - lines));
     aopctl_json_set(object, "damaged",
-                    json_integer(report->tally.damaged - damaged));
+                    json_integer(report->stats.damaged - damaged));
     aopctl_json_set(object, "other",
-                    json_integer(report->tally.other - other));
+                    json_integer(report->stats.other - other));
 
     report->done += aopctl_reader_offset(&reader);
 
@@ -408,8 +408,8 @@ aopctl_report_lines(aopctl_report_t *report, aopctl_reader_t *reader)
     const char     *line;
     aopctl_read_e   rc;
 
-    lines = report->tally.lines;
-    other = report->tally.other;
+    lines = report->stats.lines;
+    other = report->stats.other;
 
     for ( ;; ) {
         rc = aopctl_reader_line(reader, &line, &len);
@@ -417,26 +417,26 @@ aopctl_report_lines(aopctl_report_t *report, aopctl_reader_t *reader)
         switch (rc) {
 
         case AOPCTL_READ_LINE:
-            if (!aopctl_log_stats_line(&report->tally, line, len)) {
+            if (!aopctl_log_stats_line(&report->stats, line, len)) {
                 return rc;
             }
             break;
 
         case AOPCTL_READ_LONG:
-            report->tally.lines++;
-            report->tally.damaged++;
+            report->stats.lines++;
+            report->stats.damaged++;
             break;
 
         default:
             return rc;
         }
 
-        if (report->tally.lines % AOPCTL_REPORT_LINES == 0) {
+        if (report->stats.lines % AOPCTL_REPORT_LINES == 0) {
             aopctl_progress(&report->progress,
                             report->done + aopctl_reader_offset(reader));
 
             if (reader->size == 0
-                && report->tally.lines - lines == report->tally.other - other
+                && report->stats.lines - lines == report->stats.other - other
                 && aopctl_reader_offset(reader) > AOPCTL_REPORT_VAIN)
             {
                 aopctl_reader_stop(reader, "no line of the first 16 MB is in "
@@ -451,7 +451,7 @@ static void
 aopctl_report_failed(aopctl_report_t *report, json_t *object,
     const char *file, const char *err)
 {
-    report->tally.unread = 1;
+    report->stats.unread = 1;
 
     aopctl_progress_end(&report->progress);
     aopctl_term_error("cannot read \"%s\": %s", file, err);

@@ -16,11 +16,11 @@
 
 
 /*
- * What a tally says, as JSON: the caller's.  At most "top" entries of each
+ * What the log says, as JSON: the caller's.  At most "top" entries of each
  * list.  *status is what the command is to end with.
  */
 
-json_t *aopctl_report_data_answer(aopctl_log_stats_t *tally, size_t top,
+json_t *aopctl_report_data_answer(aopctl_log_stats_t *stats, size_t top,
     aopctl_status_e *status);
 
 /* How many servers are ready and which are not, in one sentence. */

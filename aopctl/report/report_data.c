@@ -22,14 +22,14 @@
 #define AOPCTL_REPORT_DAMAGED  100
 
 
-static json_t *aopctl_report_servers(aopctl_log_stats_t *tally, size_t top,
+static json_t *aopctl_report_servers(aopctl_log_stats_t *stats, size_t top,
     aopctl_status_e *status);
-static json_t *aopctl_report_server(const aopctl_log_stats_t *tally,
+static json_t *aopctl_report_server(const aopctl_log_stats_t *stats,
     aopctl_server_t *server, size_t top, aopctl_status_e *status);
 static json_t *aopctl_report_modes(const aopctl_server_t *server);
 static void aopctl_report_counts(json_t *object, const uint64_t *outcomes);
 static void aopctl_report_span(json_t *object, time_t first, time_t last);
-static void aopctl_report_ready(json_t *object, const aopctl_log_stats_t *tally,
+static void aopctl_report_ready(json_t *object, const aopctl_log_stats_t *stats,
     aopctl_server_t *server, ngx_aop_answer_t *told, aopctl_status_e *status);
 static aopctl_status_e aopctl_report_status(ngx_aop_ready_e ready);
 static json_t *aopctl_report_window(const ngx_aop_answer_t *told, time_t end);
@@ -39,8 +39,8 @@ static json_t *aopctl_report_timeline(const aopctl_timeline_t *timeline);
 static json_t *aopctl_report_behind(const aopctl_server_t *server, size_t max);
 static json_t *aopctl_report_top(aopctl_top_t *top, size_t max);
 static void aopctl_report_conclude(json_t *answer, const json_t *servers,
-    const aopctl_log_stats_t *tally, aopctl_status_e *status);
-static const char *aopctl_report_doubt(const aopctl_log_stats_t *tally,
+    const aopctl_log_stats_t *stats, aopctl_status_e *status);
+static const char *aopctl_report_doubt(const aopctl_log_stats_t *stats,
     aopctl_status_e status);
 
 
@@ -58,7 +58,7 @@ static const char *const  aopctl_report_tops[AOPCTL_TOPS] = {
 
 
 json_t *
-aopctl_report_data_answer(aopctl_log_stats_t *tally, size_t top,
+aopctl_report_data_answer(aopctl_log_stats_t *stats, size_t top,
     aopctl_status_e *status)
 {
     json_t  *answer, *servers;
@@ -66,17 +66,17 @@ aopctl_report_data_answer(aopctl_log_stats_t *tally, size_t top,
     *status = AOPCTL_STATUS_GOOD;
 
     answer = json_object();
-    servers = aopctl_report_servers(tally, top, status);
+    servers = aopctl_report_servers(stats, top, status);
 
-    aopctl_report_conclude(answer, servers, tally, status);
-    aopctl_report_span(answer, tally->first, tally->last);
+    aopctl_report_conclude(answer, servers, stats, status);
+    aopctl_report_span(answer, stats->first, stats->last);
 
-    aopctl_json_set(answer, "lines", json_integer(tally->lines));
-    aopctl_report_counts(answer, tally->outcomes);
-    aopctl_json_set(answer, "damaged", json_integer(tally->damaged));
-    aopctl_json_set(answer, "other", json_integer(tally->other));
-    aopctl_json_set(answer, "before_since", json_integer(tally->before));
-    aopctl_json_set(answer, "other_servers", json_integer(tally->elsewhere));
+    aopctl_json_set(answer, "lines", json_integer(stats->lines));
+    aopctl_report_counts(answer, stats->outcomes);
+    aopctl_json_set(answer, "damaged", json_integer(stats->damaged));
+    aopctl_json_set(answer, "other", json_integer(stats->other));
+    aopctl_json_set(answer, "before_since", json_integer(stats->before));
+    aopctl_json_set(answer, "other_servers", json_integer(stats->elsewhere));
 
     aopctl_json_set(answer, "servers", servers);
 
@@ -85,7 +85,7 @@ aopctl_report_data_answer(aopctl_log_stats_t *tally, size_t top,
 
 
 static json_t *
-aopctl_report_servers(aopctl_log_stats_t *tally, size_t top,
+aopctl_report_servers(aopctl_log_stats_t *stats, size_t top,
     aopctl_status_e *status)
 {
     size_t   i;
@@ -93,9 +93,9 @@ aopctl_report_servers(aopctl_log_stats_t *tally, size_t top,
 
     servers = json_array();
 
-    for (i = 0; i < tally->nservers; i++) {
+    for (i = 0; i < stats->nservers; i++) {
         aopctl_json_append(servers,
-                           aopctl_report_server(tally, tally->servers[i], top,
+                           aopctl_report_server(stats, stats->servers[i], top,
                                                 status));
     }
 
@@ -104,7 +104,7 @@ aopctl_report_servers(aopctl_log_stats_t *tally, size_t top,
 
 
 static json_t *
-aopctl_report_server(const aopctl_log_stats_t *tally, aopctl_server_t *server,
+aopctl_report_server(const aopctl_log_stats_t *stats, aopctl_server_t *server,
     size_t top, aopctl_status_e *status)
 {
     json_t            *object;
@@ -126,7 +126,7 @@ aopctl_report_server(const aopctl_log_stats_t *tally, aopctl_server_t *server,
     }
 
     aopctl_report_span(object, server->first, server->last);
-    aopctl_report_ready(object, tally, server, &told, status);
+    aopctl_report_ready(object, stats, server, &told, status);
 
     aopctl_json_set(object, "requests",
                     aopctl_report_requests(server, &told));
@@ -186,7 +186,7 @@ aopctl_report_span(json_t *object, time_t first, time_t last)
 
 
 static void
-aopctl_report_ready(json_t *object, const aopctl_log_stats_t *tally,
+aopctl_report_ready(json_t *object, const aopctl_log_stats_t *stats,
     aopctl_server_t *server, ngx_aop_answer_t *told, aopctl_status_e *status)
 {
     char              why[4096];
@@ -195,7 +195,7 @@ aopctl_report_ready(json_t *object, const aopctl_log_stats_t *tally,
 
     ngx_aop_text_init(&text, why, sizeof(why));
 
-    ready = aopctl_log_stats_answer(tally, server, &text, told);
+    ready = aopctl_log_stats_answer(stats, server, &text, told);
 
     if (aopctl_report_status(ready) > *status) {
         *status = aopctl_report_status(ready);
@@ -214,7 +214,7 @@ aopctl_report_ready(json_t *object, const aopctl_log_stats_t *tally,
 
     aopctl_json_set(object, "window",
                     aopctl_report_window(told,
-                                         aopctl_log_stats_end(tally, server)));
+                                         aopctl_log_stats_end(stats, server)));
 }
 
 
@@ -380,7 +380,7 @@ aopctl_report_top(aopctl_top_t *top, size_t max)
 
 static void
 aopctl_report_conclude(json_t *answer, const json_t *servers,
-    const aopctl_log_stats_t *tally, aopctl_status_e *status)
+    const aopctl_log_stats_t *stats, aopctl_status_e *status)
 {
     char             why[4096];
     const char      *doubt;
@@ -390,7 +390,7 @@ aopctl_report_conclude(json_t *answer, const json_t *servers,
         "yes", "unknown", "no", "cannot_tell"
     };
 
-    doubt = aopctl_report_doubt(tally, *status);
+    doubt = aopctl_report_doubt(stats, *status);
 
     if (doubt != NULL) {
         *status = AOPCTL_STATUS_UNKNOWN;
@@ -413,13 +413,13 @@ aopctl_report_conclude(json_t *answer, const json_t *servers,
 /* Why the log is no ground for an answer; NULL if it is. */
 
 static const char *
-aopctl_report_doubt(const aopctl_log_stats_t *tally, aopctl_status_e status)
+aopctl_report_doubt(const aopctl_log_stats_t *stats, aopctl_status_e status)
 {
-    if (tally->outcomes[AOPCTL_OUTCOME_PASSED] == 0
-        && tally->outcomes[AOPCTL_OUTCOME_WOULD_BE_REFUSED] == 0
-        && tally->outcomes[AOPCTL_OUTCOME_REFUSED] == 0)
+    if (stats->outcomes[AOPCTL_OUTCOME_PASSED] == 0
+        && stats->outcomes[AOPCTL_OUTCOME_WOULD_BE_REFUSED] == 0
+        && stats->outcomes[AOPCTL_OUTCOME_REFUSED] == 0)
     {
-        if (tally->elsewhere != 0) {
+        if (stats->elsewhere != 0) {
             return "no line of the log tells of a judged request to the "
                    "server of --server";
         }
@@ -435,17 +435,17 @@ aopctl_report_doubt(const aopctl_log_stats_t *tally, aopctl_status_e status)
         return NULL;
     }
 
-    if (tally->outcomes[AOPCTL_OUTCOME_PASSED] == 0) {
+    if (stats->outcomes[AOPCTL_OUTCOME_PASSED] == 0) {
         return "not one request passed yet (or the log is written with "
                "\"if=$aop_failed\", and tells of failures only)";
     }
 
-    if (tally->unread) {
+    if (stats->unread) {
         return "not all of the log could be read, and what the rest tells of "
                "is not known";
     }
 
-    if (tally->damaged * AOPCTL_REPORT_DAMAGED > tally->lines) {
+    if (stats->damaged * AOPCTL_REPORT_DAMAGED > stats->lines) {
         return "more than one line of a hundred is damaged, and what it told "
                "of is not known";
     }

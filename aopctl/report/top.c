@@ -19,13 +19,13 @@
 
 
 static aopctl_top_item_t *aopctl_top_place(aopctl_top_t *top, uint64_t hash,
-    const char *text, const aopctl_log_line_t *entry);
+    const char *text, const aopctl_log_line_t *line);
 static uint64_t aopctl_top_hash(const char *text, uint64_t seed);
 static int aopctl_top_cmp(const void *one, const void *two);
 
 
 void
-aopctl_top_add(aopctl_top_t *top, const aopctl_log_line_t *entry,
+aopctl_top_add(aopctl_top_t *top, const aopctl_log_line_t *line,
     const aopctl_bytes_t *text, unsigned foreign)
 {
     char                buf[AOPCTL_TOP_TEXT];
@@ -36,26 +36,26 @@ aopctl_top_add(aopctl_top_t *top, const aopctl_log_line_t *entry,
     n = ngx_aop_text_utf8(buf, sizeof(buf) - 1, text->data, text->len);
     buf[n] = '\0';
 
-    hash = aopctl_top_hash(buf, entry->verdict * NGX_AOP_PEERS + entry->peer);
+    hash = aopctl_top_hash(buf, line->verdict * NGX_AOP_PEERS + line->peer);
 
-    item = aopctl_top_place(top, hash, buf, entry);
+    item = aopctl_top_place(top, hash, buf, line);
 
     item->count++;
     item->foreign = foreign;
 
-    if (item->first == 0 || entry->time < item->first) {
-        item->first = entry->time;
+    if (item->first == 0 || line->time < item->first) {
+        item->first = line->time;
     }
 
-    if (entry->time > item->last) {
-        item->last = entry->time;
+    if (line->time > item->last) {
+        item->last = line->time;
     }
 }
 
 
 static aopctl_top_item_t *
 aopctl_top_place(aopctl_top_t *top, uint64_t hash, const char *text,
-    const aopctl_log_line_t *entry)
+    const aopctl_log_line_t *line)
 {
     size_t              i;
     uint64_t            count;
@@ -67,8 +67,8 @@ aopctl_top_place(aopctl_top_t *top, uint64_t hash, const char *text,
         item = &top->items[i];
 
         if (item->hash == hash
-            && item->verdict == entry->verdict
-            && item->peer == entry->peer
+            && item->verdict == line->verdict
+            && item->peer == line->peer
             && strcmp(item->text, text) == 0)
         {
             return item;
@@ -90,8 +90,8 @@ aopctl_top_place(aopctl_top_t *top, uint64_t hash, const char *text,
     least->hash = hash;
     least->count = count;
     least->error = count;
-    least->verdict = entry->verdict;
-    least->peer = entry->peer;
+    least->verdict = line->verdict;
+    least->peer = line->peer;
 
     strcpy(least->text, text);
 

@@ -38,7 +38,7 @@ typedef struct {
 } aopctl_top_t;
 
 
-void aopctl_top_add(aopctl_top_t *top, const aopctl_log_line_t *entry,
+void aopctl_top_add(aopctl_top_t *top, const aopctl_log_line_t *line,
     const aopctl_bytes_t *text, unsigned foreign);
 
 /* Sorts, the most frequent first. */
