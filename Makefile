@@ -38,7 +38,7 @@ addons  = . $(if $(filter yes,$(strict)),$(patsubst \
               %/config,%,$(wildcard t/module/config)))
 sources = ngx_http_aop_module.c $(wildcard src/*.[ch] src/*/*.[ch])
 tests   = $(patsubst t/unit/%.c,$(unit)/%.t,$(TESTS))
-core    = $(sort $(wildcard src/core/*.c src/ngx_aop_*.c))
+core    = $(sort $(wildcard src/core/*.c))
 rooms   = $(patsubst %/,%,$(sort src/ $(dir $(wildcard src/*/*.h src/*/*.c))))
 ctl_src = $(sort $(wildcard aopctl/*.c aopctl/*/*.c))
 ctl_dir = $(patsubst %/,%,$(sort aopctl/ $(dir $(wildcard aopctl/*/*.c))))
@@ -221,7 +221,7 @@ bench: build ## Measure what it costs beside stock nginx; BENCH=quick: sooner
 
 check: build ## Analyse the C code and the scripts, which is to find nothing
 	@$(install) cppcheck shellcheck
-	@t/tools/check-source $(BUILD)/check $(tree)
+	@t/tools/check-source $(BUILD)/check $(tree) $(ctl)
 
 check-mutants: build ## Prove that the tests fail when the module is broken
 	@NGINX='$(nginx)' NGINX_SRC='$(source)' t/tools/mutate $(BUILD)/mutants

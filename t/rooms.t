@@ -1,0 +1,137 @@
+#!/usr/bin/perl
+
+# The rooms of src and aopctl, as docs/architecture.md draws them: t/tools/
+# check-rooms finds nothing wrong with what was built, and does find what is.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Cwd qw(abs_path);
+use File::Basename qw(dirname);
+use File::Path qw(make_path);
+use File::Temp qw(tempdir);
+use Test::More;
+
+my $top   = abs_path("$FindBin::Bin/..");
+my $check = "$top/t/tools/check-rooms";
+my $build = dirname($ENV{AOP_MODULE} // "$top/build/ngx_http_aop_module.so");
+my $cc    = $ENV{CC} // 'cc';
+
+
+# check($folder, @objects): the status, and what was printed.
+sub check {
+    my ($folder, @objects) = @_;
+
+    my $pid = open my $out, '-|' // die "fork() failed: $!\n";
+
+    if (!$pid) {
+        open STDERR, '>&', \*STDOUT or die "open() failed: $!\n";
+        chdir $folder or die "$folder: $!\n";
+        exec $check, @objects or die "$check: $!\n";
+    }
+
+    my $said = do { local $/; <$out> };
+    close $out;
+
+    return ($? >> 8, $said);
+}
+
+
+# tree(%files): what check-rooms says of a tree of these files, compiled.
+sub tree {
+    my (%files) = @_;
+
+    my $dir = tempdir(CLEANUP => 1);
+
+    for my $path (keys %files) {
+        make_path(dirname("$dir/$path"));
+        open my $fh, '>', "$dir/$path" or die "$path: $!\n";
+        print $fh $files{$path};
+        close $fh or die "$path: $!\n";
+    }
+
+    make_path("$dir/objs");
+
+    for my $path (grep { /\.c$/ } keys %files) {
+        my ($name) = $path =~ m{([^/]+)\.c$};
+
+        system($cc, '-w', '-c', '-o', "$dir/objs/$name.o",
+               map({ "-I$dir/$_" } qw(src/core src/conn src/stats)),
+               "$dir/$path") == 0 or die "$path was not compiled\n";
+    }
+
+    return check($dir, "$dir/objs");
+}
+
+
+SKIP: {
+    skip 'aopctl is not built', 2 unless -d "$build/ctl";
+
+    my ($status, $said) = check($top, "$build/nginx/objs", "$build/ctl");
+
+    is($status, 0, 'the rooms are in order') or diag $said;
+
+    my ($names, $calls) = $said =~ /(\d+) external names, (\d+) calls/;
+    cmp_ok($calls // 0, '>', 100, 'there was something to check');
+    note $said;
+}
+
+
+my %good = (
+    'src/core/ngx_aop_a.h'      => "int ngx_aop_a(void);\n",
+    'src/core/ngx_aop_a.c'      => "int ngx_aop_a(void)\n{\n    return 1;\n}\n",
+    'src/conn/ngx_http_aop_b.c' => qq(#include "ngx_aop_a.h"\n)
+                        . "int ngx_http_aop_b(void)\n{\n    return ngx_aop_a();\n}\n",
+);
+
+my ($status, $said) = tree(%good);
+
+is($status, 0, 'a tree in order') or diag $said;
+like($said, qr/^rooms: 3 files, 1 includes, 2 external names, 1 calls/m,
+     'it was looked at');
+
+# what is wrong, what makes it so, and what is said of it
+
+my @wrong = (
+    [ 'an include upward', qr/^src\/core\/ngx_aop_c\.c:1: includes \S+_d\.h/m,
+      'src/core/ngx_aop_c.c' => qq(#include "ngx_http_aop_d.h"\n),
+      'src/conn/ngx_http_aop_d.h' => "\n" ],
+
+    [ 'a call upward', qr/^src\/core\/ngx_aop_c\.c: calls ngx_http_aop_b /m,
+      'src/core/ngx_aop_c.c' => "int ngx_http_aop_b(void);\n"
+               . "int ngx_aop_c(void)\n{\n    return ngx_http_aop_b();\n}\n" ],
+
+    [ 'a circle', qr/^src\/core\/ngx_aop_c\.c: depends on itself/m,
+      'src/core/ngx_aop_c.c' => "int ngx_aop_d(void);\n"
+               . "int ngx_aop_c(void)\n{\n    return ngx_aop_d();\n}\n",
+      'src/core/ngx_aop_d.c' => "int ngx_aop_c(void);\n"
+               . "int ngx_aop_d(void)\n{\n    return ngx_aop_c();\n}\n" ],
+
+    [ 'a wrong name', qr/external name ngx_aop_other does not begin with/,
+      'src/core/ngx_aop_c.c' => "int ngx_aop_other;\n" ],
+
+    [ 'a longer name', qr/external name ngx_aop_cd does not begin with/,
+      'src/core/ngx_aop_c.c' => "int ngx_aop_cd;\n" ],
+
+    [ 'an unknown room', qr/^src\/attic\/ngx_aop_c\.h: no such room/m,
+      'src/attic/ngx_aop_c.h' => "\n" ],
+);
+
+for my $wrong (@wrong) {
+    my ($name, $finding, %files) = @$wrong;
+
+    ($status, $said) = tree(%good, %files);
+
+    is($status, 1, "$name: exit status");
+    like($said, $finding, "$name: found");
+}
+
+($status, $said) = check($top);
+
+is($status, 1, 'nothing compiled: exit status');
+like($said, qr/^src\/core\/ngx_aop_cert\.c: was not compiled$/m, 'found');
+
+done_testing();
