@@ -38,6 +38,8 @@ complete -c aopctl -n '__fish_seen_subcommand_from report' -F
 complete -c aopctl -n '__fish_seen_subcommand_from report' -l since -x -d 'Leave out what is older'
 complete -c aopctl -n '__fish_seen_subcommand_from report' -l server -x -d 'Only this server'
 complete -c aopctl -n '__fish_seen_subcommand_from report' -l name -x -d 'A name of the servers'
+complete -c aopctl -n '__fish_seen_subcommand_from report' -l requests -x -d 'How many must have passed'
+complete -c aopctl -n '__fish_seen_subcommand_from report' -l time -x -d 'How long the log must be'
 complete -c aopctl -n '__fish_seen_subcommand_from report' -l top -x -d 'Length of the lists'
 complete -c aopctl -n '__fish_seen_subcommand_from report' -l brief -d 'A line for each server'
 complete -c aopctl -n '__fish_seen_subcommand_from report' -l json -d 'The answer as JSON'

@@ -264,8 +264,7 @@ for (
 my $servers = join '', map {
     my $name = $_;
     map { log_line(server => $name, host => $name,
-                   time => sprintf('2030-01-31T%02d:%02d:00+00:00',
-                                   10 + $_ / 60, $_ % 60)) } 1 .. 100
+                   time => "2030-01-31T1$_:00:00+00:00") } 0, (2) x 99
 } qw(a.test b.test c.test);
 
 $servers .= log_line(server => 'b.test', none => 'edge', host => 'b.test')

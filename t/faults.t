@@ -85,7 +85,12 @@ CONF
 # What leaves only something unsaid, or a certificate that is not known to be
 # one of Cloudflare's, or a server that is not counted.
 my $MAY = qr/^(?:EVP_Digest|X509_digest|X509_NAME_print_ex
+                 |X509_STORE_CTX_new|X509_STORE_CTX_init
                  |ngx_slab_calloc_locked)$/x;
+
+# Of these one call is for the system's store, without which it is not said
+# that this system trusts a CA for websites.
+my %once = (ngx_pool_cleanup_add => 1, X509_STORE_new => 1);
 
 $nginx->configure($http);
 
@@ -111,7 +116,8 @@ my @says = (
 cmp_ok(@config, '>', 150, 'configuration: many calls can fail');
 
 is(join(' ', map { "$_->[1]: $_->[0][0]" }
-             grep { $_->[0][0] != 1 && $_->[1] !~ $MAY } @config),
+             grep { $_->[0][0] != 1 && $_->[1] !~ $MAY && !$once{ $_->[1] }-- }
+             @config),
    '', 'configuration: refused');
 
 for my $case (@says) {

@@ -140,7 +140,12 @@ like($h2->body, qr{</html>\n\z}, 'over HTTP/2');
 
 my $report = report($admin);
 
-is($report->json->{module}, '0.1.0', 'version of the module');
+my ($version) = do {
+    local (@ARGV, $/) = AOP::Test::checkout() . '/src/core/ngx_aop_version.h';
+    <> =~ /_VERSION\s+"(.*)"/;
+};
+
+is($report->json->{module}, $version, 'version of the module');
 is($report->json->{nginx}, nginx_version(), 'version of nginx');
 like($report->json->{openssl}, qr/^OpenSSL \d/, 'version of OpenSSL');
 like($report->json->{time}, qr/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/, 'time');

@@ -31,7 +31,7 @@ $nginx->configure(<<"CONF")->start;
 $servers
 CONF
 
-is(get($port, tls => 0, timeout => 60)->status, 500, 'larger: 500');
+is(get($port, tls => 0, timeout => 300)->status, 500, 'larger: 500');
 like($nginx->wait_log(qr/aop: the report/),
      qr/\[error\] .* aop: the report is larger than 67108864 bytes/,
      'larger: said');

@@ -16,9 +16,10 @@ use AOP::Test;
 
 use constant DAY => 86400;
 
-my @VARIABLES = qw(mode verdict status failed reason anchor peer client_ip
-    client_subject client_issuer client_serial client_fingerprint client_spki
-    client_not_after client_days_left resumed);
+my @VARIABLES = map { s/^aop_//r } qw(aop_mode aop_verdict aop_status
+    aop_failed aop_reason aop_anchor aop_peer aop_client_ip aop_client_subject
+    aop_client_issuer aop_client_serial aop_client_fingerprint aop_client_spki
+    aop_client_not_after aop_client_days_left aop_resumed);
 
 my $nginx = nginx();
 my ($port, $plain, $realip, $proxied) = $nginx->ports(4);

@@ -32,7 +32,7 @@ use AOP::Test::Nginx;
 our @EXPORT = qw(ca client get nginx openssl origin_ca request_for_certificate
     seen self_signed show visit);
 
-use constant WATCHDOG => 120;
+use constant WATCHDOG => 600;
 
 my $CHECKOUT = dirname(dirname(dirname(dirname(abs_path(__FILE__)))));
 
