@@ -17,7 +17,8 @@ use AOP::Test;
 use constant DAY => 86400;
 
 my @VARIABLES = map { s/^aop_//r } qw(aop_mode aop_verdict aop_status
-    aop_failed aop_reason aop_anchor aop_peer aop_client_ip aop_client_subject
+    aop_failed aop_reason aop_anchor aop_peer aop_peer_addr aop_client_ip
+    aop_client_subject
     aop_client_issuer aop_client_serial aop_client_fingerprint aop_client_spki
     aop_client_not_after aop_client_days_left aop_resumed);
 
@@ -224,6 +225,7 @@ $value = ask('plain.test', port => $plain, tls => 0);
 
 is($value->('verdict'), 'plaintext', 'plain HTTP: verdict');
 is($value->('status'), 'REJECTED_DRY_RUN', 'plain HTTP: status');
+is($value->('peer_addr'), '127.0.0.1', 'plain HTTP: address of the peer');
 is($value->('failed'), '1', 'plain HTTP: failed');
 like($value->('reason'), qr/not come over TLS/, 'plain HTTP: reason');
 
