@@ -57,6 +57,8 @@ static int aopctl_probe_is_word(const char *text);
 static int aopctl_probe_is_address(const char *host);
 static const char *aopctl_probe_authority(aopctl_probe_t *probe);
 static aopctl_status_e aopctl_probe_run(aopctl_probe_t *probe);
+static void aopctl_probe_print(const aopctl_probe_t *probe,
+    const json_t *answer, aopctl_status_e status);
 static struct addrinfo *aopctl_probe_resolve(const char *host,
     const char *port);
 static void aopctl_probe_limit(double seconds);
@@ -423,19 +425,7 @@ aopctl_probe_run(aopctl_probe_t *probe)
 
     signal(SIGPIPE, SIG_DFL);
 
-    if (status == AOPCTL_STATUS_FAILED) {
-        aopctl_term_error("probe: out of memory");
-
-    } else if (probe->json) {
-        aopctl_json_write(answer);
-
-    } else {
-        if (!probe->quiet) {
-            aopctl_probe_text_print(answer);
-        }
-
-        aopctl_probe_text_print_conclusion(answer);
-    }
+    aopctl_probe_print(probe, answer, status);
 
     for (i = 0; i < n; i++) {
         json_decref(list[i].answer);
@@ -449,6 +439,28 @@ aopctl_probe_run(aopctl_probe_t *probe)
     }
 
     return status;
+}
+
+
+static void
+aopctl_probe_print(const aopctl_probe_t *probe, const json_t *answer,
+    aopctl_status_e status)
+{
+    if (status == AOPCTL_STATUS_FAILED) {
+        aopctl_term_error("probe: out of memory");
+        return;
+    }
+
+    if (probe->json) {
+        aopctl_json_write(answer);
+        return;
+    }
+
+    if (!probe->quiet) {
+        aopctl_probe_text_print(answer);
+    }
+
+    aopctl_probe_text_print_conclusion(answer);
 }
 
 

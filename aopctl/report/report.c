@@ -43,6 +43,10 @@ static aopctl_status_e aopctl_report_arguments(aopctl_report_t *report,
     int argc, char **argv);
 static aopctl_status_e aopctl_report_argument(aopctl_report_t *report,
     const char *command, int option);
+static aopctl_status_e aopctl_report_name(aopctl_report_t *report,
+    const char *command);
+static aopctl_status_e aopctl_report_server(aopctl_report_t *report,
+    const char *command);
 static int aopctl_report_since(const char *text, time_t *since);
 static int aopctl_report_age(const char *text, long *age);
 static off_t aopctl_report_size(const char *const *files);
@@ -174,8 +178,7 @@ static aopctl_status_e
 aopctl_report_argument(aopctl_report_t *report, const char *command,
     int option)
 {
-    long         number;
-    const char  *err;
+    long  number;
 
     switch (option) {
 
@@ -188,26 +191,10 @@ aopctl_report_argument(aopctl_report_t *report, const char *command,
         break;
 
     case 'n':
-        if (report->stats.nnames == AOPCTL_NAMES) {
-            return aopctl_usage(command, "more than %d names", AOPCTL_NAMES);
-        }
-
-        err = aopctl_names_parse(&report->stats.names[report->stats.nnames++],
-                                 optarg);
-
-        if (err != NULL) {
-            return aopctl_usage(command, "invalid name \"%s\": %s", optarg,
-                                err);
-        }
-        break;
+        return aopctl_report_name(report, command);
 
     case 'o':
-        if (report->stats.nonly == AOPCTL_NAMES) {
-            return aopctl_usage(command, "more than %d servers", AOPCTL_NAMES);
-        }
-
-        report->stats.only[report->stats.nonly++] = optarg;
-        break;
+        return aopctl_report_server(report, command);
 
     case 'b':
         report->brief = 1;
@@ -247,6 +234,39 @@ aopctl_report_argument(aopctl_report_t *report, const char *command,
     default:
         return AOPCTL_STATUS_USAGE;
     }
+
+    return AOPCTL_STATUS_GOOD;
+}
+
+
+static aopctl_status_e
+aopctl_report_name(aopctl_report_t *report, const char *command)
+{
+    const char  *err;
+
+    if (report->stats.nnames == AOPCTL_NAMES) {
+        return aopctl_usage(command, "more than %d names", AOPCTL_NAMES);
+    }
+
+    err = aopctl_names_parse(&report->stats.names[report->stats.nnames++],
+                             optarg);
+
+    if (err != NULL) {
+        return aopctl_usage(command, "invalid name \"%s\": %s", optarg, err);
+    }
+
+    return AOPCTL_STATUS_GOOD;
+}
+
+
+static aopctl_status_e
+aopctl_report_server(aopctl_report_t *report, const char *command)
+{
+    if (report->stats.nonly == AOPCTL_NAMES) {
+        return aopctl_usage(command, "more than %d servers", AOPCTL_NAMES);
+    }
+
+    report->stats.only[report->stats.nonly++] = optarg;
 
     return AOPCTL_STATUS_GOOD;
 }
