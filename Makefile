@@ -177,9 +177,9 @@ $(unit)/%.t: t/unit/%.c $(unit)/core.a $(toolset)
 # headers are not installed, the module is built all the same.
 
 tool_needs = { \
-	echo 'aopctl is not built: it needs the headers of jansson, libarchive,'; \
-	echo 'nghttp2, pcre2 and zlib ("make deps" installs them)'; }
-tool_has   = printf '\#include <%s>\n' archive.h jansson.h \
+	echo 'aopctl is not built: it needs the headers of curl, jansson,'; \
+	echo 'libarchive, nghttp2, pcre2 and zlib ("make deps" installs them)'; }
+tool_has   = printf '\#include <%s>\n' archive.h curl/curl.h jansson.h \
 	    nghttp2/nghttp2.h pcre2.h zlib.h \
 	    | $(CC) $(AOP_CFLAGS) -DPCRE2_CODE_UNIT_WIDTH=8 -E - > /dev/null 2>&1
 tool_make  = $(MAKE) -s --no-print-directory $(jobs) BUILD='$(BUILD)' CC='$(CC)' \
@@ -199,8 +199,8 @@ $(ctl)/%.o: aopctl/%.c $(toolset)
 
 $(aopctl): $(patsubst aopctl/%.c,$(ctl)/%.o,$(ctl_src)) \
            $(unit)/core.a
-	@$(CC) $(AOP_CFLAGS) -pthread -o $@ $^ -larchive -ljansson -lnghttp2 \
-	    -lpcre2-8 -lz -lssl -lcrypto
+	@$(CC) $(AOP_CFLAGS) -pthread -o $@ $^ -larchive -lcurl -ljansson \
+	    -lnghttp2 -lpcre2-8 -lz -lssl -lcrypto
 	@echo "built $(BUILD)/aopctl"
 
 -include $(wildcard $(unit)/*.d $(unit)/*/*.d $(ctl)/*.d $(ctl)/*/*.d)
@@ -262,8 +262,8 @@ valgrind: build $(filter $(unit)/%,$(tests)) ## Run some tests under valgrind
 
 fuzz: ## Fuzz what reads the input of others, FUZZ_TIME=60 seconds each
 	@$(install) clang libclang-rt-dev \
-	    libarchive-dev libjansson-dev libnghttp2-dev libpcre2-dev \
-	    zlib1g-dev
+	    libarchive-dev libcurl4-openssl-dev libjansson-dev \
+	    libnghttp2-dev libpcre2-dev zlib1g-dev
 	@FUZZ_TIME=$(FUZZ_TIME) t/tools/fuzz $(BUILD)/fuzz
 
 

@@ -34,6 +34,7 @@ static const aopctl_command_t  aopctl_commands[] = {
     { "lint", aopctl_lint, aopctl_lint_help },
     { "probe", aopctl_probe, aopctl_probe_help },
     { "report", aopctl_report, aopctl_report_help },
+    { "status", aopctl_status, aopctl_status_help },
     { NULL, NULL, NULL }
 };
 
@@ -46,6 +47,7 @@ static const char  aopctl_general_help[] =
     "  lint FILE...       what is in a CA file, and would nginx take it?\n"
     "  probe HOST[:PORT]  does this origin serve strangers?\n"
     "  report [FILE]...   what does the log say: is it safe to enforce?\n"
+    "  status URL...      what do the status pages of all origins say?\n"
     "\n"
     "  help [COMMAND]     this text, or that of a command\n"
     "  version            the version\n"

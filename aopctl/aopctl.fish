@@ -1,11 +1,12 @@
 # Completion of aopctl for fish.
 
-set -l commands lint probe report help version
+set -l commands lint probe report status help version
 
 complete -c aopctl -f
 complete -c aopctl -n __fish_use_subcommand -a lint -d 'Check CA files and client certificates'
 complete -c aopctl -n __fish_use_subcommand -a probe -d 'Check what clients without a certificate get'
 complete -c aopctl -n __fish_use_subcommand -a report -d 'Check by the log whether it is safe to enforce'
+complete -c aopctl -n __fish_use_subcommand -a status -d 'Check the status pages of many origins'
 complete -c aopctl -n __fish_use_subcommand -a help -d 'Show how a command is used'
 complete -c aopctl -n __fish_use_subcommand -a version -d 'Show the version'
 complete -c aopctl -n __fish_use_subcommand -s V -l version -d 'Show the version'
@@ -38,8 +39,15 @@ complete -c aopctl -n '__fish_seen_subcommand_from report' -F
 complete -c aopctl -n '__fish_seen_subcommand_from report' -l since -x -d 'Leave out what is older'
 complete -c aopctl -n '__fish_seen_subcommand_from report' -l server -x -d 'Only this server'
 complete -c aopctl -n '__fish_seen_subcommand_from report' -l name -x -d 'A name of the servers'
-complete -c aopctl -n '__fish_seen_subcommand_from report' -l requests -x -d 'How many must have passed'
-complete -c aopctl -n '__fish_seen_subcommand_from report' -l time -x -d 'How long the log must be'
+complete -c aopctl -n '__fish_seen_subcommand_from report' -l requests -x -d 'Requests from Cloudflare that must have passed'
+complete -c aopctl -n '__fish_seen_subcommand_from report' -l time -x -d 'How long nothing must have failed'
 complete -c aopctl -n '__fish_seen_subcommand_from report' -l top -x -d 'Length of the lists'
 complete -c aopctl -n '__fish_seen_subcommand_from report' -l brief -d 'A line for each server'
 complete -c aopctl -n '__fish_seen_subcommand_from report' -l json -d 'The answer as JSON'
+
+complete -c aopctl -n '__fish_seen_subcommand_from status' -l file -rF -d 'A file of URLs'
+complete -c aopctl -n '__fish_seen_subcommand_from status' -l cacert -rF -d 'Trust these CAs for https'
+complete -c aopctl -n '__fish_seen_subcommand_from status' -l netrc-file -rF -d 'User names and passwords'
+complete -c aopctl -n '__fish_seen_subcommand_from status' -l timeout -x -d 'Seconds for each origin'
+complete -c aopctl -n '__fish_seen_subcommand_from status' -s q -l quiet -d 'One line'
+complete -c aopctl -n '__fish_seen_subcommand_from status' -l json -d 'The answer as JSON'

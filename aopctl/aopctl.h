@@ -41,10 +41,12 @@ typedef struct {
 aopctl_status_e aopctl_lint(int argc, char **argv);
 aopctl_status_e aopctl_probe(int argc, char **argv);
 aopctl_status_e aopctl_report(int argc, char **argv);
+aopctl_status_e aopctl_status(int argc, char **argv);
 
 extern const char  aopctl_lint_help[];
 extern const char  aopctl_probe_help[];
 extern const char  aopctl_report_help[];
+extern const char  aopctl_status_help[];
 
 
 /*
