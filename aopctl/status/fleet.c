@@ -249,7 +249,8 @@ aopctl_fleet_kind(const json_t *origins, const aopctl_fleet_counts_t *counts,
     json_array_foreach(origins, i, origin) {
         const char  *url = aopctl_json_str(origin, "url");
 
-        if (aopctl_answer_of(origin) == answer
+        if (answer == AOPCTL_ANSWER_UNREAD
+            && aopctl_answer_of(origin) == answer
             && n++ < AOPCTL_FLEET_NAMES)
         {
             ngx_aop_text_printf(text, "%s%.100s", n == 1 ? " (" : ", ", url);

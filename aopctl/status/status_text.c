@@ -25,13 +25,14 @@
 #define AOPCTL_STATUS_TEXT_LINE    1600
 
 
-/* head and tail are one allocation; the URL is borrowed from the answer. */
+/* The URL is borrowed from the answer. */
 
 typedef struct {
     aopctl_answer_e   answer;
     size_t            number;           /* in the order of the answer */
     const char       *url;
     char             *head;             /* before the origins */
+    size_t            name;             /* its length without the address */
     char             *tail;             /* after them */
     char             *key;              /* of lines that are one */
 } aopctl_row_t;
@@ -56,7 +57,9 @@ static void aopctl_status_text_tail(ngx_aop_text_t *text,
     const json_t *origin, const json_t *server);
 static const char *aopctl_status_text_reason(const json_t *server, char *buf);
 static char *aopctl_status_text_copy(const ngx_aop_text_t *text);
-static char *aopctl_status_text_key(const char *head, const char *tail);
+static size_t aopctl_status_text_name(const char *head);
+static char *aopctl_status_text_key(const aopctl_row_t *row);
+static void aopctl_status_text_digits(ngx_aop_text_t *text, const char *from);
 static int aopctl_status_text_compare(const void *one, const void *two);
 static size_t aopctl_status_text_fold(const aopctl_row_t *row, size_t n);
 static void aopctl_status_text_free(aopctl_rows_t *rows);
@@ -174,12 +177,13 @@ aopctl_status_text_row(aopctl_rows_t *rows, const json_t *origin,
     ngx_aop_text_init(&text, buf, sizeof(buf));
     aopctl_status_text_head(&text, server);
     row->head = aopctl_status_text_copy(&text);
+    row->name = aopctl_status_text_name(row->head);
 
     ngx_aop_text_init(&text, buf, sizeof(buf));
     aopctl_status_text_tail(&text, origin, server);
     row->tail = aopctl_status_text_copy(&text);
 
-    row->key = aopctl_status_text_key(row->head, row->tail);
+    row->key = aopctl_status_text_key(row);
 }
 
 
@@ -286,29 +290,54 @@ aopctl_status_text_copy(const ngx_aop_text_t *text)
 }
 
 
-/* Both texts with one digit for each number. */
+/* Behind "no, observing: example.com" may be its address. */
+
+static size_t
+aopctl_status_text_name(const char *head)
+{
+    const char  *name;
+
+    name = strstr(head, ": ");
+
+    if (name == NULL) {
+        return strlen(head);
+    }
+
+    return (size_t) (name + 2 - head) + strcspn(name + 2, " ");
+}
+
 
 static char *
-aopctl_status_text_key(const char *head, const char *tail)
+aopctl_status_text_key(const aopctl_row_t *row)
 {
     char            buf[2 * AOPCTL_STATUS_TEXT_LINE];
     ngx_aop_text_t  text;
 
     ngx_aop_text_init(&text, buf, sizeof(buf));
-    ngx_aop_text_printf(&text, "%s\n", head);
 
-    for ( /* void */ ; *tail != '\0'; tail++) {
-        if (isdigit((unsigned char) *tail)
-            && isdigit((unsigned char) tail[1]))
+    ngx_aop_text_put(&text, row->head, row->name);
+    aopctl_status_text_digits(&text, row->head + row->name);
+    ngx_aop_text_puts(&text, "\n");
+    aopctl_status_text_digits(&text, row->tail);
+
+    return aopctl_status_text_copy(&text);
+}
+
+
+/* One digit for each number. */
+
+static void
+aopctl_status_text_digits(ngx_aop_text_t *text, const char *from)
+{
+    for ( /* void */ ; *from != '\0'; from++) {
+        if (isdigit((unsigned char) *from)
+            && isdigit((unsigned char) from[1]))
         {
             continue;
         }
 
-        ngx_aop_text_put(&text, isdigit((unsigned char) *tail) ? "0" : tail,
-                         1);
+        ngx_aop_text_put(text, isdigit((unsigned char) *from) ? "0" : from, 1);
     }
-
-    return aopctl_status_text_copy(&text);
 }
 
 
@@ -337,14 +366,20 @@ static size_t
 aopctl_status_text_fold(const aopctl_row_t *row, size_t n)
 {
     char            buf[AOPCTL_STATUS_TEXT_LINE];
-    size_t          i;
+    size_t          i, head;
     ngx_aop_text_t  urls;
+
+    head = strlen(row->head);
 
     ngx_aop_text_init(&urls, buf, sizeof(buf) - 1);
 
     for (i = 0; i < n && strcmp(row[i].key, row[0].key) == 0; i++) {
         if (i < AOPCTL_STATUS_TEXT_URLS) {
             ngx_aop_text_printf(&urls, "%s%.200s", i ? ", " : "", row[i].url);
+        }
+
+        if (strcmp(row[i].head, row->head) != 0) {
+            head = row->name;
         }
     }
 
@@ -361,7 +396,8 @@ aopctl_status_text_fold(const aopctl_row_t *row, size_t n)
 
     } else {
         aopctl_term_line(aopctl_status_text_colors[row->answer],
-                         "%s (%zu: %s): %s", row->head, i, buf, row->tail);
+                         "%.*s (%zu: %s): %s", (int) head, row->head, i, buf,
+                         row->tail);
     }
 
     return i;
