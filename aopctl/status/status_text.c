@@ -25,22 +25,23 @@
 #define AOPCTL_STATUS_TEXT_LINE    1600
 
 
-/* The URL is borrowed from the answer. */
+/* The URL is borrowed from the answer, the other texts from the rows. */
 
 typedef struct {
     aopctl_answer_e   answer;
     size_t            number;           /* in the order of the answer */
     const char       *url;
-    char             *head;             /* before the origins */
+    const char       *head;             /* before the origins */
     size_t            name;             /* its length without the address */
-    char             *tail;             /* after them */
-    char             *key;              /* of lines that are one */
+    const char       *tail;             /* after them */
+    const char       *key;              /* of lines that are one */
 } aopctl_row_t;
 
 
 typedef struct {
     aopctl_row_t  *row;
     size_t         n;
+    json_t        *texts;
 } aopctl_rows_t;
 
 
@@ -49,20 +50,21 @@ static void aopctl_status_text_rows(aopctl_rows_t *rows,
     const json_t *origins);
 static void aopctl_status_text_list(aopctl_rows_t *rows, const json_t *origin,
     const json_t *list);
-static void aopctl_status_text_row(aopctl_rows_t *rows, const json_t *origin,
+static void aopctl_status_text_add(aopctl_rows_t *rows, const json_t *origin,
     const json_t *server);
 static void aopctl_status_text_head(ngx_aop_text_t *text,
     const json_t *server);
 static void aopctl_status_text_tail(ngx_aop_text_t *text,
     const json_t *origin, const json_t *server);
 static const char *aopctl_status_text_reason(const json_t *server, char *buf);
-static char *aopctl_status_text_copy(const ngx_aop_text_t *text);
+static const char *aopctl_status_text_copy(aopctl_rows_t *rows,
+    const ngx_aop_text_t *text);
 static size_t aopctl_status_text_name(const char *head);
-static char *aopctl_status_text_key(const aopctl_row_t *row);
+static void aopctl_status_text_key(ngx_aop_text_t *text,
+    const aopctl_row_t *row);
 static void aopctl_status_text_digits(ngx_aop_text_t *text, const char *from);
 static int aopctl_status_text_compare(const void *one, const void *two);
 static size_t aopctl_status_text_fold(const aopctl_row_t *row, size_t n);
-static void aopctl_status_text_free(aopctl_rows_t *rows);
 
 
 static const aopctl_color_e  aopctl_status_text_colors[AOPCTL_ANSWERS] = {
@@ -87,6 +89,7 @@ aopctl_status_text_print(const json_t *answer)
     origins = json_object_get(answer, "origins");
 
     rows.n = 0;
+    rows.texts = json_array();
     rows.row = calloc(aopctl_status_text_count(origins) + 1,
                       sizeof(aopctl_row_t));
 
@@ -105,7 +108,9 @@ aopctl_status_text_print(const json_t *answer)
         i += aopctl_status_text_fold(&rows.row[i], rows.n - i);
     }
 
-    aopctl_status_text_free(&rows);
+    free(rows.row);
+    json_decref(rows.texts);
+
     aopctl_status_text_print_end(answer);
 }
 
@@ -136,7 +141,7 @@ aopctl_status_text_rows(aopctl_rows_t *rows, const json_t *origins)
     json_array_foreach(origins, i, origin) {
 
         if (aopctl_answer_of(origin) == AOPCTL_ANSWER_UNREAD) {
-            aopctl_status_text_row(rows, origin, origin);
+            aopctl_status_text_add(rows, origin, origin);
         }
 
         aopctl_status_text_list(rows, origin,
@@ -155,13 +160,13 @@ aopctl_status_text_list(aopctl_rows_t *rows, const json_t *origin,
     const json_t  *server;
 
     json_array_foreach(list, i, server) {
-        aopctl_status_text_row(rows, origin, server);
+        aopctl_status_text_add(rows, origin, server);
     }
 }
 
 
 static void
-aopctl_status_text_row(aopctl_rows_t *rows, const json_t *origin,
+aopctl_status_text_add(aopctl_rows_t *rows, const json_t *origin,
     const json_t *server)
 {
     char             buf[AOPCTL_STATUS_TEXT_LINE];
@@ -169,21 +174,22 @@ aopctl_status_text_row(aopctl_rows_t *rows, const json_t *origin,
     ngx_aop_text_t   text;
 
     row = &rows->row[rows->n];
-
     row->number = rows->n++;
     row->answer = aopctl_answer_of(server);
     row->url = aopctl_json_str(origin, "url");
 
     ngx_aop_text_init(&text, buf, sizeof(buf));
     aopctl_status_text_head(&text, server);
-    row->head = aopctl_status_text_copy(&text);
+    row->head = aopctl_status_text_copy(rows, &text);
     row->name = aopctl_status_text_name(row->head);
 
     ngx_aop_text_init(&text, buf, sizeof(buf));
     aopctl_status_text_tail(&text, origin, server);
-    row->tail = aopctl_status_text_copy(&text);
+    row->tail = aopctl_status_text_copy(rows, &text);
 
-    row->key = aopctl_status_text_key(row);
+    ngx_aop_text_init(&text, buf, sizeof(buf));
+    aopctl_status_text_key(&text, row);
+    row->key = aopctl_status_text_copy(rows, &text);
 }
 
 
@@ -274,19 +280,15 @@ aopctl_status_text_reason(const json_t *server, char *buf)
 }
 
 
-static char *
-aopctl_status_text_copy(const ngx_aop_text_t *text)
+static const char *
+aopctl_status_text_copy(aopctl_rows_t *rows, const ngx_aop_text_t *text)
 {
-    char  *copy;
+    json_t  *copy;
 
-    copy = strndup(text->start, text->pos - text->start);
+    copy = aopctl_json_bytes(text->start, text->pos - text->start);
+    aopctl_json_append(rows->texts, copy);
 
-    if (copy == NULL) {
-        aopctl_term_error("status: out of memory");
-        exit(AOPCTL_STATUS_FAILED);
-    }
-
-    return copy;
+    return json_string_value(copy);
 }
 
 
@@ -307,20 +309,13 @@ aopctl_status_text_name(const char *head)
 }
 
 
-static char *
-aopctl_status_text_key(const aopctl_row_t *row)
+static void
+aopctl_status_text_key(ngx_aop_text_t *text, const aopctl_row_t *row)
 {
-    char            buf[2 * AOPCTL_STATUS_TEXT_LINE];
-    ngx_aop_text_t  text;
-
-    ngx_aop_text_init(&text, buf, sizeof(buf));
-
-    ngx_aop_text_put(&text, row->head, row->name);
-    aopctl_status_text_digits(&text, row->head + row->name);
-    ngx_aop_text_puts(&text, "\n");
-    aopctl_status_text_digits(&text, row->tail);
-
-    return aopctl_status_text_copy(&text);
+    ngx_aop_text_put(text, row->head, row->name);
+    aopctl_status_text_digits(text, row->head + row->name);
+    ngx_aop_text_puts(text, "\n");
+    aopctl_status_text_digits(text, row->tail);
 }
 
 
@@ -401,21 +396,6 @@ aopctl_status_text_fold(const aopctl_row_t *row, size_t n)
     }
 
     return i;
-}
-
-
-static void
-aopctl_status_text_free(aopctl_rows_t *rows)
-{
-    size_t  i;
-
-    for (i = 0; i < rows->n; i++) {
-        free(rows->row[i].head);
-        free(rows->row[i].tail);
-        free(rows->row[i].key);
-    }
-
-    free(rows->row);
 }
 
 
