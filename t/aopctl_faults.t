@@ -14,8 +14,10 @@ use AOP::Test;
 use AOP::Test::Aopctl;
 use AOP::Test::Fault;
 
+alarm 300;
+
 my $nginx = nginx();
-my ($port, $plain) = $nginx->ports(2);
+my ($port, $plain, $page) = $nginx->ports(3);
 my $ca    = ca('Own CA');
 my $leaf  = $ca->leaf('edge');
 
@@ -36,6 +38,7 @@ $nginx->configure(<<"CONF")->start;
         reset_timedout_connection on;
         return 444;
     }
+    server { listen 127.0.0.1:$page; location / { aop_report; } }
 CONF
 
 my $probe = [ 'probe', '--timeout', 2, '--no-http', '--cert', $file{'leaf.pem'},
@@ -51,6 +54,10 @@ for (
       'report: out of memory', 'out of memory',
       "cannot read \"$file{'aop.log'}\": out of memory",
       "cannot read \"$file{'aop.log'}\": Cannot allocate memory" ],
+
+    [ [ 'status', "http://127.0.0.1:$page/" ], undef, undef, [ 0, 3, 64, 70, 74 ],
+      'out of memory', 'status: curl failed, or memory is short',
+      'status: curl failed' ],
 
     [ $probe, 'SSL_CTX_new', 2, [ 70 ], 'probe: out of memory' ],
 

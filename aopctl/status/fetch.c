@@ -198,7 +198,11 @@ aopctl_fetch_setup(aopctl_transfer_t *transfer)
 }
 
 
-/* Debian's curl knows a folder of CAs besides the file. */
+/*
+ * Debian's curl knows a folder of CAs besides the file, which would be trusted
+ * beside those of --cacert; and with it, curl reads the file of the system,
+ * which has the same CAs, for each connection anew.
+ */
 
 static int
 aopctl_fetch_setup_tls(aopctl_transfer_t *transfer)
@@ -210,8 +214,13 @@ aopctl_fetch_setup_tls(aopctl_transfer_t *transfer)
     conf = transfer->fetch->conf;
 
     if (conf->cacert != NULL
-        && !(aopctl_fetch_set(easy, CURLOPT_CAINFO, conf->cacert)
-             && aopctl_fetch_set(easy, CURLOPT_CAPATH, NULL)))
+        && !aopctl_fetch_set(easy, CURLOPT_CAINFO, conf->cacert))
+    {
+        return 0;
+    }
+
+    if ((conf->cacert != NULL || curl_version_info(CURLVERSION_NOW)->cainfo)
+        && !aopctl_fetch_set(easy, CURLOPT_CAPATH, NULL))
     {
         return 0;
     }
