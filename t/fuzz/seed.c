@@ -147,6 +147,24 @@ static const char *const  logs[] = {
 
 /* pieces of an answer, one a line */
 
+#define PAGE(fields)                                                          \
+    "{\"module\":\"0.2.0\",\"nginx\":\"1.22.1\",\"openssl\":\"OpenSSL\","         \
+    "\"time\":\"2030-01-01T00:00:00Z\",\"servers\":[{\"name\":\"a.test\","      \
+    "\"mode\":\"on\",\"why\":\"why\",\"since\":\"2029-12-31T00:00:00Z\","       \
+    fields "}]}"
+
+static const char *const  pages[] = {
+    PAGE("\"ready\":\"yes\",\"state\":\"observing\",\"refused\":[],"
+         "\"certificates\":[]"),
+    PAGE("\"ready\":\"unknown\",\"state\":\"enforced\",\"refused\":[{"
+         "\"verdict\":\"none\",\"peer\":\"edge\",\"count\":3,\"first\":null,"
+         "\"last\":\"2029-12-31T22:00:00Z\"}],\"certificates\":[{\"kind\":"
+         "\"client\",\"subject\":\"CN=a\",\"days_left\":3,\"last\":null}]"),
+    PAGE("\"ready\":\"no\",\"refused\":[],\"certificates\":[]}],"
+         "\"unprotected\":[{\"name\":\"b\",\"file\":\"f\",\"line\":1,"
+         "\"explicit\":false,\"beside\":[\"a.test\"]"),
+};
+
 static const char *const  answers[] = {
     "HTTP/1.1 200 OK\r\n\r\n",
     "HTTP/1.0 301 x\r\nLocation: https://a.test/\r\n\r\n",
@@ -496,6 +514,7 @@ main(int argc, char **argv)
     seed_texts("name", names, unit_nelts(names));
     seed_texts("text", texts, unit_nelts(texts));
     seed_texts("log", logs, unit_nelts(logs));
+    seed_texts("page", pages, unit_nelts(pages));
 
     seed_file("line", "fields",
               "\x02\0\0\x05" "ab\"\\\n" "\x01\x01\0\x08" "CN=\\0A\\,"
