@@ -502,6 +502,13 @@ END
          'after: a monitor, one line');
     like(sh(step(6, qr/aopctl lint/)), qr/^ok$/m, 'after: what ends');
 
+    my $page = 'server { listen 127.0.0.1:8081; location / { aop_report; } }';
+
+    $nginx->write('work/origins.txt', "http://127.0.0.1:$status/\n");
+    $with->("$page server { listen 443 ssl; aop on; $own_ca }");
+    like(sh(step(6, qr/aopctl status/), 0),
+         qr/^good: 1 of 1 server is enforced$/m, 'after: the status pages');
+
     $with->("aop on; $own_ca server { listen 443 ssl; }");
     is(ask($none)->status, 400, 'after: on in http{}, a new server has it');
 

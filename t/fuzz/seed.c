@@ -147,10 +147,10 @@ static const char *const  logs[] = {
 
 /* pieces of an answer, one a line */
 
-#define PAGE(fields)                                                          \
-    "{\"module\":\"0.2.0\",\"nginx\":\"1.22.1\",\"openssl\":\"OpenSSL\","         \
-    "\"time\":\"2030-01-01T00:00:00Z\",\"servers\":[{\"name\":\"a.test\","      \
-    "\"mode\":\"on\",\"why\":\"why\",\"since\":\"2029-12-31T00:00:00Z\","       \
+#define PAGE(fields)                                                           \
+    "{\"module\":\"0.2.0\",\"nginx\":\"1.22.1\",\"openssl\":\"OpenSSL\","      \
+    "\"time\":\"2030-01-01T00:00:00Z\",\"servers\":[{\"name\":\"a.test\","     \
+    "\"mode\":\"on\",\"why\":\"why\",\"since\":\"2029-12-31T00:00:00Z\","      \
     fields "}]}"
 
 static const char *const  pages[] = {
