@@ -308,7 +308,7 @@ is(aopctl('--version')->{out} =~ s/^aopctl (\S+),.*/$1/sr,
 my $man        = slurp('aopctl/aopctl.1') =~ s/\\-/-/gr;
 my $completion = slurp('aopctl/aopctl.bash-completion');
 
-for my $command (qw(lint probe report)) {
+for my $command (qw(lint probe report status)) {
     my $help = aopctl($command, '--help');
 
     is($help->{status}, 0, "$command --help: exit status");
@@ -356,7 +356,7 @@ sub completed {
 }
 
 is(completed('aopctl', ''),
-   'lint probe report help version --help --version',
+   'lint probe report status help version --help --version',
    'completion: commands');
 is(completed('aopctl', 'p'), 'probe', 'completion: a command');
 is(completed('aopctl', 'report', '--si'), '--since', 'completion: an option');
