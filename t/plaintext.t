@@ -37,7 +37,8 @@ $nginx->configure(<<"EOF")->start;
         listen 127.0.0.1:$tls ssl;
         aop on;
         error_page 497 /moved;
-        return 200 secret;
+        location / { return 200 secret; }
+        location /moved { return 200 moved; }
     }
 EOF
 
@@ -64,8 +65,10 @@ is(seen(get($both, tls => 0,
    '403 on plaintext REJECTED', 'a header makes no TLS');
 is(seen(get($tls, cert => $ca->leaf('edge'))), '200 on ok PASSED',
    'the same server by TLS');
-is(seen(get($tls, tls => 0)), '403 on plaintext REJECTED',
-   'plain HTTP to the TLS port, by error_page 497');
+
+my $moved = get($tls, tls => 0);
+is($moved->body, 'moved', 'plain HTTP to the TLS port: error_page 497');
+is(seen($moved), '400 - plaintext -', 'not judged, as nginx answers by itself');
 
 my $mark = $nginx->mark;
 get($on, tls => 0, path => '/logged');

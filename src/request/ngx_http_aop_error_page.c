@@ -5,13 +5,17 @@
 
 
 /*
- * After a refusal nginx may redirect to the page that error_page names.  That
- * redirect, and the one location that it leads to, are let through; whatever
- * that location redirects to is judged again.
+ * After a refusal nginx may redirect to the page that error_page names; it also
+ * does so by itself, with "error_page 497", for a request without TLS to a port
+ * with TLS.  That redirect, and the one location that it leads to, are let
+ * through; whatever that location redirects to is judged again.
  */
 
 
 #include "ngx_http_aop_request.h"
+
+
+static ngx_uint_t ngx_http_aop_error_page_plain(ngx_http_request_t *r);
 
 
 ngx_uint_t
@@ -19,13 +23,24 @@ ngx_http_aop_error_page_enter(ngx_http_request_t *r)
 {
     ngx_http_aop_failure_t  *failure;
 
-    if (!r->internal || ngx_http_get_module_ctx(r, ngx_http_aop_module)) {
+    if (!r->internal
+        || r->post_action
+        || ngx_http_get_module_ctx(r, ngx_http_aop_module))
+    {
         return 0;
     }
 
     failure = ngx_http_aop_request_failure(r);
 
-    if (failure == NULL || !failure->pass || r->post_action) {
+    if (failure == NULL && ngx_http_aop_error_page_plain(r)) {
+        failure = ngx_http_aop_request_failure_add(r);
+
+        if (failure != NULL) {
+            failure->pass = 1;
+        }
+    }
+
+    if (failure == NULL || !failure->pass) {
         return 0;
     }
 
@@ -36,6 +51,18 @@ ngx_http_aop_error_page_enter(ngx_http_request_t *r)
     ngx_http_set_ctx(r, &failure->state, ngx_http_aop_module);
 
     return 1;
+}
+
+
+/*
+ * nginx serves no such request: where it is redirected for the first time, it
+ * is on its way to an error page.
+ */
+
+static ngx_uint_t
+ngx_http_aop_error_page_plain(ngx_http_request_t *r)
+{
+    return r->http_connection->ssl && r->connection->ssl == NULL;
 }
 
 

@@ -86,13 +86,14 @@ ngx_http_aop_request_apply(ngx_http_request_t *r,
     failure = ngx_http_aop_request_failure(r);
 
     if (failure == NULL) {
-        failure = ngx_http_aop_pool_add(r->pool,
-                                        sizeof(ngx_http_aop_failure_t),
-                                        ngx_http_aop_failure_cleanup);
+        failure = ngx_http_aop_request_failure_add(r);
+
         if (failure == NULL) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
+    }
 
+    if (failure->state.result == NULL) {
         ngx_http_aop_count_failed(r, state);
     }
 
@@ -200,12 +201,20 @@ ngx_http_aop_refuse(ngx_http_request_t *r, ngx_http_aop_failure_t *failure)
 const ngx_http_aop_state_t *
 ngx_http_aop_request_state(ngx_http_request_t *r)
 {
+    ngx_http_aop_state_t    *state;
     ngx_http_aop_failure_t  *failure;
 
     failure = ngx_http_aop_request_failure(r->main);
 
-    return failure ? &failure->state
-                   : ngx_http_get_module_ctx(r->main, ngx_http_aop_module);
+    if (failure != NULL && failure->state.result != NULL) {
+        return &failure->state;
+    }
+
+    state = ngx_http_get_module_ctx(r->main, ngx_http_aop_module);
+
+    /* no mode was applied to an error page without a failure */
+
+    return (state == NULL || state->page) ? NULL : state;
 }
 
 
@@ -256,6 +265,14 @@ ngx_http_aop_failure_t *
 ngx_http_aop_request_failure(ngx_http_request_t *r)
 {
     return ngx_http_aop_pool_get(r->pool, ngx_http_aop_failure_cleanup);
+}
+
+
+ngx_http_aop_failure_t *
+ngx_http_aop_request_failure_add(ngx_http_request_t *r)
+{
+    return ngx_http_aop_pool_add(r->pool, sizeof(ngx_http_aop_failure_t),
+                                 ngx_http_aop_failure_cleanup);
 }
 
 

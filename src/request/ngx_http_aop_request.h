@@ -20,7 +20,7 @@
 /* The first failure of a request; kept in its pool over redirects. */
 
 typedef struct {
-    ngx_http_aop_state_t    state;      /* as it was refused */
+    ngx_http_aop_state_t    state;      /* as it was refused; no result: not */
     void                  **location;   /* loc_conf of the error page */
     unsigned                by_location:1;  /* has the mode of a location */
     unsigned                refused:1;
@@ -71,9 +71,14 @@ ngx_uint_t ngx_http_aop_error_page_in(ngx_http_request_t *r);
 
 const ngx_http_aop_state_t *ngx_http_aop_request_state(ngx_http_request_t *r);
 
-/* NULL: it has not failed */
+/*
+ * ngx_http_aop_request_failure() returns the failure of a request, or NULL;
+ * ngx_http_aop_request_failure_add() makes one, NULL if memory is short.
+ */
 
 ngx_http_aop_failure_t *ngx_http_aop_request_failure(ngx_http_request_t *r);
+ngx_http_aop_failure_t *ngx_http_aop_request_failure_add(
+    ngx_http_request_t *r);
 
 /*
  * What gave the mode: "server", "location" or "variable"; empty if none has
