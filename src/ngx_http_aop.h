@@ -145,6 +145,9 @@ typedef struct {
 
     /* its SSL_CTX asks for a certificate */
     unsigned                    asks:1;
+
+    /* it listens with TLS on some address */
+    unsigned                    tls:1;
 } ngx_http_aop_srv_conf_t;
 
 

@@ -140,6 +140,8 @@ ngx_http_aop_address_level(ngx_http_conf_addr_t *addr, ngx_int_t level)
         ascf = cscfp[s]->ctx->srv_conf[ngx_http_aop_module.ctx_index];
         sscf = cscfp[s]->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
 
+        ascf->tls = 1;
+
         if (sscf->ssl.ctx == NULL) {
             sscf = dsscf;
         }
@@ -498,8 +500,10 @@ ngx_http_aop_address_plain(ngx_conf_t *cf, ngx_http_conf_addr_t *addr,
     ngx_http_core_srv_conf_t *cscf)
 {
     ngx_http_aop_loc_conf_t  *alcf;
+    ngx_http_aop_srv_conf_t  *ascf;
 
     alcf = cscf->ctx->loc_conf[ngx_http_aop_module.ctx_index];
+    ascf = cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
 
     if (alcf->mode->mode != NGX_AOP_MODE_ON) {
         return;
@@ -507,9 +511,13 @@ ngx_http_aop_address_plain(ngx_conf_t *cf, ngx_http_conf_addr_t *addr,
 
     ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                   "\"aop on\" in %s:%ui refuses every request to the plain "
-                  "HTTP \"listen %V\" of the server in %s:%ui; move that "
-                  "listen to a server of its own with \"aop off\", for "
-                  "redirects, ACME and health checks",
+                  "HTTP \"listen %V\" of the server in %s:%ui (%s)",
                   alcf->mode->file, alcf->mode->line, &addr->opt.addr_text,
-                  cscf->file_name, cscf->line);
+                  cscf->file_name, cscf->line,
+                  ascf->tls ? "move that listen to a server of its own with "
+                              "\"aop off\", for redirects, ACME and health "
+                              "checks"
+                            : "write \"aop off\" in that server if it has "
+                              "only redirects, ACME, health checks or "
+                              "\"return 444\"");
 }
