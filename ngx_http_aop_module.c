@@ -58,6 +58,13 @@ static ngx_conf_num_bounds_t  ngx_http_aop_verify_depth_bounds = {
 };
 
 
+/* as of "limit_req_status" */
+
+static ngx_conf_num_bounds_t  ngx_http_aop_status_bounds = {
+    ngx_conf_check_num_bounds, 400, 599
+};
+
+
 static ngx_conf_post_t  ngx_http_aop_zone_check = {
     ngx_http_aop_check_zone_size
 };
@@ -123,6 +130,13 @@ static ngx_command_t  ngx_http_aop_commands[] = {
       NGX_HTTP_SRV_CONF_OFFSET,
       0,
       NULL },
+
+    { ngx_string("aop_status"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_num_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_aop_loc_conf_t, status),
+      &ngx_http_aop_status_bounds },
 
     { ngx_string("aop_log_level"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
@@ -542,6 +556,7 @@ ngx_http_aop_create_loc_conf(ngx_conf_t *cf)
 
     conf->mode = NGX_CONF_UNSET_PTR;
     conf->log_level = NGX_CONF_UNSET_UINT;
+    conf->status = NGX_CONF_UNSET;
 
     return conf;
 }
@@ -555,6 +570,7 @@ ngx_http_aop_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_conf_merge_ptr_value(conf->mode, prev->mode, &ngx_http_aop_mode_off);
     ngx_conf_merge_uint_value(conf->log_level, prev->log_level, NGX_LOG_ERR);
+    ngx_conf_merge_value(conf->status, prev->status, 0);
 
     return NGX_CONF_OK;
 }

@@ -154,6 +154,7 @@ typedef struct {
 typedef struct {
     ngx_http_aop_mode_t        *mode;
     ngx_uint_t                  log_level;
+    ngx_int_t                   status;     /* 0: the verdict's own */
     const void                 *report;     /* the format of "aop_report" */
 } ngx_http_aop_loc_conf_t;
 

@@ -47,6 +47,7 @@ $nginx->write('bin/nginx', "#!/bin/sh\nunset NGINX\nexec "
 chmod 0755, "$dir/bin/nginx";
 
 $nginx->write('html/index.html', "the page\n");
+$nginx->write('html/decoy.html', "another page\n");
 $nginx->write('aop/ca.pem', $edge);
 $nginx->write('aop/old-ca.pem', $edge);
 $nginx->write('aop/new-ca.pem', $new);
@@ -61,7 +62,7 @@ my @configurations = (
     [ 'plain HTTP', qr/listen 80;/, undef, \&plain_http ],
     [ 'watching', qr/\A\s*aop optional;\n\s*access_log/, undef, \&watching ],
     [ 'canary', qr/split_clients/, undef, \&canary ],
-    [ 'on', qr/error_page/, qr/less strict/, \&enforcing ],
+    [ 'on', qr/error_page 495/, qr/less strict/, \&enforcing ],
     [ 'own CA', qr/\A\s*aop on;\n\s*aop_ca \S+ca\.pem;\n*\z/, undef,
       \&own_ca ],
     [ 'pins', qr/aop_pin/, undef, \&pins ],
@@ -69,6 +70,10 @@ my @configurations = (
     [ 'rotation', qr/old-ca\.pem/, undef, \&rotation ],
     [ 'PROXY protocol', qr/aop_edge/, undef, \&proxy_protocol ],
     [ 'variables', qr/if=\$aop_failed/, undef, \&variables_used ],
+
+    # t/status.t shows more of it
+
+    [ 'decoy', qr/aop_status 418/, undef, sub { closed($_[0], 200) } ],
     [ 'status page', qr/deny/, undef, \&status_page ],
 );
 
@@ -328,6 +333,14 @@ sub variables_used {
     is(ask($none)->status, 400, "$name: a failure");
     is(join(' ', map { $_->{verdict} } access_log('aop-failed.log')), 'none',
        "$name: only failures in that log");
+}
+
+
+sub closed {
+    my ($name, $code) = @_;
+
+    is(ask($none)->status, $code || 400, "$name: none");
+    told(qr/certificate refused: none: /);
 }
 
 
@@ -915,7 +928,7 @@ sub http {
     $text =~ s{/etc/ssl/private/example\.com\.key}{server.key}g;
     $text =~ s{/etc/nginx/}{$dir/}g;
     $text =~ s{/var/log/nginx/}{$dir/}g;
-    $text =~ s{/var/www/example\.com}{$dir/html}g;
+    $text =~ s{/var/www/(?:example\.com|decoy)}{$dir/html}g;
     $text =~ s{127\.0\.0\.1:8080}{127.0.0.1:$backend}g;
     $text =~ s/CERT_SHA256/hash_of(qr{x509 -in client.*-fingerprint})/ge;
     $text =~ s/SPKI_SHA256/hash_of(qr{x509 -in client.*-pubkey})/ge;

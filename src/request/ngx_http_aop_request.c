@@ -21,6 +21,8 @@ static ngx_http_aop_state_t *ngx_http_aop_request_set_state(
     ngx_aop_mode_e mode);
 static ngx_int_t ngx_http_aop_refuse(ngx_http_request_t *r,
     ngx_http_aop_failure_t *failure);
+static ngx_int_t ngx_http_aop_refuse_status(ngx_http_request_t *r,
+    ngx_aop_verdict_e verdict);
 static void ngx_http_aop_failure_cleanup(void *data);
 
 
@@ -194,7 +196,27 @@ ngx_http_aop_refuse(ngx_http_request_t *r, ngx_http_aop_failure_t *failure)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_aop_verdict(failure->state.result->verdict)->status;
+    return ngx_http_aop_refuse_status(r, failure->state.result->verdict);
+}
+
+
+/* "aop_status" replaces what stands for the client's certificate. */
+
+static ngx_int_t
+ngx_http_aop_refuse_status(ngx_http_request_t *r, ngx_aop_verdict_e verdict)
+{
+    ngx_http_aop_loc_conf_t  *alcf;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_aop_module);
+
+    if (alcf->status == 0
+        || verdict == NGX_AOP_VERDICT_MISDIRECTED
+        || verdict == NGX_AOP_VERDICT_ERROR)
+    {
+        return ngx_aop_verdict(verdict)->status;
+    }
+
+    return alcf->status;
 }
 
 
