@@ -131,6 +131,13 @@ static ngx_command_t  ngx_http_aop_commands[] = {
       0,
       NULL },
 
+    { ngx_string("aop_real_ip"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_CONF_TAKE1,
+      ngx_http_aop_real_ip_directive,
+      NGX_HTTP_SRV_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("aop_status"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_num_slot,
@@ -495,6 +502,7 @@ ngx_http_aop_create_srv_conf(ngx_conf_t *cf)
     conf->ready_requests = NGX_CONF_UNSET;
     conf->ready_time = NGX_CONF_UNSET;
     conf->expiry = NGX_CONF_UNSET_PTR;
+    conf->real_ip = NGX_CONF_UNSET_PTR;
     conf->auth_level = -1;
 
     return conf;
@@ -533,6 +541,7 @@ ngx_http_aop_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_value(conf->ready_time, prev->ready_time,
                          NGX_AOP_READY_TIME);
     ngx_conf_merge_ptr_value(conf->expiry, prev->expiry, NULL);
+    ngx_conf_merge_ptr_value(conf->real_ip, prev->real_ip, NULL);
 
     return NGX_CONF_OK;
 }

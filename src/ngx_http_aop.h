@@ -95,6 +95,20 @@ typedef struct {
 } ngx_http_aop_ca_t;
 
 
+/* An "aop_real_ip" directive that is not "off". */
+
+#define NGX_HTTP_AOP_CONNECTING_IP  "CF-Connecting-IP"
+
+typedef struct {
+    ngx_str_t                   header;
+    u_char                     *file;
+    ngx_uint_t                  line;
+
+    /* some server that uses "aop" has it */
+    unsigned                    used:1;
+} ngx_http_aop_real_ip_t;
+
+
 typedef struct {
     ngx_array_t                 policies;   /* of ngx_aop_policy_t * */
     ngx_array_t                 servers;    /* of ngx_http_aop_server_t */
@@ -114,6 +128,9 @@ typedef struct {
 
     size_t                      zone_size;
     ngx_shm_zone_t             *zone;       /* NULL: no server uses it */
+
+    /* some server has "aop_real_ip" */
+    unsigned                    real_ip:1;
 } ngx_http_aop_main_conf_t;
 
 
@@ -126,6 +143,7 @@ typedef struct {
     ngx_int_t                   ready_requests;
     time_t                      ready_time;
     ngx_array_t                *expiry;     /* of time_t, the longest first */
+    ngx_http_aop_real_ip_t     *real_ip;    /* NULL: "off" */
 
     /* "aop" directives of the server's locations */
     ngx_array_t                *locations;  /* of ngx_http_aop_mode_t * */

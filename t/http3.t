@@ -39,11 +39,18 @@ my $listen = "listen 127.0.0.1:$port quic; " . $nginx->listen_tls($port);
 $nginx->configure(<<"EOC")->start;
     aop_ca ca.pem;
     log_format seen '\$host \$status \$server_protocol \$aop_mode \$aop_verdict';
+    log_format address '\$uri \$remote_addr|\$remote_port|'
+                       '\$aop_peer_addr|\$aop_peer';
     access_log seen.log seen;
 
     server { $listen server_name on.test; aop on;
              location / { return 200 served; } }
     server { $listen server_name optional.test; aop optional;
+             location / { return 200 served; } }
+    server { $listen server_name silent.test; aop on; aop_status 444;
+             location / { return 200 served; } }
+    server { $listen server_name address.test; aop optional; aop_real_ip on;
+             access_log seen.log seen; access_log address.log address;
              location / { return 200 served; } }
     server { $listen server_name off.test;
              location / { return 200 served; } }
@@ -117,6 +124,39 @@ is(ask('optional.test', 'none', '/', '/'), '200 200, 1 connected',
 is(ask('optional.test', 'bad', '/'), '200, 1 connected',
    'optional: another CA');
 is(ask('off.test', 'none', '/'), '200, 1 connected', 'off');
+
+# without an answer
+
+like(ask('silent.test', 'none', '/'), qr/^000,/, '444: none');
+is(ask('silent.test', 'good', '/'), '200, 1 connected', '444: good');
+
+# the client's address: each request its own
+
+my $resolve = "address.test:$port:127.0.0.1";
+
+for ([ 'good', '203.0.113.7', '203.0.113.7||' ],
+     [ 'good', '2001:db8::7', '2001:db8::7||' ],
+     [ 'none', '203.0.113.7', '127.0.0.1|N|' ],
+     [ 'bad',  '203.0.113.7', '127.0.0.1|N|' ])
+{
+    my ($name, $address, $seen) = @$_;
+
+    my $path = "/$name/$address";
+
+    curl($name, [ "https://address.test:$port$path", '--resolve', $resolve,
+                  '-H', "CF-Connecting-IP: $address" ],
+                [ "https://address.test:$port$path/none", '--resolve',
+                  $resolve ]);
+
+    for ([ $path, "$path ${seen}127.0.0.1|private" ],
+         [ "$path/none", "$path/none 127.0.0.1|N|127.0.0.1|private" ])
+    {
+        my ($uri, $expected) = @$_;
+
+        is($nginx->wait_file('address.log', qr/^\Q$uri\E /)
+           =~ s/\|\d+\|/|N|/r, $expected, "aop_real_ip: $uri");
+    }
+}
 
 # a neighbour with "ssl_verify_client", after a request that passed
 

@@ -71,9 +71,10 @@ my @configurations = (
     [ 'PROXY protocol', qr/aop_edge/, undef, \&proxy_protocol ],
     [ 'variables', qr/if=\$aop_failed/, undef, \&variables_used ],
 
-    # t/status.t shows more of it
+    # t/status.t and t/real_ip.t show more of them
 
     [ 'decoy', qr/aop_status 418/, undef, sub { closed($_[0], 200) } ],
+    [ 'real address', qr/aop_real_ip on/, undef, \&closed ],
     [ 'status page', qr/deny/, undef, \&status_page ],
 );
 

@@ -47,4 +47,12 @@ ngx_int_t ngx_http_aop_policy_init(ngx_conf_t *cf,
 ngx_int_t ngx_http_aop_servers_init(ngx_conf_t *cf);
 
 
+/*
+ * ngx_http_aop_realip_check() warns where "aop_real_ip" does not do what was
+ * probably meant, and remembers that some server has it.
+ */
+
+void ngx_http_aop_realip_check(ngx_conf_t *cf);
+
+
 #endif /* _NGX_HTTP_AOP_CONF_H_INCLUDED_ */

@@ -70,6 +70,8 @@ ngx_http_aop_servers_init(ngx_conf_t *cf)
         }
     }
 
+    ngx_http_aop_realip_check(cf);
+
     return NGX_OK;
 }
 

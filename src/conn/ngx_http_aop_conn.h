@@ -132,9 +132,16 @@ ngx_int_t ngx_http_aop_conn_whole_fact(ngx_http_request_t *r,
     ngx_aop_cert_fact_e fact, ngx_str_t *text);
 
 
-/* The peer of a request's connection; never fails. */
+/*
+ * ngx_http_aop_peer(): the peer of a request's connection; never fails.
+ *
+ * ngx_http_aop_peer_keep() is to be called before the address of the request's
+ * connection is replaced, for the peer to stay the same; NGX_ERROR if memory
+ * is short.
+ */
 
 void ngx_http_aop_peer(ngx_http_request_t *r, ngx_http_aop_peer_t *peer);
+ngx_int_t ngx_http_aop_peer_keep(ngx_http_request_t *r);
 
 
 /* "aop_edge"; without it the published list of Cloudflare's holds. */

@@ -18,6 +18,7 @@
 static ngx_http_aop_conn_t *ngx_http_aop_peer_record(ngx_http_request_t *r);
 static void ngx_http_aop_peer_find(ngx_http_request_t *r,
     ngx_http_aop_peer_t *peer);
+static void ngx_http_aop_peer_cleanup(void *data);
 static void ngx_http_aop_peer_class(ngx_http_request_t *r,
     ngx_http_aop_peer_t *peer, ngx_uint_t *trusted);
 static ngx_int_t ngx_http_aop_peer_add(ngx_conf_t *cf, ngx_array_t *ranges,
@@ -32,6 +33,14 @@ void
 ngx_http_aop_peer(ngx_http_request_t *r, ngx_http_aop_peer_t *peer)
 {
     ngx_http_aop_conn_t  *conn;
+    ngx_http_aop_peer_t  *kept;
+
+    kept = ngx_http_aop_pool_get(r->pool, ngx_http_aop_peer_cleanup);
+
+    if (kept != NULL) {
+        *peer = *kept;
+        return;
+    }
 
     conn = ngx_http_aop_peer_record(r);
 
@@ -50,6 +59,35 @@ ngx_http_aop_peer(ngx_http_request_t *r, ngx_http_aop_peer_t *peer)
     conn->peer.addr.len = peer->addr.len;
     conn->peer.class = peer->class;
     conn->peer.private = peer->private;
+}
+
+
+/* The text is the connection's, or that of its record, and lives longer. */
+
+ngx_int_t
+ngx_http_aop_peer_keep(ngx_http_request_t *r)
+{
+    ngx_http_aop_peer_t  peer, *kept;
+
+    ngx_http_aop_peer(r, &peer);
+
+    kept = ngx_http_aop_pool_add(r->pool, sizeof(ngx_http_aop_peer_t),
+                                 ngx_http_aop_peer_cleanup);
+    if (kept == NULL) {
+        return NGX_ERROR;
+    }
+
+    *kept = peer;
+
+    return NGX_OK;
+}
+
+
+/* There is nothing to clean up: the handler is what the data is found by. */
+
+static void
+ngx_http_aop_peer_cleanup(void *data)
+{
 }
 
 

@@ -34,11 +34,14 @@ static ngx_int_t ngx_http_aop_rewrite_checker(ngx_http_request_t *r,
     ngx_http_phase_handler_t *ph);
 static ngx_int_t ngx_http_aop_rewrite_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aop_preaccess_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_aop_preaccess_checker(ngx_http_request_t *r,
+    ngx_http_phase_handler_t *ph);
 static ngx_int_t ngx_http_aop_log_handler(ngx_http_request_t *r);
 static ngx_http_phase_handler_t *ngx_http_aop_phase_run(
     ngx_http_phase_handler_t *ph, ngx_http_phase_handler_pt checker,
     ngx_http_handler_pt handler);
 static void ngx_http_aop_phase_first(ngx_http_phase_handler_t *ph);
+static void ngx_http_aop_phase_watch_address(ngx_http_phase_handler_t *ph);
 
 
 static const ngx_http_aop_phase_t  ngx_http_aop_phases[] = {
@@ -77,11 +80,12 @@ ngx_http_aop_post_read_handler(ngx_http_request_t *r)
 }
 
 
-/* The mode of the server. */
+/* The mode of the server, and then the client's address. */
 
 static ngx_int_t
 ngx_http_aop_server_rewrite_handler(ngx_http_request_t *r)
 {
+    ngx_int_t                   rc;
     ngx_http_aop_mode_t        *mode;
     ngx_http_aop_srv_conf_t    *ascf;
     ngx_http_core_main_conf_t  *cmcf;
@@ -107,11 +111,15 @@ ngx_http_aop_server_rewrite_handler(ngx_http_request_t *r)
     ascf = ngx_http_get_module_srv_conf(r, ngx_http_aop_module);
     mode = ngx_http_aop_server_mode(r);
 
-    if (ascf->relaxed || ngx_http_aop_request_applied(r, mode)) {
-        return NGX_DECLINED;
+    if (!ascf->relaxed && !ngx_http_aop_request_applied(r, mode)) {
+        rc = ngx_http_aop_request_apply(r, mode);
+
+        if (rc != NGX_DECLINED) {
+            return rc;
+        }
     }
 
-    return ngx_http_aop_request_apply(r, mode);
+    return ngx_http_aop_real_ip_apply(r);
 }
 
 
@@ -190,6 +198,29 @@ ngx_http_aop_preaccess_handler(ngx_http_request_t *r)
     }
 
     return ngx_http_aop_request_apply(r, alcf->mode);
+}
+
+
+/*
+ * nginx's realip looks for an address here, too, and would replace the one that
+ * a certificate vouches for.  The handlers that come next may depend on it.
+ */
+
+static ngx_int_t
+ngx_http_aop_preaccess_checker(ngx_http_request_t *r,
+    ngx_http_phase_handler_t *ph)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_core_generic_phase(r, ph);
+
+    /* NGX_OK: the request waits, or is gone */
+
+    if (rc == NGX_AGAIN) {
+        ngx_http_aop_real_ip_restore(r);
+    }
+
+    return rc;
 }
 
 
@@ -364,6 +395,10 @@ ngx_http_aop_phase_order(ngx_cycle_t *cycle)
 
     ngx_http_aop_phase_first(cmcf->phase_engine.handlers);
 
+    if (amcf->real_ip) {
+        ngx_http_aop_phase_watch_address(cmcf->phase_engine.handlers);
+    }
+
     ph = cmcf->phase_engine.handlers
          + cmcf->phase_engine.location_rewrite_index;
 
@@ -395,5 +430,20 @@ ngx_http_aop_phase_first(ngx_http_phase_handler_t *ph)
                 *first = ours;
             }
         }
+    }
+}
+
+
+/* Ours is the first one of PREACCESS then. */
+
+static void
+ngx_http_aop_phase_watch_address(ngx_http_phase_handler_t *ph)
+{
+    while (ph->handler != ngx_http_aop_preaccess_handler) {
+        ph++;
+    }
+
+    for ( /* void */ ; ph->checker == ngx_http_core_generic_phase; ph++) {
+        ph->checker = ngx_http_aop_preaccess_checker;
     }
 }

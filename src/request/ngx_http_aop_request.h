@@ -109,4 +109,23 @@ ngx_int_t ngx_http_aop_log_format_json(ngx_http_request_t *r,
 ngx_int_t ngx_http_aop_log_format_init(ngx_conf_t *cf);
 
 
+/*
+ * ngx_http_aop_real_ip_apply() sets the client's address as "aop_real_ip" says;
+ * returns NGX_DECLINED, or the status to end the request with.
+ * ngx_http_aop_real_ip_restore() sets it once more if it was set.
+ *
+ * ngx_http_aop_real_ip_header() returns the value of the header if it was sent
+ * exactly once, else NULL.
+ *
+ * ngx_http_aop_real_ip_directive() is "aop_real_ip".
+ */
+
+ngx_int_t ngx_http_aop_real_ip_apply(ngx_http_request_t *r);
+void ngx_http_aop_real_ip_restore(ngx_http_request_t *r);
+ngx_str_t *ngx_http_aop_real_ip_header(ngx_http_request_t *r,
+    const ngx_str_t *name);
+char *ngx_http_aop_real_ip_directive(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+
 #endif /* _NGX_HTTP_AOP_REQUEST_H_INCLUDED_ */

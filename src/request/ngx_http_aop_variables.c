@@ -30,7 +30,6 @@ static ngx_int_t ngx_http_aop_variable_client_ip(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_aop_variable_addr(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, const u_char *addr);
-static ngx_str_t *ngx_http_aop_connecting_ip(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aop_variable_fact(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_aop_variable_days_left(ngx_http_request_t *r,
@@ -92,6 +91,10 @@ static ngx_http_variable_t  ngx_http_aop_vars[] = {
 
     ngx_http_null_variable
 };
+
+
+static const ngx_str_t  ngx_http_aop_connecting_ip =
+    ngx_string(NGX_HTTP_AOP_CONNECTING_IP);
 
 
 static ngx_int_t
@@ -266,7 +269,7 @@ ngx_http_aop_variable_client_ip(ngx_http_request_t *r,
     result = ngx_http_aop_variable_result(r);
 
     if (result != NULL && result->verdict == NGX_AOP_VERDICT_OK) {
-        ip = ngx_http_aop_connecting_ip(r->main);
+        ip = ngx_http_aop_real_ip_header(r->main, &ngx_http_aop_connecting_ip);
 
         if (ip != NULL
             && ngx_aop_addr_parse(addr, (char *) ip->data, ip->len))
@@ -295,45 +298,6 @@ ngx_http_aop_variable_addr(ngx_http_request_t *r,
     }
 
     return ngx_http_aop_variable_text(v, ngx_aop_addr_text(addr, text));
-}
-
-
-/* The value of CF-Connecting-IP if it was sent exactly once. */
-
-static ngx_str_t *
-ngx_http_aop_connecting_ip(ngx_http_request_t *r)
-{
-    ngx_str_t        *ip;
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
-
-    static const u_char  name[] = "cf-connecting-ip";
-
-    ip = NULL;
-
-    for (part = &r->headers_in.headers.part; part; part = part->next) {
-        h = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-
-            if (h[i].key.len != sizeof(name) - 1
-                || ngx_strncasecmp(h[i].key.data, (u_char *) name,
-                                   sizeof(name) - 1)
-                   != 0)
-            {
-                continue;
-            }
-
-            if (ip != NULL) {
-                return NULL;
-            }
-
-            ip = &h[i].value;
-        }
-    }
-
-    return ip;
 }
 
 
