@@ -48,6 +48,7 @@ chmod 0755, "$dir/bin/nginx";
 
 $nginx->write('html/index.html', "the page\n");
 $nginx->write('html/decoy.html', "another page\n");
+$nginx->write('fastcgi_params', '');
 $nginx->write('aop/ca.pem', $edge);
 $nginx->write('aop/old-ca.pem', $edge);
 $nginx->write('aop/new-ca.pem', $new);
@@ -71,10 +72,12 @@ my @configurations = (
     [ 'PROXY protocol', qr/aop_edge/, undef, \&proxy_protocol ],
     [ 'variables', qr/if=\$aop_failed/, undef, \&variables_used ],
 
-    # t/status.t and t/real_ip.t show more of them
+    # what these do, t/recipes.t shows
 
+    [ 'exempt', qr/geo \$aop_peer_addr/, undef, \&closed ],
     [ 'decoy', qr/aop_status 418/, undef, sub { closed($_[0], 200) } ],
     [ 'real address', qr/aop_real_ip on/, undef, \&closed ],
+    [ 'handed on', qr/X-AOP-Verdict/, undef, \&handed_on ],
     [ 'status page', qr/deny/, undef, \&status_page ],
 );
 
@@ -342,6 +345,13 @@ sub closed {
 
     is(ask($none)->status, $code || 400, "$name: none");
     told(qr/certificate refused: none: /);
+}
+
+
+sub handed_on {
+    my ($name) = @_;
+
+    is(ask($none)->body, 'X-Real-IP: ', "$name: it is passed on");
 }
 
 
