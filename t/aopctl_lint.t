@@ -192,6 +192,7 @@ is($cert->{subject}, 'CN=Own CA', 'subject');
 is($cert->{serial}, $ca->serial, 'serial');
 like($cert->{days_left}, qr/^36[45]$/, 'days left');
 like($cert->{spki}, qr/^[0-9a-f]{64}$/, 'public key');
+is($cert->{key}, 'EC-P-256', 'kind of the public key');
 
 is(answer('lint', $file{hour})->{files}[0]{certificates}[0]{days_left}, -1,
    'an hour after the end: the days of $aop_client_days_left');

@@ -23,7 +23,7 @@ use constant {
 
 my @KEYS = qw(time server mode status verdict reason peer peer_addr client_ip
               host sni method uri http_status tls resumed anchor subject issuer
-              serial fingerprint not_after ray ua origin mode_from);
+              serial fingerprint not_after ray ua origin mode_from key);
 
 # bytes of a value in a line, at most
 my %MAX = (uri => 1024, ua => 512, host => 255, sni => 255, subject => 512,
@@ -158,7 +158,7 @@ my %expected = (
     resumed => '.', anchor => 'CN=Edge CA', subject => 'CN=edge',
     issuer => 'CN=Edge CA', serial => $good->serial,
     fingerprint => $fingerprint, ray => '8f00-FRA', ua => 'curl/8',
-    origin => (POSIX::uname())[1], mode_from => 'server',
+    origin => (POSIX::uname())[1], mode_from => 'server', key => 'EC-P-256',
 );
 
 is($line->{$_}, $expected{$_}, "ordinary: $_") for sort keys %expected;

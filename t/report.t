@@ -164,6 +164,7 @@ my ($client) = grep { $_->{kind} eq 'client' } @{ $server->{certificates} };
 is($client->{subject}, 'CN=edge', 'client: subject');
 is($client->{anchor}, 'CN=Edge CA', 'client: anchor');
 is($client->{fingerprint}, fingerprint($good), 'client: fingerprint');
+is($client->{key}, 'EC-P-256', 'client: key');
 
 for my $kind (qw(client crl anchor)) {
     my ($in_json) = grep { $_->{kind} eq $kind } @{ $server->{certificates} };

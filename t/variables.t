@@ -20,6 +20,7 @@ my @VARIABLES = map { s/^aop_//r } qw(aop_mode aop_verdict aop_status
     aop_failed aop_reason aop_anchor aop_peer aop_peer_addr aop_client_ip
     aop_client_subject
     aop_client_issuer aop_client_serial aop_client_fingerprint aop_client_spki
+    aop_client_key
     aop_client_not_after aop_client_days_left aop_resumed);
 
 my $nginx = nginx();
@@ -141,6 +142,8 @@ for my $case (
         is($value->('client_fingerprint'), fingerprint_of($cert),
            "$where: fingerprint");
         is($value->('client_spki'), spki_of($cert), "$where: SPKI");
+        is($value->('client_key'), $cert == $rsa ? 'RSA-2048' : 'EC-P-256',
+           "$where: key");
         is($value->('client_not_after'), not_after_of($cert),
            "$where: not after");
         like($value->('client_days_left'), days_left_of($cert),

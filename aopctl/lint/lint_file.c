@@ -39,7 +39,7 @@ static const char *const  aopctl_lint_words[] = {
 };
 
 static const char *const  aopctl_lint_facts[NGX_AOP_CERT_FACTS] = {
-    "subject", "issuer", "serial", "fingerprint", "spki", NULL
+    "subject", "issuer", "serial", "fingerprint", "spki", NULL, "key"
 };
 
 

@@ -26,7 +26,7 @@ static aopctl_color_e aopctl_lint_color(const char *level);
 
 static const char *const  aopctl_lint_cert_keys[] = {
     "subject", "issuer", "serial", "not_before", "not_after", "days_left",
-    "fingerprint", "spki", "verdict", "anchor", "reason", NULL
+    "fingerprint", "spki", "key", "verdict", "anchor", "reason", NULL
 };
 
 static const char *const  aopctl_lint_crl_keys[] = {

@@ -13,6 +13,7 @@
 
 #include "ngx_http_aop_conn.h"
 #include "ngx_aop_cache.h"
+#include "ngx_aop_key.h"
 #include "ngx_aop_stamp.h"
 
 
@@ -54,7 +55,8 @@ static const size_t  ngx_http_aop_fact_max[NGX_AOP_CERT_FACTS] = {
     64,                         /* NGX_AOP_CERT_SERIAL */
     2 * NGX_AOP_DIGEST,         /* NGX_AOP_CERT_FINGERPRINT */
     2 * NGX_AOP_DIGEST,         /* NGX_AOP_CERT_SPKI */
-    NGX_AOP_DATE                /* NGX_AOP_CERT_NOT_AFTER */
+    NGX_AOP_DATE,               /* NGX_AOP_CERT_NOT_AFTER */
+    NGX_AOP_KEY_NAME            /* NGX_AOP_CERT_KEY */
 };
 
 

@@ -15,6 +15,7 @@
 #include <openssl/evp.h>
 
 #include "ngx_aop_cert.h"
+#include "ngx_aop_key.h"
 
 
 #define NGX_AOP_CERT_DAY  86400
@@ -25,6 +26,7 @@ static int ngx_aop_cert_print_integer(const ASN1_INTEGER *integer, BIO *bio);
 static int ngx_aop_cert_print_digest(const X509 *x509,
     int (*digest)(const X509 *x509, unsigned char *digest), BIO *bio);
 static int ngx_aop_cert_print_time(const ASN1_TIME *asn1, BIO *bio);
+static int ngx_aop_cert_print_key(X509 *x509, BIO *bio);
 static int ngx_aop_cert_seconds(const ASN1_TIME *asn1, int64_t *t);
 static int ngx_aop_cert_is_hex(char ch);
 
@@ -51,6 +53,9 @@ ngx_aop_cert_print(X509 *x509, ngx_aop_cert_fact_e fact, BIO *bio)
 
     case NGX_AOP_CERT_NOT_AFTER:
         return ngx_aop_cert_print_time(X509_get0_notAfter(x509), bio);
+
+    case NGX_AOP_CERT_KEY:
+        return ngx_aop_cert_print_key(x509, bio);
 
     default:
         return 0;
@@ -128,6 +133,15 @@ ngx_aop_cert_print_time(const ASN1_TIME *asn1, BIO *bio)
 
     return ngx_aop_cert_seconds(asn1, &t)
            && BIO_puts(bio, ngx_aop_cert_date(t, date)) > 0;
+}
+
+
+static int
+ngx_aop_cert_print_key(X509 *x509, BIO *bio)
+{
+    char  name[NGX_AOP_KEY_NAME];
+
+    return BIO_puts(bio, ngx_aop_key_name(x509, name)) > 0;
 }
 
 

@@ -28,6 +28,7 @@ typedef enum {
     NGX_AOP_CERT_FINGERPRINT,   /* SHA-256, hexadecimal, lower case */
     NGX_AOP_CERT_SPKI,          /* SHA-256, hexadecimal, lower case */
     NGX_AOP_CERT_NOT_AFTER,     /* ISO 8601, UTC */
+    NGX_AOP_CERT_KEY,           /* "RSA-2048", "ML-DSA-44" */
     NGX_AOP_CERT_FACTS
 } ngx_aop_cert_fact_e;
 

@@ -118,6 +118,7 @@ static const ngx_http_aop_column_t  ngx_http_aop_columns_certificates[] = {
     { "not_after", "Ends", NGX_HTTP_AOP_TYPE_TIME, 0 },
     { "days_left", "Days left", NGX_HTTP_AOP_TYPE_DAYS, 0 },
     { "last", "Last passed", NGX_HTTP_AOP_TYPE_TIME, 0 },
+    { "key", "Key", NGX_HTTP_AOP_TYPE_TEXT, 0 },
     { NULL, NULL, 0, 0 }
 };
 
@@ -460,6 +461,7 @@ ngx_http_aop_rows_endings(ngx_http_aop_report_t *report, ngx_uint_t replaced,
                           ? ngx_http_aop_validity_days_left(ending[i].not_after)
                           : NGX_HTTP_AOP_NEVER;
         value[6].number = ending[i].last;
+        value[7].text = ending[i].key;
 
         row(data, value);
     }

@@ -86,7 +86,8 @@ static const ngx_http_aop_log_format_field_t
     ngx_http_aop_log_format_of("ua", "http_user_agent", 512),
     ngx_http_aop_log_format_of("origin", "hostname", 255),
     ngx_http_aop_log_format_own("mode_from", ngx_http_aop_log_format_mode_from,
-                                16)
+                                16),
+    ngx_http_aop_log_format_cert("key", NGX_AOP_CERT_KEY, 64)
 };
 
 #define NGX_HTTP_AOP_LOG_FORMAT_FIELDS                                        \

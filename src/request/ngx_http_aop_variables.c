@@ -80,6 +80,8 @@ static ngx_http_variable_t  ngx_http_aop_vars[] = {
                      NGX_AOP_CERT_FINGERPRINT),
     ngx_http_aop_var("aop_client_spki", ngx_http_aop_variable_fact,
                      NGX_AOP_CERT_SPKI),
+    ngx_http_aop_var("aop_client_key", ngx_http_aop_variable_fact,
+                     NGX_AOP_CERT_KEY),
     ngx_http_aop_var("aop_client_not_after", ngx_http_aop_variable_fact,
                      NGX_AOP_CERT_NOT_AFTER),
     ngx_http_aop_var("aop_client_days_left", ngx_http_aop_variable_days_left,

@@ -428,7 +428,7 @@ static void
 ngx_http_aop_count_read(ngx_http_request_t *r, ngx_http_aop_client_t *client)
 {
     X509       *leaf;
-    ngx_str_t  *subject;
+    ngx_str_t  *subject, *key;
 
     leaf = SSL_get_peer_certificate(r->connection->ssl->connection);
 
@@ -446,6 +446,13 @@ ngx_http_aop_count_read(ngx_http_request_t *r, ngx_http_aop_client_t *client)
         ngx_memcpy(client->subject, subject->data,
                    ngx_aop_cert_cut((char *) subject->data, subject->len,
                                     sizeof(client->subject) - 1));
+    }
+
+    key = ngx_http_aop_conn_fact(r, NGX_AOP_CERT_KEY);
+
+    if (key != NULL) {
+        ngx_memcpy(client->key, key->data,
+                   ngx_min(key->len, sizeof(client->key) - 1));
     }
 }
 

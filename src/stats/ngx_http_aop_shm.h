@@ -13,6 +13,7 @@
 
 #include "ngx_aop_cert.h"
 #include "ngx_aop_evidence.h"
+#include "ngx_aop_key.h"
 
 
 /*
@@ -21,7 +22,7 @@
  * and a zone of another version is left alone.
  */
 
-#define NGX_HTTP_AOP_ZONE_VERSION  6
+#define NGX_HTTP_AOP_ZONE_VERSION  7
 
 #define NGX_HTTP_AOP_LABEL_LEN     256
 #define NGX_HTTP_AOP_CLIENTS       8
@@ -83,6 +84,7 @@ typedef struct {
     time_t              not_after;
     time_t              seen;       /* 0: the place is free */
     ngx_atomic_t        warned;     /* thresholds of aop_expiry_warning */
+    char                key[NGX_AOP_KEY_NAME];
     char                subject[256];
 } ngx_http_aop_client_t;
 

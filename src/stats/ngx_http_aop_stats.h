@@ -144,6 +144,7 @@ typedef struct {
     const char             *subject;        /* of a CRL its issuer */
     const char             *fingerprint;    /* SHA-256, hexadecimal */
     const char             *anchor;         /* of a client certificate, or "" */
+    const char             *key;            /* of a CRL "" */
     time_t                  not_before;
     time_t                  not_after;      /* 0: it does not end */
     time_t                  last;           /* of a client one: it passed */

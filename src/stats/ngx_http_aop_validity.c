@@ -21,6 +21,7 @@ static const char *ngx_http_aop_validity_hex(ngx_pool_t *pool,
     const u_char *digest);
 static const char *ngx_http_aop_validity_name(ngx_pool_t *pool,
     const X509_NAME *name);
+static const char *ngx_http_aop_validity_key(ngx_pool_t *pool, X509 *x509);
 static int ngx_libc_cdecl ngx_http_aop_validity_cmp(const void *one,
     const void *two);
 
@@ -69,6 +70,7 @@ ngx_http_aop_validity_anchors(ngx_pool_t *pool, ngx_array_t *endings,
         ending->subject = anchor->name;
         ending->fingerprint = ngx_http_aop_validity_hex(pool, anchor->digest);
         ending->anchor = "";
+        ending->key = ngx_http_aop_validity_key(pool, anchor->x509);
         ending->last = 0;
         ending->replaced = 0;
 
@@ -111,6 +113,7 @@ ngx_http_aop_validity_crls(ngx_pool_t *pool, ngx_array_t *endings,
                                                   X509_CRL_get_issuer(crl));
         ending->fingerprint = ngx_http_aop_validity_hex(pool, digest);
         ending->anchor = "";
+        ending->key = "";
         ending->last = 0;
         ending->replaced = 0;
 
@@ -160,6 +163,7 @@ ngx_http_aop_validity_clients(ngx_pool_t *pool, ngx_array_t *endings,
         ending->subject = client[i].subject;
         ending->fingerprint = ngx_http_aop_validity_hex(pool, client[i].leaf);
         ending->anchor = anchor->name;
+        ending->key = client[i].key;
         ending->not_before = client[i].not_before;
         ending->not_after = client[i].not_after;
         ending->last = client[i].seen;
@@ -225,6 +229,17 @@ ngx_http_aop_validity_hex(ngx_pool_t *pool, const u_char *digest)
     *ngx_hex_dump(hex, (u_char *) digest, NGX_AOP_DIGEST) = '\0';
 
     return (const char *) hex;
+}
+
+
+static const char *
+ngx_http_aop_validity_key(ngx_pool_t *pool, X509 *x509)
+{
+    char  *buf;
+
+    buf = ngx_pnalloc(pool, NGX_AOP_KEY_NAME);
+
+    return buf ? ngx_aop_key_name(x509, buf) : "";
 }
 
 
