@@ -225,9 +225,9 @@ sub certificates {
             => [ $rival->leaf('date')->edited(sub {
                      $_[0] =~ s/(.*\x17\x0d)\d{12}Z/$1not a date :)/sr }),
                  'untrusted' ],
-        'MD5 signature'  => [ $rsa->leaf('md5', digest => 'md5'), 'invalid' ],
+        'MD5 signature'  => [ $rsa->leaf('md5', digest => 'md5'), 'weak' ],
         'SHA-1 signature' => [ $rsa->leaf('sha1', digest => 'sha1'),
-                               'invalid' ],
+                               'weak' ],
         'RSA-16384'      => [ $rival->leaf('huge', key => huge_key()),
                               'untrusted', timeout => 20 ],
         (map {
@@ -258,7 +258,7 @@ sub certificates {
         my ($what, $cert) = @$case;
 
         is(seen(get($port, sni => 'on', tls => '1.2', cert => $cert)),
-           '400 on invalid REJECTED', "$what, key too small");
+           '400 on weak REJECTED', "$what, key too small");
         is(seen(get($weak, tls => '1.2', cert => $cert)), '200 on ok PASSED',
            "$what, where the administrator allows it");
     }

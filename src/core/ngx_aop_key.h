@@ -21,9 +21,10 @@ typedef enum {
 
 
 /*
- * ngx_aop_key_name() returns the name of a certificate's public key: "RSA-2048",
- * "EC-P-256", "Ed25519", "ML-DSA-44"; the OID of an algorithm that OpenSSL does
- * not know.  It is static, or in the buffer of NGX_AOP_KEY_NAME bytes.
+ * ngx_aop_key_name() returns the name of a certificate's public key, such as
+ * "RSA-2048", "EC-P-256", "Ed25519", "ML-DSA-44"; the OID of an algorithm that
+ * OpenSSL does not know.  It is static, or in the buffer of NGX_AOP_KEY_NAME
+ * bytes.
  */
 
 #define NGX_AOP_KEY_NAME  80

@@ -5,9 +5,9 @@
 
 
 /*
- * What a certificate is judged by: anchors, CRLs, pins, depth and security
- * level, held as one immutable object.  Equal content has an equal digest; the
- * system's roots are never part of it.
+ * What a certificate is judged by: anchors, CRLs, pins, depth, security level
+ * and kind of keys, held as one immutable object.  Equal content has an equal
+ * digest; the system's roots are never part of it.
  */
 
 
@@ -275,7 +275,7 @@ ngx_aop_policy_hash(ngx_aop_policy_t *policy)
 {
     int          ok;
     size_t       i;
-    uint64_t     head[5];
+    uint64_t     head[6];
     EVP_MD_CTX  *md;
 
     md = EVP_MD_CTX_new();
@@ -288,6 +288,7 @@ ngx_aop_policy_hash(ngx_aop_policy_t *policy)
     head[2] = policy->crls ? sk_X509_CRL_num(policy->crls) : 0;
     head[3] = policy->depth;
     head[4] = policy->auth_level;
+    head[5] = policy->post_quantum;
 
     ok = EVP_DigestInit_ex(md, EVP_sha256(), NULL)
          && EVP_DigestUpdate(md, head, sizeof(head));

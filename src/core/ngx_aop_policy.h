@@ -46,6 +46,10 @@ typedef struct {
 
     int                   auth_level;
 
+    /* all keys of a chain have to be post-quantum; likewise */
+
+    unsigned              post_quantum:1;
+
     X509_STORE           *store;                /* owned, made by the seal */
     unsigned char         digest[NGX_AOP_DIGEST];
 } ngx_aop_policy_t;

@@ -170,12 +170,25 @@ static const ngx_aop_verdict_t  ngx_aop_verdicts[NGX_AOP_VERDICTS] = {
           NGX_AOP_FINGERPRINT " to \"aop_pin\" if it should pass") }
     },
 
+    [NGX_AOP_VERDICT_WEAK] = {
+        "weak",
+        "a key or digest of the chain is too weak",
+        NGX_AOP_CERT_ERROR,
+        { "the key, or the digest of the signature, of the certificate or of "
+          "its CA is too weak, see the reason: issue it anew with a stronger "
+          "one (ML-DSA if \"aop_require post_quantum\" is set) and upload it "
+          "to Cloudflare",
+          ngx_aop_stranger("the key, or the digest of the signature, of the "
+          "certificate or of its CA is too weak, see the reason: issue it "
+          "anew with a stronger one") }
+    },
+
     [NGX_AOP_VERDICT_INVALID] = {
         "invalid",
         "the certificate is not valid",
         NGX_AOP_CERT_ERROR,
-        { ngx_aop_anyone("the certificate or its CA is malformed, too weak "
-          "or breaks a constraint: see the reason, and issue it anew") }
+        { ngx_aop_anyone("the certificate or its CA is malformed or breaks a "
+          "constraint: see the reason, and issue it anew") }
     },
 
     [NGX_AOP_VERDICT_ERROR] = {
@@ -220,6 +233,10 @@ static const ngx_aop_x509_error_t  ngx_aop_x509_errors[] = {
 
     { X509_V_ERR_INVALID_PURPOSE, NGX_AOP_VERDICT_PURPOSE },
     { X509_V_ERR_CERT_CHAIN_TOO_LONG, NGX_AOP_VERDICT_DEPTH },
+
+    { X509_V_ERR_EE_KEY_TOO_SMALL, NGX_AOP_VERDICT_WEAK },
+    { X509_V_ERR_CA_KEY_TOO_SMALL, NGX_AOP_VERDICT_WEAK },
+    { X509_V_ERR_CA_MD_TOO_WEAK, NGX_AOP_VERDICT_WEAK },
 
     { X509_V_ERR_UNSPECIFIED, NGX_AOP_VERDICT_ERROR },
     { X509_V_ERR_OUT_OF_MEM, NGX_AOP_VERDICT_ERROR },

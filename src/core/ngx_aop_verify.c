@@ -16,6 +16,7 @@
 #include <openssl/x509_vfy.h>
 
 #include "ngx_aop_cloudflare.h"
+#include "ngx_aop_key.h"
 #include "ngx_aop_selfissued.h"
 #include "ngx_aop_verify.h"
 
@@ -36,6 +37,8 @@ static void ngx_aop_verify_failed(ngx_aop_result_t *result, X509 *leaf,
 static void ngx_aop_verify_passed(ngx_aop_result_t *result,
     const ngx_aop_policy_t *policy, X509 *leaf, X509_STORE_CTX *ctx,
     time_t now);
+static int ngx_aop_verify_post_quantum(ngx_aop_result_t *result,
+    STACK_OF(X509) *chain);
 static time_t ngx_aop_verify_until(const ngx_aop_policy_t *policy,
     STACK_OF(X509) *chain, time_t now);
 static void ngx_aop_verify_earlier(time_t *until, const ASN1_TIME *asn1,
@@ -398,6 +401,10 @@ ngx_aop_verify_passed(ngx_aop_result_t *result,
         return;
     }
 
+    if (policy->post_quantum && !ngx_aop_verify_post_quantum(result, chain)) {
+        return;
+    }
+
     if (policy->npins) {
         match = ngx_aop_pin_match(policy->pins, policy->npins, leaf);
 
@@ -414,6 +421,35 @@ ngx_aop_verify_passed(ngx_aop_result_t *result,
     result->valid_until = ngx_aop_verify_until(policy, chain, now);
 
     ngx_aop_verify_set_result(result, NGX_AOP_VERDICT_OK, X509_V_OK);
+}
+
+
+/*
+ * A signature is as strong as the key that made it: with the keys of all,
+ * the anchor's among them, all signatures below the anchor are of the kind
+ * that is required.
+ */
+
+static int
+ngx_aop_verify_post_quantum(ngx_aop_result_t *result, STACK_OF(X509) *chain)
+{
+    int  i;
+
+    for (i = 0; i < sk_X509_num(chain); i++) {
+        if (ngx_aop_key_post_quantum(sk_X509_value(chain, i))) {
+            continue;
+        }
+
+        ngx_aop_verify_set_result(result, NGX_AOP_VERDICT_WEAK,
+                                  X509_V_ERR_APPLICATION_VERIFICATION);
+
+        result->reason = (i == 0)
+                         ? "the key of the certificate is not post-quantum"
+                         : "the key of a CA of the chain is not post-quantum";
+        return 0;
+    }
+
+    return 1;
 }
 
 

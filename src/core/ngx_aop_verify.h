@@ -19,7 +19,7 @@ typedef struct {
     ngx_aop_verdict_e        verdict;
     int                      error;         /* X509_V_ERR_*, X509_V_OK */
     const char              *reason;        /* static; "" for ok */
-    const ngx_aop_anchor_t  *anchor;        /* of the policy; ok and pin */
+    const ngx_aop_anchor_t  *anchor;        /* of the policy, see below */
     time_t                   valid_until;   /* ok: last second it holds */
     unsigned char            leaf[NGX_AOP_DIGEST];      /* which was judged */
 } ngx_aop_result_t;
@@ -33,7 +33,8 @@ typedef struct {
  *
  * It always fills *result.  What could not be judged is NGX_AOP_VERDICT_ERROR.
  * valid_until is the earliest end of the certificates and CRLs that the
- * verdict rests on.
+ * verdict rests on.  The anchor is known of a chain that is good: ok, pin, and
+ * weak if a key is not post-quantum; else it is NULL.
  */
 
 void ngx_aop_verify(const ngx_aop_policy_t *policy, int auth_level, X509 *leaf,

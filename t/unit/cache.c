@@ -136,7 +136,7 @@ static const cache_case_t  cases[] = {
     { "another security level",
       { .level = 2 }, { .level = 3 }, 0, NGX_AOP_VERDICT_OK },
     { "a security level that it does not reach",
-      { .level = 2 }, { .level = 6 }, 0, NGX_AOP_VERDICT_INVALID },
+      { .level = 2 }, { .level = 6 }, 0, NGX_AOP_VERDICT_WEAK },
 
     { "just in time", { .leaf = LEAF }, { .later = TTL - 1 }, 1,
       NGX_AOP_VERDICT_OK },

@@ -253,13 +253,11 @@ key_of_openssl(void **state)
 static void
 key_ml_dsa(void **state)
 {
-    int        nid;
     char       buf[NGX_AOP_KEY_NAME];
     X509      *x509;
     EVP_PKEY  *key;
 
-    nid = OBJ_txt2nid("ML-DSA-65");
-    key = (nid != NID_undef) ? key_make(nid, NULL, 0) : NULL;
+    key = pki_key_of("ML-DSA-65");
 
     assert_int_equal(ngx_aop_key_ml_dsa(), key != NULL);
 

@@ -59,6 +59,7 @@ typedef struct {
     const char   *ext[PKI_FEW];
     const char   *md;               /* NULL: SHA-256 */
     int           rsa;              /* bits; 0: EC P-256 */
+    const char   *alg;              /* another algorithm, without a digest */
     int           v1;               /* X.509 version 1, without .ext */
 } pki_cert_t;
 
@@ -77,6 +78,7 @@ static struct {
     X509      *cert[PKI_MAX];
     EVP_PKEY  *key[PKI_MAX];
     X509_CRL  *crl[PKI_MAX];
+    int        pure[PKI_MAX];       /* the key signs without a digest */
 } pki;
 
 
@@ -102,6 +104,28 @@ pki_key(int rsa)
     }
 
     assert_int_equal(EVP_PKEY_keygen(ctx, &key), 1);
+
+    EVP_PKEY_CTX_free(ctx);
+
+    return key;
+}
+
+
+/* NULL if OpenSSL does not have the algorithm. */
+
+static inline EVP_PKEY *
+pki_key_of(const char *alg)
+{
+    EVP_PKEY      *key;
+    EVP_PKEY_CTX  *ctx;
+
+    key = NULL;
+    ctx = EVP_PKEY_CTX_new_id(OBJ_txt2nid(alg), NULL);
+
+    if (ctx != NULL) {
+        assert_int_equal(EVP_PKEY_keygen_init(ctx), 1);
+        assert_int_equal(EVP_PKEY_keygen(ctx, &key), 1);
+    }
 
     EVP_PKEY_CTX_free(ctx);
 
@@ -244,11 +268,17 @@ pki_cert(const pki_cert_t *spec, pki_index_t self)
 
     issuer = spec->by ? pki.cert[spec->by] : x509;
     signer = spec->by ? pki.key[spec->by] : pki.key[self];
-    md = spec->md ? EVP_get_digestbyname(spec->md) : EVP_sha256();
+
+    if (pki.pure[spec->by ? spec->by : self]) {
+        md = NULL;
+
+    } else {
+        md = spec->md ? EVP_get_digestbyname(spec->md) : EVP_sha256();
+        assert_non_null(md);
+    }
 
     assert_non_null(issuer);
     assert_non_null(signer);
-    assert_non_null(md);
 
     X509_set_version(x509, spec->v1 ? 0 : 2);
     ASN1_INTEGER_set(X509_get_serialNumber(x509), self);
@@ -284,8 +314,11 @@ pki_certs(const pki_cert_t *table, size_t n)
             assert_int_equal(EVP_PKEY_up_ref(pki.key[i]), 1);
 
         } else {
-            pki.key[i] = pki_key(table[i].rsa);
+            pki.key[i] = table[i].alg ? pki_key_of(table[i].alg)
+                                      : pki_key(table[i].rsa);
         }
+
+        pki.pure[i] = (table[i].alg != NULL);
 
         pki.cert[i] = pki_cert(&table[i], i);
     }

@@ -54,6 +54,7 @@ static const verdict_row_t  rows[] = {
     { "purpose", 495 },
     { "depth", 495 },
     { "pin", 495 },
+    { "weak", 495 },
     { "invalid", 495 },
     { "error", 500 }
 };
@@ -137,6 +138,9 @@ static const verdict_code_t  codes[] = {
     { X509_V_ERR_CRL_PATH_VALIDATION_ERROR, NGX_AOP_VERDICT_CRL },
     { X509_V_ERR_INVALID_PURPOSE, NGX_AOP_VERDICT_PURPOSE },
     { X509_V_ERR_CERT_CHAIN_TOO_LONG, NGX_AOP_VERDICT_DEPTH },
+    { X509_V_ERR_EE_KEY_TOO_SMALL, NGX_AOP_VERDICT_WEAK },
+    { X509_V_ERR_CA_KEY_TOO_SMALL, NGX_AOP_VERDICT_WEAK },
+    { X509_V_ERR_CA_MD_TOO_WEAK, NGX_AOP_VERDICT_WEAK },
     { X509_V_ERR_UNSPECIFIED, NGX_AOP_VERDICT_ERROR },
     { X509_V_ERR_OUT_OF_MEM, NGX_AOP_VERDICT_ERROR },
     { X509_V_ERR_INVALID_CALL, NGX_AOP_VERDICT_ERROR },
