@@ -53,6 +53,13 @@ static ngx_conf_enum_t  ngx_http_aop_log_levels[] = {
 };
 
 
+static ngx_conf_enum_t  ngx_http_aop_require[] = {
+    { ngx_string("off"), NGX_HTTP_AOP_REQUIRE_OFF },
+    { ngx_string("post_quantum"), NGX_HTTP_AOP_REQUIRE_POST_QUANTUM },
+    { ngx_null_string, 0 }
+};
+
+
 static ngx_conf_num_bounds_t  ngx_http_aop_verify_depth_bounds = {
     ngx_conf_check_num_bounds, 0, 100
 };
@@ -109,6 +116,13 @@ static ngx_command_t  ngx_http_aop_commands[] = {
       NGX_HTTP_SRV_CONF_OFFSET,
       0,
       NULL },
+
+    { ngx_string("aop_require"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_CONF_TAKE1,
+      ngx_http_aop_ca_set_require,
+      NGX_HTTP_SRV_CONF_OFFSET,
+      offsetof(ngx_http_aop_srv_conf_t, require),
+      &ngx_http_aop_require },
 
     { ngx_string("aop_session_timeout"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_CONF_TAKE1,
@@ -498,6 +512,7 @@ ngx_http_aop_create_srv_conf(ngx_conf_t *cf)
     conf->crls = NGX_CONF_UNSET_PTR;
     conf->pins = NGX_CONF_UNSET_PTR;
     conf->verify_depth = NGX_CONF_UNSET;
+    conf->require = NGX_CONF_UNSET_UINT;
     conf->session_timeout = NGX_CONF_UNSET;
     conf->ready_requests = NGX_CONF_UNSET;
     conf->ready_time = NGX_CONF_UNSET;
@@ -535,6 +550,8 @@ ngx_http_aop_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_ptr_value(conf->crls, prev->crls, NULL);
     ngx_conf_merge_ptr_value(conf->pins, prev->pins, NULL);
     ngx_conf_merge_value(conf->verify_depth, prev->verify_depth, 1);
+    ngx_conf_merge_uint_value(conf->require, prev->require,
+                              NGX_HTTP_AOP_REQUIRE_OFF);
     ngx_conf_merge_value(conf->session_timeout, prev->session_timeout, 3600);
     ngx_conf_merge_value(conf->ready_requests, prev->ready_requests,
                          NGX_AOP_READY_REQUESTS);

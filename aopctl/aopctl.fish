@@ -18,6 +18,7 @@ complete -c aopctl -n '__fish_seen_subcommand_from lint' -l ca -rF -d 'A CA file
 complete -c aopctl -n '__fish_seen_subcommand_from lint' -l crl -rF -d 'A CRL file, as in aop_crl'
 complete -c aopctl -n '__fish_seen_subcommand_from lint' -l depth -x -d 'As in aop_verify_depth'
 complete -c aopctl -n '__fish_seen_subcommand_from lint' -l pin -x -d 'As in aop_pin'
+complete -c aopctl -n '__fish_seen_subcommand_from lint' -l require -x -a post_quantum -d 'As aop_require'
 complete -c aopctl -n '__fish_seen_subcommand_from lint' -l key -rF -d 'The private key of the client certificate'
 complete -c aopctl -n '__fish_seen_subcommand_from lint' -l days -x -d 'Warn of what expires within so many days'
 complete -c aopctl -n '__fish_seen_subcommand_from lint' -s q -l quiet -d 'One line'

@@ -77,6 +77,12 @@ extern SSL_SESSION *SSL_magic_pending_session_ptr(void)
 #define NGX_HTTP_AOP_MODE_VARIABLE  NGX_AOP_MODES
 
 
+/* "aop_require" */
+
+#define NGX_HTTP_AOP_REQUIRE_OFF           0
+#define NGX_HTTP_AOP_REQUIRE_POST_QUANTUM  1
+
+
 /* An "aop" directive. */
 
 typedef struct {
@@ -139,6 +145,7 @@ typedef struct {
     ngx_array_t                *crls;       /* of X509_CRL *, owned likewise */
     ngx_array_t                *pins;       /* of ngx_aop_pin_t */
     ngx_int_t                   verify_depth;
+    ngx_uint_t                  require;    /* NGX_HTTP_AOP_REQUIRE_* */
     time_t                      session_timeout;
     ngx_int_t                   ready_requests;
     time_t                      ready_time;

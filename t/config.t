@@ -44,6 +44,14 @@ $nginx->write('ten.pem', [ map { ca("CA $_") } 1 .. 10 ]);
 
 $nginx->write('origin ca.pem', $pem . origin_ca());
 
+# an algorithm that no OpenSSL has, and one that not every OpenSSL has
+
+my $ml_dsa = AOP::Test::Cert->has('ML-DSA-44');
+
+$nginx->write('unknown.pem', $ca->unsupported);
+$nginx->write('quantum.pem', $ml_dsa ? ca('PQ CA', key => 'ML-DSA-44')
+                                     : $ca->unsupported(0x11));
+
 $nginx->write('empty.pem', '');
 $nginx->write('blank.pem', "\n\n");
 $nginx->write('words.pem', "This is not a certificate.\n");
@@ -191,7 +199,41 @@ my @bad = (
       qr/"ssl_ocsp" without "ssl_verify_client".*"aop"/ ],
 );
 
+push @bad, (
+    [ 'a key that no OpenSSL knows', 'server', 'aop on; aop_ca unknown.pem;',
+      qr/"aop_ca".*trusts no certificate that can be verified here.* /
+      . qr/\(2\.16\.840\.1\.101\.3\.4\.3\.99: this OpenSSL \([\d.]+\w*\) /
+      . qr/cannot verify it\)/ ],
+    [ 'a wrong requirement', 'server', 'aop_require ml_dsa;',
+      qr/invalid value "ml_dsa"/ ],
+    [ 'two requirements', 'server', 'aop_require off; aop_require off;',
+      qr/"aop_require" directive is duplicate/ ],
+    [ 'a requirement of a location', 'location', 'aop_require off;',
+      qr/"aop_require" directive is not allowed here/ ],
+);
+
+push @bad, (
+    [ 'ML-DSA-44, which this OpenSSL does not have', 'server',
+      'aop on; aop_ca quantum.pem;',
+      qr/"aop_ca".*\(ML-DSA-44: this OpenSSL \([\d.]+\w*\) cannot verify /
+      . qr/it, OpenSSL 3\.5 or later is needed\)/ ],
+    [ 'a requirement that this OpenSSL does not meet', 'server',
+      'aop_require post_quantum;',
+      qr/"aop_require post_quantum" needs ML-DSA, which this OpenSSL/ ],
+) if !$ml_dsa;
+
 my @warned = (
+    [ 'one key that no OpenSSL knows', 'aop on; aop_ca ca.pem unknown.pem;',
+      '', qr/"aop_ca".*unknown\.pem": the certificate of "CN=Edge CA" has a key /
+          . qr/that cannot be verified here /
+          . qr/\(2\.16\.840\.1\.101\.3\.4\.3\.99: this OpenSSL/ ],
+    [ 'post-quantum and classical keys', 'aop on; aop_ca ca.pem quantum.pem;',
+      '', qr/"aop_ca".*post-quantum and keys that are not.*"CN=Edge CA"/ ],
+    ($ml_dsa
+     ? [ 'a classical key beside aop_require', 'aop on; '
+         . 'aop_require post_quantum; aop_ca ca.pem quantum.pem;', '',
+         qr/"aop_ca".*trusts "CN=Edge CA", whose key is not post-quantum/ ]
+     : ()),
     [ 'a key beside the certificate', 'aop on; aop_ca "with key.pem";', '',
       qr/"aop_ca".*with key\.pem".*private key/ ],
     [ 'an expired anchor', 'aop optional; aop_ca expired.pem;', '',
@@ -219,6 +261,11 @@ my @warned = (
 );
 
 my @unwarned = (
+    ($ml_dsa
+     ? ([ 'a post-quantum key', 'aop on; aop_ca quantum.pem;', '' ],
+        [ 'a post-quantum key is required', 'aop on; aop_ca quantum.pem; '
+          . 'aop_require post_quantum;', '' ])
+     : ()),
     [ 'ten anchors', 'aop on; aop_ca ten.pem;', '' ],
     [ 'a stricter location', 'aop optional;', 'aop on;' ],
     [ 'a location as its server', 'aop on;', 'aop on;' ],

@@ -16,6 +16,7 @@
 
 #include "lint.h"
 #include "term.h"
+#include "ngx_aop_key.h"
 #include "ngx_aop_roots.h"
 
 
@@ -31,6 +32,8 @@ static aopctl_status_e aopctl_lint_argument(aopctl_lint_t *lint,
 static aopctl_status_e aopctl_lint_add_file(const char *command,
     const char **files, size_t *n);
 static aopctl_status_e aopctl_lint_add_pin(aopctl_lint_t *lint,
+    const char *command);
+static aopctl_status_e aopctl_lint_require(aopctl_lint_t *lint,
     const char *command);
 static aopctl_status_e aopctl_lint_check(const aopctl_lint_t *lint,
     const char *command);
@@ -58,6 +61,8 @@ const char  aopctl_lint_help[] =
     "      --crl FILE     as in \"aop_crl\"; may be repeated\n"
     "      --depth N      as in \"aop_verify_depth\", 0 to 100 (1)\n"
     "      --pin PIN      as in \"aop_pin\"; may be repeated\n"
+    "      --require post_quantum\n"
+    "                     as \"aop_require\"\n"
     "      --key FILE     the private key of CLIENT: is it the right one, and\n"
     "                     in the form that Cloudflare takes?\n"
     "      --days N       warn of what expires within N days, 0 to 3650 (0)\n"
@@ -74,6 +79,7 @@ static const struct option  aopctl_lint_options[] = {
     { "crl", required_argument, NULL, 'c' },
     { "depth", required_argument, NULL, 'e' },
     { "pin", required_argument, NULL, 'p' },
+    { "require", required_argument, NULL, 'r' },
     { "key", required_argument, NULL, 'k' },
     { "days", required_argument, NULL, 'd' },
     { "quiet", no_argument, NULL, 'q' },
@@ -171,6 +177,10 @@ aopctl_lint_argument(aopctl_lint_t *lint, const char *command, int option)
         lint->needs_ca = "--pin";
         return aopctl_lint_add_pin(lint, command);
 
+    case 'r':
+        lint->needs_ca = "--require";
+        return aopctl_lint_require(lint, command);
+
     case 'k':
         lint->needs_ca = "--key";
         lint->key = optarg;
@@ -227,6 +237,28 @@ aopctl_lint_add_pin(aopctl_lint_t *lint, const char *command)
 
     return err ? aopctl_usage(command, "invalid pin \"%s\": %s", optarg, err)
                : AOPCTL_STATUS_GOOD;
+}
+
+
+static aopctl_status_e
+aopctl_lint_require(aopctl_lint_t *lint, const char *command)
+{
+    char  version[NGX_AOP_KEY_VERSION];
+
+    if (strcmp(optarg, "post_quantum") != 0) {
+        return aopctl_usage(command, "invalid value \"%s\" of \"--require\", "
+                            "use post_quantum", optarg);
+    }
+
+    if (!ngx_aop_key_ml_dsa()) {
+        return aopctl_usage(command, "\"--require post_quantum\" needs "
+                            "ML-DSA, which %s does not have (OpenSSL 3.5 or "
+                            "later does)", ngx_aop_key_openssl(version));
+    }
+
+    lint->post_quantum = 1;
+
+    return AOPCTL_STATUS_GOOD;
 }
 
 
@@ -326,6 +358,9 @@ aopctl_lint_policy(aopctl_lint_t *lint)
     ngx_aop_lint_found_t   found;
 
     list = json_array();
+
+    ngx_aop_lint_keys(lint->policy, &found);
+    aopctl_lint_file_found(list, &found, &lint->level);
 
     ngx_aop_lint_policy(lint->policy, &found);
     aopctl_lint_finding_list(list, &found, &lint->level);

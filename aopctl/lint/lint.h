@@ -38,6 +38,7 @@ typedef struct {
     long                    depth;
     int                     auth_level;     /* what nginx judges with here */
     ngx_aop_policy_t       *policy;         /* of all files; owned */
+    unsigned                post_quantum:1; /* "aop_require" */
     unsigned                json:1;
     unsigned                quiet:1;
     ngx_aop_lint_level_e    level;

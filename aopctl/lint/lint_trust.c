@@ -44,6 +44,8 @@ aopctl_lint_trust_policy(aopctl_lint_t *lint)
         return 0;
     }
 
+    lint->policy->post_quantum = lint->post_quantum;
+
     for (i = 0; i < lint->npins; i++) {
         if (!ngx_aop_policy_add_pin(lint->policy, &lint->pins[i])) {
             return 0;

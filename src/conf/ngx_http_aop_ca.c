@@ -5,7 +5,8 @@
 
 
 /*
- * The directives that say what is trusted: "aop_ca", "aop_crl", "aop_pin".
+ * The directives that say what is trusted: "aop_ca", "aop_crl", "aop_pin",
+ * "aop_require".
  * Most failed rollouts are a wrong file, so what is in one is looked at
  * closely.  No error depends on the clock: a file that was accepted yesterday
  * must not keep nginx from starting today.
@@ -14,6 +15,7 @@
 
 #include "ngx_http_aop_conf.h"
 #include "ngx_aop_cloudflare.h"
+#include "ngx_aop_key.h"
 #include "ngx_aop_lint.h"
 #include "ngx_aop_pem.h"
 
@@ -334,6 +336,32 @@ ngx_http_aop_ca_set_pin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* What OpenSSL cannot verify could only be rejected. */
+
+char *
+ngx_http_aop_ca_set_require(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_aop_srv_conf_t  *ascf = conf;
+
+    char  *rv, version[NGX_AOP_KEY_VERSION];
+
+    rv = ngx_conf_set_enum_slot(cf, cmd, conf);
+
+    if (rv == NGX_CONF_OK
+        && ascf->require == NGX_HTTP_AOP_REQUIRE_POST_QUANTUM
+        && !ngx_aop_key_ml_dsa())
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"aop_require post_quantum\" needs ML-DSA, which "
+                           "%s does not have (OpenSSL 3.5 or later does)",
+                           ngx_aop_key_openssl(version));
+        return NGX_CONF_ERROR;
+    }
+
+    return rv;
 }
 
 

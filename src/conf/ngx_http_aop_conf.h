@@ -26,6 +26,8 @@
 char *ngx_http_aop_ca_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_aop_ca_set_crl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_aop_ca_set_pin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_aop_ca_set_require(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 ngx_array_t *ngx_http_aop_ca_default(ngx_conf_t *cf);
 
 

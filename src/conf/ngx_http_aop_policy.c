@@ -5,9 +5,9 @@
 
 
 /*
- * The policy of a server: what "aop_ca", "aop_crl", "aop_pin" and
- * "aop_verify_depth" say, and the security level of "ssl_ciphers", as one
- * object.  Servers that say the same share it, so that a pointer tells whether
+ * The policy of a server: what "aop_ca", "aop_crl", "aop_pin",
+ * "aop_require" and "aop_verify_depth" say, and the security level of
+ * "ssl_ciphers", as one object.  Servers that say the same share it, so that a pointer tells whether
  * they ask the same question.
  */
 
@@ -26,7 +26,7 @@ static ngx_aop_policy_t *ngx_http_aop_policy_find(
 static ngx_int_t ngx_http_aop_policy_add(ngx_conf_t *cf,
     ngx_http_aop_main_conf_t *amcf, ngx_aop_policy_t *policy);
 static void ngx_http_aop_policy_cleanup(void *data);
-static void ngx_http_aop_policy_check(ngx_conf_t *cf,
+static ngx_int_t ngx_http_aop_policy_check(ngx_conf_t *cf,
     const ngx_aop_policy_t *policy, ngx_http_core_srv_conf_t *cscf);
 static void ngx_http_aop_policy_public(ngx_conf_t *cf,
     ngx_http_aop_main_conf_t *amcf, const ngx_aop_policy_t *policy,
@@ -79,7 +79,10 @@ ngx_http_aop_policy_init(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
 
     ascf->policy = policy;
 
-    ngx_http_aop_policy_check(cf, policy, cscf);
+    if (ngx_http_aop_policy_check(cf, policy, cscf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     ngx_http_aop_policy_public(cf, amcf, policy, cscf);
     ngx_http_aop_policy_own(cf, amcf, policy, cscf);
 
@@ -99,6 +102,8 @@ ngx_http_aop_policy_make(ngx_http_aop_srv_conf_t *ascf)
     }
 
     policy->auth_level = ascf->auth_level;
+    policy->post_quantum = (ascf->require
+                            == NGX_HTTP_AOP_REQUIRE_POST_QUANTUM);
 
     if (ngx_http_aop_policy_fill(policy, ascf) != NGX_OK
         || !ngx_aop_policy_seal(policy))
@@ -205,14 +210,21 @@ ngx_http_aop_policy_cleanup(void *data)
 }
 
 
-/* What is allowed, but probably not what was meant. */
+/* What is allowed, but probably not what was meant; and what cannot work. */
 
-static void
+static ngx_int_t
 ngx_http_aop_policy_check(ngx_conf_t *cf, const ngx_aop_policy_t *policy,
     ngx_http_core_srv_conf_t *cscf)
 {
     size_t                i;
     ngx_aop_lint_found_t  found;
+
+    ngx_aop_lint_keys(policy, &found);
+    ngx_http_aop_policy_tell(cf, &found, cscf);
+
+    if (ngx_aop_lint_level(found.set) == NGX_AOP_LINT_ERROR) {
+        return NGX_ERROR;
+    }
 
     ngx_aop_lint_policy(policy, &found);
     ngx_http_aop_policy_tell(cf, &found, cscf);
@@ -221,6 +233,8 @@ ngx_http_aop_policy_check(ngx_conf_t *cf, const ngx_aop_policy_t *policy,
         ngx_aop_lint_anchor(policy, &policy->anchors[i], &found);
         ngx_http_aop_policy_tell(cf, &found, cscf);
     }
+
+    return NGX_OK;
 }
 
 
@@ -375,11 +389,14 @@ ngx_http_aop_policy_tell(ngx_conf_t *cf, const ngx_aop_lint_found_t *found,
     ngx_http_core_srv_conf_t *cscf)
 {
     char        text[NGX_AOP_LINT_TEXT];
-    ngx_uint_t  i;
+    ngx_uint_t  i, level;
 
     for (i = 0; i < NGX_AOP_LINT_FINDINGS; i++) {
         if (found->set & ngx_aop_lint_bit(i)) {
-            ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+            level = (ngx_aop_lint(i)->level == NGX_AOP_LINT_ERROR)
+                    ? NGX_LOG_EMERG : NGX_LOG_WARN;
+
+            ngx_log_error(level, cf->log, 0,
                           "\"aop_ca\" of the server in %s:%ui %s",
                           cscf->file_name, cscf->line,
                           ngx_aop_lint_text(found, i, text));

@@ -13,6 +13,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <openssl/crypto.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -264,6 +265,39 @@ int
 ngx_aop_key_ml_dsa(void)
 {
     return ngx_aop_key_has(&ngx_aop_key_algs[0]);
+}
+
+
+const char *
+ngx_aop_key_openssl(char *buf)
+{
+    int          len;
+    const char  *version;
+
+    /* "OpenSSL 3.0.19 1 Sep 2026" */
+
+    version = OpenSSL_version(OPENSSL_VERSION);
+    version += strcspn(version, " ");
+    version += strspn(version, " ");
+    len = strcspn(version, " ");
+
+    snprintf(buf, NGX_AOP_KEY_VERSION, "this OpenSSL (%.*s)", len, version);
+
+    return buf;
+}
+
+
+const char *
+ngx_aop_key_needs(X509 *x509, char *buf)
+{
+    char  name[NGX_AOP_KEY_NAME], version[NGX_AOP_KEY_VERSION];
+
+    snprintf(buf, NGX_AOP_KEY_NEEDS, "%s: %s cannot verify it%s",
+             ngx_aop_key_name(x509, name), ngx_aop_key_openssl(version),
+             ngx_aop_key_post_quantum(x509)
+             ? ", OpenSSL 3.5 or later is needed" : "");
+
+    return buf;
 }
 
 

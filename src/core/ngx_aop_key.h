@@ -46,11 +46,22 @@ int ngx_aop_key_post_quantum(X509 *x509);
 int ngx_aop_key_signature_post_quantum(X509 *x509);
 
 
-/* Whether this OpenSSL has ML-DSA; "OpenSSL 3.5" is the first that does. */
+/* Whether this OpenSSL has ML-DSA, and the text "this OpenSSL (3.0.19)". */
 
-#define NGX_AOP_KEY_OPENSSL  "OpenSSL 3.5"
+#define NGX_AOP_KEY_VERSION  64
 
 int ngx_aop_key_ml_dsa(void);
+const char *ngx_aop_key_openssl(char *buf);
+
+
+/*
+ * Says of a key that this OpenSSL does not support which one it is, and which
+ * OpenSSL it needs; to a buffer of NGX_AOP_KEY_NEEDS bytes, which is returned.
+ */
+
+#define NGX_AOP_KEY_NEEDS  200
+
+const char *ngx_aop_key_needs(X509 *x509, char *buf);
 
 
 #endif /* _NGX_AOP_KEY_H_INCLUDED_ */

@@ -17,8 +17,10 @@
 #include <openssl/x509v3.h>
 
 #include "ngx_aop_cloudflare.h"
+#include "ngx_aop_key.h"
 #include "ngx_aop_lint.h"
 #include "ngx_aop_roots.h"
+#include "ngx_aop_selfissued.h"
 
 
 /* more anchors than that look like a bundle of public roots */
@@ -38,6 +40,7 @@ static void ngx_aop_lint_several(ngx_aop_lint_found_t *found,
     ngx_aop_lint_e finding, const ngx_aop_anchor_t *first, size_t n);
 static int ngx_aop_lint_has_crl(const ngx_aop_policy_t *policy, X509 *x509);
 static int ngx_aop_lint_is_weak(X509 *x509, int auth_level);
+static int ngx_aop_lint_is_root(X509 *x509);
 
 
 static const ngx_aop_lint_kind_t  ngx_aop_lint_kinds[NGX_AOP_LINT_KINDS] = {
@@ -188,6 +191,31 @@ static const ngx_aop_lint_t  ngx_aop_lint_findings[NGX_AOP_LINT_FINDINGS] = {
         "trusts %s, which issued its own \"ssl_certificate\": unless it is a "
         "CA of your own, anyone can get a certificate from it; use the CA of "
         "the certificate that you uploaded to Cloudflare"
+    },
+
+    [NGX_AOP_LINT_UNSUPPORTED] = {
+        NGX_AOP_LINT_WARNING, "unsupported_key",
+        "has a key that cannot be verified here (%s)"
+    },
+
+    [NGX_AOP_LINT_NONE_SUPPORTED] = {
+        NGX_AOP_LINT_ERROR, "no_supported_key",
+        "trusts no certificate that can be verified here, so that no client "
+        "certificate would pass (%s)"
+    },
+
+    [NGX_AOP_LINT_BOTH_KINDS] = {
+        NGX_AOP_LINT_WARNING, "both_kinds_of_keys",
+        "trusts keys that are post-quantum and keys that are not, such as "
+        "that of %s: classical certificates still pass, which is right during "
+        "a migration only; then remove the classical ones and set "
+        "\"aop_require post_quantum\""
+    },
+
+    [NGX_AOP_LINT_CLASSICAL] = {
+        NGX_AOP_LINT_WARNING, "classical_key",
+        "trusts %s, whose key is not post-quantum, beside \"aop_require "
+        "post_quantum\": no certificate that depends on it passes; remove it"
     }
 };
 
@@ -221,8 +249,22 @@ ngx_aop_lint_classify(X509 *x509)
                ? NGX_AOP_LINT_ORIGIN_CA_LEAF : NGX_AOP_LINT_LEAF;
     }
 
-    return (X509_get_extension_flags(x509) & EXFLAG_SS)
-           ? NGX_AOP_LINT_ROOT : NGX_AOP_LINT_INTERMEDIATE;
+    return ngx_aop_lint_is_root(x509) ? NGX_AOP_LINT_ROOT
+                                      : NGX_AOP_LINT_INTERMEDIATE;
+}
+
+
+/* OpenSSL calls no certificate self-signed whose key it does not support. */
+
+static int
+ngx_aop_lint_is_root(X509 *x509)
+{
+    if (ngx_aop_key(x509) == NGX_AOP_KEY_UNSUPPORTED) {
+        return (X509_get_extension_flags(x509) & EXFLAG_SI)
+               && !ngx_aop_selfissued(x509);
+    }
+
+    return (X509_get_extension_flags(x509) & EXFLAG_SS) != 0;
 }
 
 
@@ -230,7 +272,18 @@ void
 ngx_aop_lint_cert(X509 *x509, int auth_level, time_t now,
     ngx_aop_lint_found_t *found)
 {
+    char  needs[NGX_AOP_KEY_NEEDS];
+
     memset(found, 0, sizeof(ngx_aop_lint_found_t));
+
+    if (ngx_aop_key(x509) == NGX_AOP_KEY_UNSUPPORTED) {
+
+        /* dates do not matter then */
+
+        ngx_aop_lint_add(found, NGX_AOP_LINT_UNSUPPORTED,
+                         ngx_aop_key_needs(x509, needs));
+        return;
+    }
 
     ngx_aop_lint_dates(X509_get0_notBefore(x509), X509_get0_notAfter(x509),
                        now, found);
@@ -341,6 +394,48 @@ ngx_aop_lint_anchor(const ngx_aop_policy_t *policy,
 
     } else if (!ngx_aop_lint_has_crl(policy, anchor->x509)) {
         ngx_aop_lint_add(found, NGX_AOP_LINT_NO_CRL, anchor->name);
+    }
+}
+
+
+void
+ngx_aop_lint_keys(const ngx_aop_policy_t *policy,
+    ngx_aop_lint_found_t *found)
+{
+    char                     needs[NGX_AOP_KEY_NEEDS];
+    size_t                   i, unsupported, classical;
+    const ngx_aop_anchor_t  *first;
+
+    memset(found, 0, sizeof(ngx_aop_lint_found_t));
+
+    first = NULL;
+    unsupported = 0;
+    classical = 0;
+
+    for (i = 0; i < policy->nanchors; i++) {
+
+        if (ngx_aop_key(policy->anchors[i].x509)
+            == NGX_AOP_KEY_UNSUPPORTED)
+        {
+            unsupported++;
+        }
+
+        if (!ngx_aop_key_post_quantum(policy->anchors[i].x509)
+            && classical++ == 0)
+        {
+            first = &policy->anchors[i];
+        }
+    }
+
+    if (policy->nanchors != 0 && unsupported == policy->nanchors) {
+        ngx_aop_lint_add(found, NGX_AOP_LINT_NONE_SUPPORTED,
+                         ngx_aop_key_needs(policy->anchors[0].x509, needs));
+
+    } else if (policy->post_quantum) {
+        ngx_aop_lint_several(found, NGX_AOP_LINT_CLASSICAL, first, classical);
+
+    } else if (classical != policy->nanchors) {
+        ngx_aop_lint_several(found, NGX_AOP_LINT_BOTH_KINDS, first, classical);
     }
 }
 

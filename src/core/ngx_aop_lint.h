@@ -48,6 +48,10 @@ typedef enum {
     NGX_AOP_LINT_NO_CRL,
     NGX_AOP_LINT_PUBLIC,
     NGX_AOP_LINT_OWN_CHAIN,
+    NGX_AOP_LINT_UNSUPPORTED,
+    NGX_AOP_LINT_NONE_SUPPORTED,
+    NGX_AOP_LINT_BOTH_KINDS,
+    NGX_AOP_LINT_CLASSICAL,
     NGX_AOP_LINT_FINDINGS
 } ngx_aop_lint_e;
 
@@ -112,6 +116,12 @@ void ngx_aop_lint_policy(const ngx_aop_policy_t *policy,
     ngx_aop_lint_found_t *found);
 void ngx_aop_lint_anchor(const ngx_aop_policy_t *policy,
     const ngx_aop_anchor_t *anchor, ngx_aop_lint_found_t *found);
+
+
+/* What is wrong with the keys of a policy's anchors, taken together. */
+
+void ngx_aop_lint_keys(const ngx_aop_policy_t *policy,
+    ngx_aop_lint_found_t *found);
 
 
 /*

@@ -536,7 +536,9 @@ lint_texts(void **state)
 
     static const unsigned  filled = bit(NOT_YET_VALID)|bit(ENDED)|bit(MANY)
                                     |bit(UNASKED)|bit(NO_CRL)|bit(PUBLIC)
-                                    |bit(OWN_CHAIN);
+                                    |bit(OWN_CHAIN)|bit(UNSUPPORTED)
+                                    |bit(NONE_SUPPORTED)|bit(BOTH_KINDS)
+                                    |bit(CLASSICAL);
 
     memset(&found, 0, sizeof(found));
     memset(found.about, 'y', NGX_AOP_LINT_ABOUT);

@@ -26,8 +26,8 @@ use constant {
 #   subject     'name' (a CN) or [ CN => 'name', O => ... ]; a value may be
 #               [ $asn1_type, $bytes ] to put any bytes into the certificate
 #   issuer      an AOP::Test::Cert; without it the certificate is self-signed
-#   key         'ec' (default), 'rsa', 'rsa:BITS', 'ec:CURVE', or a certificate
-#               whose key is to be used
+#   key         'ec' (default), 'rsa', 'rsa:BITS', 'ec:CURVE', a certificate
+#               whose key is to be used, or what has() tells of, 'ML-DSA-44'
 #   ca (undef: it does not say), pathlen
 #   eku ('clientAuth', ..., undef: none), ku (undef: none)
 #   not_before, not_after   seconds since the epoch
@@ -40,6 +40,8 @@ sub new {
 
     my $self = bless {
         key    => _key($opt{key} || 'ec'),
+        pure   => ref $opt{key} ? $opt{key}{pure}
+                                : ($opt{key} || '') =~ /DSA-/ ? 1 : 0,
         issuer => $opt{issuer},
     }, $class;
 
@@ -60,7 +62,8 @@ sub new {
 
     _set_extensions($x509, $issuer->{x509}, \%opt);
 
-    Net::SSLeay::X509_sign($x509, $issuer->{key}, _digest($opt{digest}))
+    Net::SSLeay::X509_sign($x509, $issuer->{key},
+                           $issuer->{pure} ? 0 : _digest($opt{digest}))
         or croak 'X509_sign() failed: ' . _error();
 
     return $self;
@@ -99,6 +102,29 @@ sub self_signed {
     my ($class, $subject, %opt) = @_;
 
     return $class->new(subject => $subject, eku => 'clientAuth', %opt);
+}
+
+
+# unsupported($oid_byte): a copy whose key is of an algorithm that no OpenSSL
+# has, or, with 0x11, of ML-DSA-44, if OpenSSL has it a malformed one.  It takes
+# a certificate with an EC key on P-256.
+sub unsupported {
+    my ($self, $last) = @_;
+
+    my $from = "\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08"
+               . "\x2a\x86\x48\xce\x3d\x03\x01\x07";
+    my $to   = "\x30\x13\x06\x09\x60\x86\x48\x01\x65\x03\x04\x03"
+               . chr($last || 0x63) . "\x04\x06" . "\0" x 6;
+
+    return $self->edited(sub { $_[0] =~ s/\Q$from\E/$to/r });
+}
+
+
+# has($algorithm): whether OpenSSL makes keys of it.
+sub has {
+    my ($class, $algorithm) = @_;
+
+    return eval { _key($algorithm); 1 };
 }
 
 
@@ -197,7 +223,8 @@ sub crl {
     Net::SSLeay::P_X509_CRL_set_serial($crl, _asn1_integer($opt{number} || 1));
 
     Net::SSLeay::X509_CRL_sort($crl);
-    Net::SSLeay::X509_CRL_sign($crl, $signer->{key}, _digest($opt{digest}))
+    Net::SSLeay::X509_CRL_sign($crl, $signer->{key},
+                               $signer->{pure} ? 0 : _digest($opt{digest}))
         or croak 'X509_CRL_sign() failed: ' . _error();
 
     return Net::SSLeay::PEM_get_string_X509_CRL($crl);
@@ -229,11 +256,29 @@ sub _key {
 
     return $wish->{key} if ref $wish;
 
+    return _key_of_openssl($wish) if $wish =~ /DSA-/;
+
     my ($type, $detail) = split /:/, $wish;
 
     return $type eq 'rsa' ? KEY_create_rsa($detail || 2048)
          : $type eq 'ec'  ? KEY_create_ec($detail || 'prime256v1')
          :                  croak "unknown type of key \"$wish\"";
+}
+
+
+sub _key_of_openssl {
+    my ($algorithm) = @_;
+
+    my $pem = AOP::Test::openssl('', 'genpkey', '-algorithm', $algorithm);
+    my $bio = Net::SSLeay::BIO_new(Net::SSLeay::BIO_s_mem());
+
+    Net::SSLeay::BIO_write($bio, $pem);
+
+    my $key = Net::SSLeay::PEM_read_bio_PrivateKey($bio);
+
+    Net::SSLeay::BIO_free($bio);
+
+    return $key || croak "no key of \"$algorithm\"";
 }
 
 
