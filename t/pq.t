@@ -1,0 +1,262 @@
+#!/usr/bin/perl
+
+# Post-quantum client certificates: ML-DSA leaves and CAs, behind intermediates
+# and in mixed chains, and SLH-DSA; where OpenSSL has them.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+use AOP::Test;
+use AOP::Test::Aopctl;
+use AOP::Test::Report;
+
+plan skip_all => 'this OpenSSL has no ML-DSA'
+    if !AOP::Test::Cert->has('ML-DSA-44');
+
+my @KEYS = qw(ML-DSA-44 ML-DSA-65 ML-DSA-87);
+
+my $classical = ca('Old CA');
+my $pq        = ca('PQ CA', key => 'ML-DSA-65');
+my $other     = ca('Other PQ CA', key => 'ML-DSA-44');
+my $inter     = $pq->intermediate('PQ Inter', key => 'ML-DSA-87');
+my $mixed     = $pq->intermediate('Old Inter');
+my %ca        = map { $_ => ca("CA of $_", key => $_) } @KEYS;
+my %leaf      = map { $_ => $ca{$_}->leaf("edge $_", key => $_) } @KEYS;
+
+my $slh = AOP::Test::Cert->has('SLH-DSA-SHA2-128f')
+          ? ca('SLH CA', key => 'SLH-DSA-SHA2-128f') : undef;
+
+my %cert = (
+    pq        => $pq->leaf('edge', key => 'ML-DSA-44'),
+    revoked   => $pq->leaf('revoked', key => 'ML-DSA-44'),
+    stranger  => $other->leaf('stranger', key => 'ML-DSA-44'),
+    old       => $classical->leaf('old edge'),
+    old_leaf  => $pq->leaf('old leaf of PQ CA'),
+    old_ca    => $classical->leaf('PQ leaf of old CA', key => 'ML-DSA-44'),
+    behind    => $inter->leaf('behind', key => 'ML-DSA-44'),
+    old_inter => $mixed->leaf('PQ leaf of old inter', key => 'ML-DSA-44'),
+    past      => $pq->leaf('past', key => 'ML-DSA-44',
+                           not_before => time() - 9 * 86400,
+                           not_after  => time() - 86400),
+);
+
+my $nginx = nginx();
+my ($port, $admin, $hello) = $nginx->ports(3);
+my $listen = $nginx->listen_tls($port);
+
+$nginx->write('pq.pem', $pq);
+$nginx->write('old.pem', $classical);
+$nginx->write('each.pem', [ values %ca ]);
+$nginx->write('pq.crl', $pq->crl(revoked => [ $cert{revoked} ]));
+$nginx->write('slh.pem', $slh || $pq);
+
+my $pin = spki_of($cert{pq});
+
+# name => directives; all of them have one port
+
+my %server = (
+    on       => 'aop on; aop_ca pq.pem;',
+    each     => 'aop on; aop_ca each.pem;',
+    both     => 'aop on; aop_ca pq.pem old.pem;',
+    require  => 'aop on; aop_ca pq.pem old.pem; aop_require post_quantum;',
+    optional => 'aop optional; aop_ca pq.pem old.pem;'
+                . ' aop_require post_quantum;',
+    deep     => 'aop on; aop_ca pq.pem; aop_verify_depth 2;'
+                . ' aop_require post_quantum;',
+    pinned   => "aop on; aop_ca pq.pem; aop_pin spki-sha256:$pin;",
+    crl      => 'aop on; aop_ca pq.pem; aop_crl pq.crl;',
+    slh      => 'aop on; aop_ca slh.pem;',
+    (map { +"level$_" => 'aop on; aop_ca each.pem;'
+           . " ssl_ciphers ALL:\@SECLEVEL=$_; ssl_certificate pq.crt;"
+           . ' ssl_certificate_key pq.key;' } 1 .. 5),
+);
+
+# with a level above 2 the server's own certificate has to be as strong
+
+my $site = AOP::Test::Cert->self_signed('server.test', key => 'ML-DSA-87');
+
+$nginx->write('pq.crt', $site);
+$nginx->write('pq.key', $site->key_pem);
+
+my $show = show() . ' add_header X-Key $aop_client_key always;'
+           . ' add_header X-Resumed $aop_resumed always;'
+           . ' add_header X-Reason $aop_reason always;';
+
+$nginx->configure(join "\n", $show, 'access_log json.log aop_json;',
+    'aop_log_interval 0;',
+    (map { "server { $listen server_name $_.test; $server{$_}"
+           . ' location / { return 200; } }' } sort keys %server),
+    "server { listen 127.0.0.1:$admin; location / { aop_report; } }")->start;
+
+# each kind of key
+
+for my $key (@KEYS) {
+    for my $http ('1.1', '2') {
+        my $answer = get($port, sni => 'each.test', http => $http,
+                         cert => $leaf{$key});
+
+        is(seen($answer), '200 on ok PASSED', "$key, HTTP/$http");
+        is($answer->header('X-Key'), $key, "$key, HTTP/$http: its name");
+    }
+
+    is(seen(get($port, sni => 'on.test', cert => $leaf{$key})),
+       '400 on untrusted REJECTED', "$key of another CA");
+}
+
+# server, certificate, chain, what comes of it
+
+for (
+    [ 'on', 'pq', [], '200 on ok PASSED' ],
+    [ 'on', 'stranger', [], '400 on untrusted REJECTED' ],
+    [ 'on', 'past', [], '400 on expired REJECTED' ],
+    [ 'on', 'old', [], '400 on untrusted REJECTED' ],
+    [ 'on', 'old_leaf', [], '200 on ok PASSED' ],
+    [ 'on', 'behind', [ $inter ], '200 on ok PASSED' ],
+    [ 'on', 'behind', [], '400 on untrusted REJECTED' ],
+    [ 'on', 'old_inter', [ $mixed ], '200 on ok PASSED' ],
+    [ 'both', 'old', [], '200 on ok PASSED' ],
+    [ 'both', 'old_ca', [], '200 on ok PASSED' ],
+    [ 'require', 'pq', [], '200 on ok PASSED' ],
+    [ 'require', 'behind', [ $inter ], '200 on ok PASSED' ],
+    [ 'require', 'old', [], '400 on weak REJECTED', 'certificate' ],
+    [ 'require', 'old_leaf', [], '400 on weak REJECTED', 'certificate' ],
+    [ 'require', 'old_ca', [], '400 on weak REJECTED', 'CA of the chain' ],
+    [ 'require', 'old_inter', [ $mixed ], '400 on weak REJECTED',
+      'CA of the chain' ],
+    [ 'require', 'stranger', [], '400 on untrusted REJECTED' ],
+    [ 'optional', 'old', [], '200 optional weak REJECTED_DRY_RUN',
+      'certificate' ],
+    [ 'optional', 'pq', [], '200 optional ok PASSED' ],
+    [ 'pinned', 'pq', [], '200 on ok PASSED' ],
+    [ 'pinned', 'revoked', [], '400 on pin REJECTED' ],
+    [ 'crl', 'pq', [], '200 on ok PASSED' ],
+    [ 'crl', 'revoked', [], '400 on revoked REJECTED' ],
+) {
+    my ($server, $name, $chain, $expected, $whose) = @$_;
+
+    # the second time the cache is asked
+
+    for my $time ('first', 'again') {
+        my $answer = get($port, sni => "$server.test", cert => $cert{$name},
+                         chain => $chain);
+
+        is(seen($answer), $expected,
+           "$server, $name, chain of ${\ scalar @$chain}, $time");
+        is($answer->header('X-Reason'),
+           "the key of " . ($whose eq 'certificate' ? 'the ' : 'a ')
+           . "$whose is not post-quantum", "$server, $name, $time: reason")
+            if $whose;
+    }
+}
+
+# Levels of OpenSSL: ML-DSA-44 has the strength of 3, -65 of 4, -87 of 5.  From
+# one above a server does not ask for such a certificate.
+
+for my $level (1 .. 5) {
+    for my $key (@KEYS) {
+        my $answer = get($port, sni => "level$level.test",
+                         cert => $leaf{$key});
+        my $strong = { 'ML-DSA-44' => 3, 'ML-DSA-65' => 4,
+                       'ML-DSA-87' => 5 }->{$key};
+
+        is(seen($answer), $level <= $strong ? '200 on ok PASSED'
+                                            : '400 on none REJECTED',
+           "level $level, $key");
+    }
+}
+
+# sessions: where one is resumed, what passed passes; and nowhere else
+
+my ($got, $session) = visit($port, sni => 'on.test', cert => $cert{pq});
+
+is($got, '200 on ok PASSED full', 'a session');
+like((visit($port, sni => 'on.test', session => $session))[0],
+     qr/^200 on ok PASSED resumed|^400 on none REJECTED full/,
+     'resumed, or a full handshake');
+is((visit($port, sni => 'require.test', session => $session))[0],
+   '400 on none REJECTED full', 'not resumed by another policy');
+
+(undef, $session) = visit($port, sni => 'both.test', cert => $cert{old});
+
+is((visit($port, sni => 'require.test', session => $session))[0],
+   '400 on none REJECTED full', 'a classical session is not resumed there');
+
+# one connection, Hosts with and without the requirement
+
+my $client = client($port, http => '2', sni => 'both.test',
+                    cert => $cert{old});
+
+is(join(', ', map { seen($client->get('/', host => "$_.test")) }
+              qw(both require both)),
+   '200 on ok PASSED, 421 on misdirected REJECTED, 200 on ok PASSED',
+   'Hosts of both on one connection');
+
+# SLH-DSA: TLS has no signature of it that OpenSSL offers, so it is for CAs
+
+SKIP: {
+    skip 'this OpenSSL has no SLH-DSA', 2 if !$slh;
+
+    is(seen(get($port, sni => 'slh.test',
+                cert => $slh->leaf('edge', key => 'ML-DSA-44'))),
+       '200 on ok PASSED', 'a leaf of an SLH-DSA CA');
+    is(seen(get($port, sni => 'slh.test', cert => $slh->leaf('old'))),
+       '200 on ok PASSED', 'a classical leaf of an SLH-DSA CA');
+}
+
+# the log, the report
+
+$nginx->wait_file('json.log', qr/"both\.test".*"misdirected"/);
+
+my @line = map { JSON::PP::decode_json($_) }
+           split /\n/, $nginx->read('json.log');
+my %key  = map { $_->{key} => 1 } @line;
+
+ok($key{$_}, "log: $_") for @KEYS, 'EC-P-256';
+like(join('', $nginx->log_since(0)),
+     qr/aop:\ client\ certificate\ would\ be\ refused:\ weak:\ the\ key\ of
+        \ the\ certificate\ is\ not\ post-quantum;/x,
+     'error.log: weak, and its hint');
+
+my $report = report($admin);
+my %kind   = map { +"$_->{kind} $_->{subject}" => $_->{key} }
+             map { @{ $_->{certificates} } } @{ $report->json->{servers} };
+
+is($kind{'anchor CN=PQ CA'}, 'ML-DSA-65', 'report: key of an anchor');
+is($kind{'client CN=edge'}, 'ML-DSA-44', 'report: key of a client');
+like($report->text('html'), qr/>ML-DSA-65</, 'report: key on the page');
+
+# lint knows what they are
+
+my $file = $nginx->write('client.pem', $cert{pq});
+my $lint = answer('lint', '--ca', $nginx->path('pq.pem'), '--require',
+                  'post_quantum', $nginx->path('client.pem'));
+
+is($lint->{status}, 0, 'lint: passes');
+is($lint->{files}[0]{certificates}[0]{what}, 'a root CA, not of Cloudflare\'s',
+   'lint: a root CA');
+is($lint->{files}[1]{certificates}[0]{key}, 'ML-DSA-44', 'lint: its key');
+
+$nginx->write('client.pem', $cert{old});
+$lint = answer('lint', '--ca', $nginx->path('old.pem'), '--ca',
+               $nginx->path('pq.pem'), '--require', 'post_quantum',
+               $nginx->path('client.pem'));
+
+is($lint->{status}, 2, 'lint: a classical one would be refused');
+is($lint->{files}[2]{certificates}[0]{verdict}, 'weak', 'lint: weak');
+
+$nginx->finish;
+done_testing();
+
+
+sub spki_of {
+    my ($cert) = @_;
+
+    my $der = openssl($cert->openssl('-pubkey'), 'pkey', '-pubin', '-outform',
+                      'DER');
+
+    return openssl($der, 'dgst', '-sha256', '-r') =~ /^(\w+)/ ? $1 : undef;
+}
