@@ -50,6 +50,14 @@
 #define ngx_http_aop_ssl_ocsp(sscf)  0
 #endif
 
+/* "ssl_conf_command" came with nginx 1.19.4 */
+
+#if (nginx_version >= 1019004)
+#define ngx_http_aop_ssl_conf_commands(sscf)  ((sscf)->conf_commands)
+#else
+#define ngx_http_aop_ssl_conf_commands(sscf)  ((void) (sscf), NULL)
+#endif
+
 /* "ssl on" was removed in nginx 1.25.1 */
 
 #if (nginx_version < 1025001)

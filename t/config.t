@@ -230,9 +230,22 @@ my @warned = (
     [ 'post-quantum and classical keys', 'aop on; aop_ca ca.pem quantum.pem;',
       '', qr/"aop_ca".*post-quantum and keys that are not.*"CN=Edge CA"/ ],
     ($ml_dsa
-     ? [ 'a classical key beside aop_require', 'aop on; '
+     ? ([ 'a classical key beside aop_require', 'aop on; '
          . 'aop_require post_quantum; aop_ca ca.pem quantum.pem;', '',
-         qr/"aop_ca".*trusts "CN=Edge CA", whose key is not post-quantum/ ]
+         qr/"aop_ca".*trusts "CN=Edge CA", whose key is not post-quantum/ ],
+       [ 'a post-quantum key without TLS 1.3', 'aop on; aop_ca quantum.pem; '
+         . 'ssl_protocols TLSv1.2;', '',
+         qr/"ssl_protocols".*does not include TLSv1\.3/ ],
+       [ 'signatures without ML-DSA', 'aop on; aop_ca quantum.pem; '
+         . 'ssl_conf_command SignatureAlgorithms ECDSA+SHA256:RSA-PSS+SHA256;',
+         '', qr/"ssl_conf_command".*"ECDSA\+SHA256:RSA-PSS\+SHA256" only/ ],
+       [ 'signatures of clients without ML-DSA', 'aop on; aop_ca quantum.pem; '
+         . 'ssl_conf_command SignatureAlgorithms mldsa44:ECDSA+SHA256; '
+         . 'ssl_conf_command ClientSignatureAlgorithms RSA-PSS+SHA256;',
+         '', qr/"ssl_conf_command".*"RSA-PSS\+SHA256" only/ ],
+       [ 'sessions too large for the cache', 'aop on; aop_ca quantum.pem; '
+         . 'ssl_session_cache shared:S:1m; ssl_session_tickets off;', '',
+         qr/"ssl_session_tickets off".*more than 4096 bytes/ ])
      : ()),
     [ 'a key beside the certificate', 'aop on; aop_ca "with key.pem";', '',
       qr/"aop_ca".*with key\.pem".*private key/ ],
@@ -263,6 +276,11 @@ my @warned = (
 my @unwarned = (
     ($ml_dsa
      ? ([ 'a post-quantum key', 'aop on; aop_ca quantum.pem;', '' ],
+        [ 'signatures with ML-DSA', 'aop on; aop_ca quantum.pem; '
+          . 'ssl_conf_command ClientSignatureAlgorithms mldsa44:RSA-PSS+SHA256;',
+          '' ],
+        [ 'large sessions in tickets', 'aop on; aop_ca quantum.pem; '
+          . 'ssl_session_cache shared:S:1m;', '' ],
         [ 'a post-quantum key is required', 'aop on; aop_ca quantum.pem; '
           . 'aop_require post_quantum;', '' ])
      : ()),

@@ -57,4 +57,12 @@ ngx_int_t ngx_http_aop_servers_init(ngx_conf_t *cf);
 void ngx_http_aop_realip_check(ngx_conf_t *cf);
 
 
+/*
+ * ngx_http_aop_tls13_check() warns of what keeps a client of the server from
+ * presenting a post-quantum certificate, if its policy trusts such.
+ */
+
+void ngx_http_aop_tls13_check(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf);
+
+
 #endif /* _NGX_HTTP_AOP_CONF_H_INCLUDED_ */

@@ -182,7 +182,13 @@ ngx_http_aop_server_init(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
         return NGX_ERROR;
     }
 
-    return ngx_http_aop_policy_init(cf, cscf);
+    if (ngx_http_aop_policy_init(cf, cscf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_aop_tls13_check(cf, cscf);
+
+    return NGX_OK;
 }
 
 

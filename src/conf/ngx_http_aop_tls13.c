@@ -1,0 +1,158 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/*
+ * Does a server's TLS let a client present a post-quantum certificate?  TLS
+ * has such signatures for version 1.3 only, and a client that finds none among
+ * those that the server offers presents no certificate at all: the verdict
+ * "none" does not say why.
+ */
+
+
+#include "ngx_http_aop_conf.h"
+#include "ngx_aop_key.h"
+
+
+static const ngx_aop_anchor_t *ngx_http_aop_tls13_anchor(
+    const ngx_aop_policy_t *policy);
+static ngx_uint_t ngx_http_aop_tls13_enabled(SSL_CTX *ctx);
+static ngx_str_t *ngx_http_aop_tls13_signatures(
+    ngx_http_ssl_srv_conf_t *sscf);
+static ngx_uint_t ngx_http_aop_tls13_lists(ngx_str_t *list, const char *what);
+
+
+void
+ngx_http_aop_tls13_check(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
+{
+    ngx_str_t                *list;
+    ngx_http_aop_srv_conf_t  *ascf;
+    ngx_http_ssl_srv_conf_t  *sscf;
+
+    ascf = cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
+    sscf = cscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
+
+    if (sscf->ssl.ctx == NULL
+        || ngx_http_aop_tls13_anchor(ascf->policy) == NULL)
+    {
+        return;
+    }
+
+    if (!ngx_http_aop_tls13_enabled(sscf->ssl.ctx)) {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "\"ssl_protocols\" of the server in %s:%ui does not "
+                      "include TLSv1.3, without which Cloudflare cannot "
+                      "present a post-quantum certificate (add it)",
+                      cscf->file_name, cscf->line);
+    }
+
+    list = ngx_http_aop_tls13_signatures(sscf);
+
+    if (list != NULL
+        && !ngx_http_aop_tls13_lists(list, "mldsa")
+        && !ngx_http_aop_tls13_lists(list, "DEFAULT"))
+    {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "\"ssl_conf_command\" of the server in %s:%ui allows the "
+                      "signatures \"%V\" only, with which Cloudflare cannot "
+                      "present a post-quantum certificate (add mldsa44, "
+                      "mldsa65 or mldsa87)",
+                      cscf->file_name, cscf->line, list);
+    }
+
+    /* NGX_SSL_MAX_SESSION_SIZE in nginx's ngx_event_openssl.h */
+
+    if (sscf->shm_zone != NULL
+        && (SSL_CTX_get_options(sscf->ssl.ctx) & SSL_OP_NO_TICKET))
+    {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "\"ssl_session_tickets off\" of the server in %s:%ui: "
+                      "sessions with a post-quantum certificate are not "
+                      "resumed, because \"ssl_session_cache\" holds none of "
+                      "more than 4096 bytes (use session tickets)",
+                      cscf->file_name, cscf->line);
+    }
+}
+
+
+/* The first one with a post-quantum key, or NULL. */
+
+static const ngx_aop_anchor_t *
+ngx_http_aop_tls13_anchor(const ngx_aop_policy_t *policy)
+{
+    size_t  i;
+
+    for (i = 0; i < policy->nanchors; i++) {
+        if (ngx_aop_key_post_quantum(policy->anchors[i].x509)) {
+            return &policy->anchors[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+static ngx_uint_t
+ngx_http_aop_tls13_enabled(SSL_CTX *ctx)
+{
+    long  max;
+
+    max = SSL_CTX_get_max_proto_version(ctx);
+
+    return !(SSL_CTX_get_options(ctx) & SSL_OP_NO_TLSv1_3)
+           && (max == 0 || max >= TLS1_3_VERSION);
+}
+
+
+/*
+ * The signatures that the server asks its clients for: those that
+ * "ssl_conf_command" names for clients, or else for all.  NULL: the default.
+ */
+
+static ngx_str_t *
+ngx_http_aop_tls13_signatures(ngx_http_ssl_srv_conf_t *sscf)
+{
+    ngx_str_t     *all, *client;
+    ngx_uint_t     i;
+    ngx_keyval_t  *command;
+    ngx_array_t   *commands;
+
+    commands = ngx_http_aop_ssl_conf_commands(sscf);
+
+    if (commands == NULL) {
+        return NULL;
+    }
+
+    all = NULL;
+    client = NULL;
+    command = commands->elts;
+
+    for (i = 0; i < commands->nelts; i++) {
+
+        if (ngx_strcasecmp(command[i].key.data,
+                           (u_char *) "SignatureAlgorithms")
+            == 0)
+        {
+            all = &command[i].value;
+        }
+
+        if (ngx_strcasecmp(command[i].key.data,
+                           (u_char *) "ClientSignatureAlgorithms")
+            == 0)
+        {
+            client = &command[i].value;
+        }
+    }
+
+    return client ? client : all;
+}
+
+
+static ngx_uint_t
+ngx_http_aop_tls13_lists(ngx_str_t *list, const char *what)
+{
+    return ngx_strcasestrn(list->data, (char *) what, ngx_strlen(what) - 1)
+           != NULL;
+}
