@@ -7,8 +7,8 @@
 /*
  * The policy of a server: what "aop_ca", "aop_crl", "aop_pin",
  * "aop_require" and "aop_verify_depth" say, and the security level of
- * "ssl_ciphers", as one object.  Servers that say the same share it, so that a pointer tells whether
- * they ask the same question.
+ * "ssl_ciphers", as one object.  Servers that say the same share it, so that a
+ * pointer tells whether they ask the same question.
  */
 
 
