@@ -360,7 +360,7 @@ aopctl_lint_policy(aopctl_lint_t *lint)
     list = json_array();
 
     ngx_aop_lint_keys(lint->policy, &found);
-    aopctl_lint_file_found(list, &found, &lint->level);
+    aopctl_lint_finding_list(list, &found, &lint->level);
 
     ngx_aop_lint_policy(lint->policy, &found);
     aopctl_lint_finding_list(list, &found, &lint->level);
