@@ -45,7 +45,12 @@ my %cert = (
 );
 
 my $nginx = nginx();
-my ($port, $admin, $hello) = $nginx->ports(3);
+my ($port, $admin) = $nginx->ports(2);
+
+my %port;
+
+@port{qw(tickets cache kem)} = $nginx->ports(3);
+
 my $listen = $nginx->listen_tls($port);
 
 $nginx->write('pq.pem', $pq);
@@ -82,6 +87,22 @@ my $site = AOP::Test::Cert->self_signed('server.test', key => 'ML-DSA-87');
 $nginx->write('pq.crt', $site);
 $nginx->write('pq.key', $site->key_pem);
 
+# with a cheap key no ticket pays
+
+my $dear = AOP::Test::Cert->new(subject => 'server.test', key => 'rsa:3072');
+
+$nginx->write('dear.crt', $dear);
+$nginx->write('dear.key', $dear->key_pem);
+$nginx->write('pq-client.crt', $cert{pq});
+$nginx->write('pq-client.key', $cert{pq}->key_pem);
+
+my %keep = (
+    tickets => 'ssl_session_cache none;',
+    cache   => 'ssl_session_tickets off; ssl_session_cache shared:C:1m;',
+    kem     => 'ssl_ecdh_curve X25519MLKEM768;'
+               . ' add_header X-Curve $ssl_curve always; ' . show(),
+);
+
 my $show = show() . ' add_header X-Key $aop_client_key always;'
            . ' add_header X-Resumed $aop_resumed always;'
            . ' add_header X-Reason $aop_reason always;';
@@ -90,6 +111,10 @@ $nginx->configure(join "\n", $show, 'access_log json.log aop_json;',
     'aop_log_interval 0;',
     (map { "server { $listen server_name $_.test; $server{$_}"
            . ' location / { return 200; } }' } sort keys %server),
+    (map { "server { " . $nginx->listen_tls($port{$_}) . " server_name $_.test;"
+           . ' aop on; aop_ca pq.pem; ssl_certificate dear.crt;'
+           . " ssl_certificate_key dear.key; $keep{$_}"
+           . ' location / { return 200; } }' } sort keys %port),
     "server { listen 127.0.0.1:$admin; location / { aop_report; } }")->start;
 
 # each kind of key
@@ -184,6 +209,47 @@ is((visit($port, sni => 'require.test', session => $session))[0],
 
 is((visit($port, sni => 'require.test', session => $session))[0],
    '400 on none REJECTED full', 'a classical session is not resumed there');
+
+# the cache of nginx takes none of more than 4096 bytes; tickets do
+
+for my $keep ('tickets', 'cache') {
+    my $sni = "$keep.test";
+
+    for my $tries (1 .. 2) {
+        (my $first, $session) = visit($port{$keep}, sni => $sni,
+                                      cert => $cert{pq});
+        is($first, '200 on ok PASSED full', "$keep: full");
+    }
+
+    is((visit($port{$keep}, sni => $sni, session => $session))[0],
+       $keep eq 'tickets' ? '200 on ok PASSED resumed'
+                          : '400 on none REJECTED full', "$keep: the next");
+}
+
+# a client with a post-quantum key agreement, whose ClientHello is larger than
+# a packet, also after a HelloRetryRequest
+
+for my $groups ('X25519MLKEM768', 'P-521:X25519MLKEM768') {
+    my ($crt, $key) = map { $nginx->path("pq-client.$_") } qw(crt key);
+    my $said = `curl -ksi --tlsv1.3 --curves $groups --cert $crt --key $key \\
+                --resolve kem.test:$port{kem}:127.0.0.1 \\
+                https://kem.test:$port{kem}/ 2>&1`;
+
+    like($said, qr/^HTTP\/\S+ 200.*^X-Verdict: ok\r?$/msi,
+         "$groups: passed");
+    like($said, qr/^X-Curve: (?:X25519MLKEM768|0x11ec)/mi,
+         "$groups: agreed on");
+}
+
+# "aopctl probe" with such a certificate: it is enforced
+
+SKIP: {
+    my $probe = answer('probe', "127.0.0.1:$port", '--sni', 'on.test',
+                       '--no-http', '--cert', $nginx->path('pq-client.crt'),
+                       '--key', $nginx->path('pq-client.key'));
+
+    is($probe->{status}, 0, 'probe: enforced') or diag(explain($probe));
+}
 
 # one connection, Hosts with and without the requirement
 

@@ -391,8 +391,9 @@ aopctl_attempt_session(SSL *ssl, SSL_SESSION *session)
 
 /*
  * Whether we have sent a certificate: where OpenSSL finds no signature that the
- * protocol and the server have for its key, it sends an empty list, which takes
- * four bytes at most (RFC 8446, 4.4.2).
+ * protocol and the server have for its key, it sends an empty list, and no
+ * CertificateVerify after it (RFC 8446, 4.4.3; RFC 5246, 7.4.8).  The list
+ * itself may be compressed.
  */
 
 static void
@@ -404,8 +405,8 @@ aopctl_attempt_message(int write_p, int version, int type, const void *buf,
 
     if (write_p
         && type == SSL3_RT_HANDSHAKE
-        && len > SSL3_HM_HEADER_LENGTH + 4
-        && message[0] == SSL3_MT_CERTIFICATE)
+        && len > SSL3_HM_HEADER_LENGTH
+        && message[0] == SSL3_MT_CERTIFICATE_VERIFY)
     {
         visit->answer->shown = 1;
     }
