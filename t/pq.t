@@ -51,7 +51,10 @@ my %port;
 
 @port{qw(tickets cache kem)} = $nginx->ports(3);
 
-my $listen = $nginx->listen_tls($port);
+my $http3  = `@{[ AOP::Test::Nginx->binary ]} -V 2>&1` =~ /http_v3_module/
+             && `curl --version 2>&1` =~ /\bHTTP3\b/;
+my $listen = $nginx->listen_tls($port)
+             . ($http3 ? " listen 127.0.0.1:$port quic;" : '');
 
 $nginx->write('pq.pem', $pq);
 $nginx->write('old.pem', $classical);
@@ -95,6 +98,9 @@ $nginx->write('dear.crt', $dear);
 $nginx->write('dear.key', $dear->key_pem);
 $nginx->write('pq-client.crt', $cert{pq});
 $nginx->write('pq-client.key', $cert{pq}->key_pem);
+
+$nginx->write('old-client.crt', $cert{old});
+$nginx->write('old-client.key', $cert{old}->key_pem);
 
 my %keep = (
     tickets => 'ssl_session_cache none;',
@@ -239,6 +245,23 @@ for my $groups ('X25519MLKEM768', 'P-521:X25519MLKEM768') {
          "$groups: passed");
     like($said, qr/^X-Curve: (?:X25519MLKEM768|0x11ec)/mi,
          "$groups: agreed on");
+}
+
+# HTTP/3
+
+SKIP: {
+    skip 'this nginx or this curl has no HTTP/3', 2 if !$http3;
+
+    for my $name ('pq-client', 'old-client') {
+        my ($crt, $key) = map { $nginx->path("$name.$_") } qw(crt key);
+        my $said = `curl -ksi --http3-only --cert $crt --key $key \\
+                    --resolve require.test:$port:127.0.0.1 \\
+                    https://require.test:$port/ 2>&1`;
+
+        like($said, $name eq 'pq-client' ? qr{^HTTP/3 200.*^x-verdict: ok}msi
+                                         : qr{^HTTP/3 400.*^x-verdict: weak}msi,
+             "HTTP/3, $name");
+    }
 }
 
 # "aopctl probe" with such a certificate: it is enforced
