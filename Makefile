@@ -55,9 +55,9 @@ MAKEOVERRIDES =
 .DELETE_ON_ERROR:
 
 
-.PHONY: help deps build install uninstall test demo bench check check-mutants \
-        check-long sanitize valgrind fuzz coverage soak deb deb-nginx matrix \
-        builds clean tool aopctl FORCE
+.PHONY: help deps build install uninstall test quick demo bench check \
+        check-mutants check-long sanitize valgrind fuzz coverage soak deb \
+        deb-nginx matrix builds clean tool aopctl FORCE
 
 help: ## List the targets (the default)
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile \
@@ -208,6 +208,13 @@ $(aopctl): $(patsubst aopctl/%.c,$(ctl)/%.o,$(ctl_src)) \
 
 test: build $(filter $(unit)/%,$(tests)) ## Run the tests
 	@$(prove) $(tests)
+
+
+# What "make test" runs is in TESTS when the file is read, so it is read again.
+
+quick: ## Run the unit tests and those that your change can break, some 20 s
+	+@$(MAKE) -s --no-print-directory test \
+	    TESTS="$$(t/tools/quick-tests | tr '\n' ' ')"
 
 
 demo: build ## Show the rollout with a real nginx on loopback
