@@ -116,6 +116,13 @@ my @wrong = (
     [ 'a longer name', qr/external name ngx_aop_cd does not begin with/,
       'src/core/ngx_aop_c.c' => "int ngx_aop_cd;\n" ],
 
+    [ 'a long line', qr/^src\/core\/ngx_aop_c\.h:2: more than 80 columns/m,
+      'src/core/ngx_aop_c.h' => '/' . '*' x 78 . "/\n/" . '*' x 79 . "/\n" ],
+
+    [ 'a long function', qr/^src\/core\/ngx_aop_c\.c:2: a function of 65/m,
+      'src/core/ngx_aop_c.c' => "int ngx_aop_c(void)\n{\n"
+               . "    ;\n" x 62 . "    return 1;\n}\n" ],
+
     [ 'an unknown room', qr/^src\/attic\/ngx_aop_c\.h: no such room/m,
       'src/attic/ngx_aop_c.h' => "\n" ],
 );

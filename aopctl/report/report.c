@@ -45,7 +45,7 @@ static aopctl_status_e aopctl_report_argument(aopctl_report_t *report,
     const char *command, int option);
 static aopctl_status_e aopctl_report_name(aopctl_report_t *report,
     const char *command);
-static aopctl_status_e aopctl_report_server(aopctl_report_t *report,
+static aopctl_status_e aopctl_report_only(aopctl_report_t *report,
     const char *command);
 static int aopctl_report_since(const char *text, time_t *since);
 static int aopctl_report_age(const char *text, long *age);
@@ -194,7 +194,7 @@ aopctl_report_argument(aopctl_report_t *report, const char *command,
         return aopctl_report_name(report, command);
 
     case 'o':
-        return aopctl_report_server(report, command);
+        return aopctl_report_only(report, command);
 
     case 'b':
         report->brief = 1;
@@ -260,7 +260,7 @@ aopctl_report_name(aopctl_report_t *report, const char *command)
 
 
 static aopctl_status_e
-aopctl_report_server(aopctl_report_t *report, const char *command)
+aopctl_report_only(aopctl_report_t *report, const char *command)
 {
     if (report->stats.nonly == AOPCTL_NAMES) {
         return aopctl_usage(command, "more than %d servers", AOPCTL_NAMES);

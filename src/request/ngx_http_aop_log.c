@@ -22,6 +22,9 @@
     (sizeof(" ( similar in the last s)") + NGX_INT_T_LEN + NGX_TIME_T_LEN)
 
 
+static void ngx_http_aop_log_line(ngx_http_request_t *r,
+    const ngx_http_aop_state_t *state, const ngx_http_aop_peer_t *peer,
+    const ngx_str_t *similar);
 static const char *ngx_http_aop_log_done(const ngx_http_aop_state_t *state);
 static void ngx_http_aop_log_name(ngx_str_t *text, ngx_str_t *fact);
 
@@ -30,16 +33,14 @@ void
 ngx_http_aop_log(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
 {
     char                     *action;
-    u_char                   *p, similar[NGX_HTTP_AOP_SIMILAR_LEN];
-    ngx_str_t                 subject, issuer, *serial;
+    u_char                    buf[NGX_HTTP_AOP_SIMILAR_LEN];
     time_t                    span;
+    ngx_str_t                 similar;
     ngx_uint_t                held;
     ngx_http_aop_peer_t       peer;
     ngx_http_aop_loc_conf_t  *alcf;
-    const ngx_aop_verdict_t  *verdict;
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_aop_module);
-    verdict = ngx_aop_verdict(state->result->verdict);
 
     ngx_http_aop_peer(r, &peer);
 
@@ -52,49 +53,64 @@ ngx_http_aop_log(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
 
     /* how many lines of the same cause this one stands for */
 
-    p = similar;
+    similar.data = buf;
+    similar.len = 0;
 
     if (held) {
-        p = ngx_sprintf(p, " (%ui similar in the last %Ts)", held, span);
+        similar.len = ngx_sprintf(buf, " (%ui similar in the last %Ts)", held,
+                                  span)
+                      - buf;
     }
-
-    ngx_http_aop_log_name(&subject,
-                      ngx_http_aop_conn_fact(r, NGX_AOP_CERT_SUBJECT));
-    ngx_http_aop_log_name(&issuer,
-                      ngx_http_aop_conn_fact(r, NGX_AOP_CERT_ISSUER));
-
-    serial = ngx_http_aop_conn_fact(r, NGX_AOP_CERT_SERIAL);
 
     /* "while logging request" is when, not why */
 
     action = r->connection->log->action;
     r->connection->log->action = NULL;
 
+    ngx_http_aop_log_line(r, state, &peer, &similar);
+
+    r->connection->log->action = action;
+}
+
+
+static void
+ngx_http_aop_log_line(ngx_http_request_t *r, const ngx_http_aop_state_t *state,
+    const ngx_http_aop_peer_t *peer, const ngx_str_t *similar)
+{
+    ngx_str_t                 subject, issuer, *serial;
+    const char               *hint;
+    ngx_http_aop_loc_conf_t  *alcf;
+    const ngx_aop_verdict_t  *verdict;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_aop_module);
+
+    verdict = ngx_aop_verdict(state->result->verdict);
+    hint = ngx_http_aop_count_hint(r, peer, state->result->verdict);
+    serial = ngx_http_aop_conn_fact(r, NGX_AOP_CERT_SERIAL);
+
     if (serial == NULL || serial->len == 0) {
         ngx_log_error(alcf->log_level, r->connection->log, 0,
                       "aop: client certificate %s: %s: %s; %s, "
-                      "peer: %V (%s)%*s",
+                      "peer: %V (%s)%V",
                       ngx_http_aop_log_done(state), verdict->word,
-                      state->result->reason,
-                      ngx_http_aop_count_hint(r, &peer,
-                                              state->result->verdict),
-                      &peer.addr, ngx_aop_peer_word(peer.class),
-                      p - similar, similar);
-
-    } else {
-        ngx_log_error(alcf->log_level, r->connection->log, 0,
-                      "aop: client certificate %s: %s: %s; %s, "
-                      "peer: %V (%s), subject: \"%V\", issuer: \"%V\", "
-                      "serial: %V%*s",
-                      ngx_http_aop_log_done(state), verdict->word,
-                      state->result->reason,
-                      ngx_http_aop_count_hint(r, &peer,
-                                              state->result->verdict),
-                      &peer.addr, ngx_aop_peer_word(peer.class),
-                      &subject, &issuer, serial, p - similar, similar);
+                      state->result->reason, hint, &peer->addr,
+                      ngx_aop_peer_word(peer->class), similar);
+        return;
     }
 
-    r->connection->log->action = action;
+    ngx_http_aop_log_name(&subject,
+                          ngx_http_aop_conn_fact(r, NGX_AOP_CERT_SUBJECT));
+    ngx_http_aop_log_name(&issuer,
+                          ngx_http_aop_conn_fact(r, NGX_AOP_CERT_ISSUER));
+
+    ngx_log_error(alcf->log_level, r->connection->log, 0,
+                  "aop: client certificate %s: %s: %s; %s, "
+                  "peer: %V (%s), subject: \"%V\", issuer: \"%V\", "
+                  "serial: %V%V",
+                  ngx_http_aop_log_done(state), verdict->word,
+                  state->result->reason, hint, &peer->addr,
+                  ngx_aop_peer_word(peer->class), &subject, &issuer, serial,
+                  similar);
 }
 
 
