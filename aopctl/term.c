@@ -172,7 +172,7 @@ aopctl_term_break(const char *text, size_t width, size_t least)
         return strlen(text);
     }
 
-    for (i = least; text[i] != '\0' && (i <= width || n == 0); i++) {
+    for (i = least; (i <= width || n == 0) && text[i] != '\0'; i++) {
         if (text[i] == ' ') {
             n = i;
         }
