@@ -238,15 +238,21 @@ aopctl_log_stats_judged(aopctl_log_stats_t *stats, aopctl_server_t *server,
 static int
 aopctl_log_stats_passed(aopctl_server_t *server, const aopctl_log_line_t *line)
 {
-    if (server->passed == NULL) {
-        server->passed = calloc(1, sizeof(aopctl_passed_t));
+    aopctl_passed_t  *passed;
 
-        if (server->passed == NULL) {
+    passed = server->passed;
+
+    if (passed == NULL) {
+        passed = calloc(1, sizeof(aopctl_passed_t));
+
+        if (passed == NULL) {
             return 0;
         }
+
+        server->passed = passed;
     }
 
-    aopctl_passed_add(server->passed, line);
+    aopctl_passed_add(passed, line);
 
     return 1;
 }
