@@ -176,6 +176,9 @@ typedef struct {
     /* some location is less strict than the server */
     unsigned                    relaxed:1;
 
+    /* a failure may be refused in one place and let pass in another */
+    unsigned                    mixed:1;
+
     /* its SSL_CTX asks for a certificate */
     unsigned                    asks:1;
 

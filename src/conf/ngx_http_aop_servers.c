@@ -24,6 +24,7 @@ static ngx_int_t ngx_http_aop_server_init(ngx_conf_t *cf,
 static ngx_uint_t ngx_http_aop_servers_enabled(ngx_http_core_srv_conf_t *cscf);
 static void ngx_http_aop_server_relaxed(ngx_conf_t *cf,
     ngx_http_core_srv_conf_t *cscf);
+static void ngx_http_aop_server_mixed(ngx_http_core_srv_conf_t *cscf);
 static ngx_uint_t ngx_http_aop_mode_relaxed(const ngx_http_aop_mode_t *server,
     const ngx_http_aop_mode_t *location);
 static ngx_int_t ngx_http_aop_servers_check_ssl_directives(ngx_conf_t *cf,
@@ -177,6 +178,7 @@ ngx_http_aop_server_init(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
     }
 
     ngx_http_aop_server_relaxed(cf, cscf);
+    ngx_http_aop_server_mixed(cscf);
 
     if (ngx_http_aop_servers_check_ssl_directives(cf, cscf) != NGX_OK) {
         return NGX_ERROR;
@@ -257,6 +259,34 @@ ngx_http_aop_server_relaxed(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
                       mode[i]->file, mode[i]->line,
                       alcf->mode->file, alcf->mode->line);
     }
+}
+
+
+static void
+ngx_http_aop_server_mixed(ngx_http_core_srv_conf_t *cscf)
+{
+    ngx_uint_t                i, modes;
+    ngx_http_aop_mode_t     **mode;
+    ngx_http_aop_srv_conf_t  *ascf;
+    ngx_http_aop_loc_conf_t  *alcf;
+
+    ascf = cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
+    alcf = cscf->ctx->loc_conf[ngx_http_aop_module.ctx_index];
+
+    modes = 1 << alcf->mode->mode;
+
+    if (ascf->locations != NULL) {
+        mode = ascf->locations->elts;
+
+        for (i = 0; i < ascf->locations->nelts; i++) {
+            modes |= 1 << mode[i]->mode;
+        }
+    }
+
+    modes &= ~(1 << NGX_AOP_MODE_OFF);
+
+    ascf->mixed = (modes != 1 << NGX_AOP_MODE_OPTIONAL
+                   && modes != 1 << NGX_AOP_MODE_ON);
 }
 
 

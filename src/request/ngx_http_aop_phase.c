@@ -36,6 +36,9 @@ static ngx_int_t ngx_http_aop_rewrite_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aop_preaccess_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aop_preaccess_checker(ngx_http_request_t *r,
     ngx_http_phase_handler_t *ph);
+static ngx_int_t ngx_http_aop_moved_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_aop_phase_apply(ngx_http_request_t *r,
+    const ngx_http_aop_mode_t *mode);
 static ngx_int_t ngx_http_aop_log_handler(ngx_http_request_t *r);
 static ngx_http_phase_handler_t *ngx_http_aop_phase_run(
     ngx_http_phase_handler_t *ph, ngx_http_phase_handler_pt checker,
@@ -76,7 +79,7 @@ ngx_http_aop_post_read_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    return ngx_http_aop_request_apply(r, mode);
+    return ngx_http_aop_phase_apply(r, mode);
 }
 
 
@@ -112,7 +115,7 @@ ngx_http_aop_server_rewrite_handler(ngx_http_request_t *r)
     mode = ngx_http_aop_server_mode(r);
 
     if (!ascf->relaxed && !ngx_http_aop_request_applied(r, mode)) {
-        rc = ngx_http_aop_request_apply(r, mode);
+        rc = ngx_http_aop_phase_apply(r, mode);
 
         if (rc != NGX_DECLINED) {
             return rc;
@@ -141,7 +144,7 @@ ngx_http_aop_rewrite_checker(ngx_http_request_t *r,
     first = cmcf->phase_engine.location_rewrite_index;
 
     rc = ((ngx_uint_t) r->phase_handler == first)
-         ? ngx_http_aop_rewrite_handler(r) : ngx_http_aop_preaccess_handler(r);
+         ? ngx_http_aop_rewrite_handler(r) : ngx_http_aop_moved_handler(r);
 
     if (rc != NGX_DECLINED) {
         ngx_http_finalize_request(r, rc);
@@ -172,14 +175,40 @@ ngx_http_aop_rewrite_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    return ngx_http_aop_request_apply(r, alcf->mode);
+    return ngx_http_aop_phase_apply(r, alcf->mode);
+}
+
+
+/*
+ * Where no mode can be applied any more that makes a difference, the request
+ * is counted: what comes next may take hours.
+ */
+
+static ngx_int_t
+ngx_http_aop_preaccess_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                 rc;
+    ngx_http_aop_srv_conf_t  *ascf;
+
+    rc = ngx_http_aop_moved_handler(r);
+
+    ascf = ngx_http_get_module_srv_conf(r, ngx_http_aop_module);
+
+    if (rc == NGX_DECLINED
+        && !ascf->mixed
+        && ngx_http_aop_request_enabled(r))
+    {
+        ngx_http_aop_outcome(r);
+    }
+
+    return rc;
 }
 
 
 /* The mode of the location, should somebody have changed it since. */
 
 static ngx_int_t
-ngx_http_aop_preaccess_handler(ngx_http_request_t *r)
+ngx_http_aop_moved_handler(ngx_http_request_t *r)
 {
     ngx_http_aop_state_t     *state;
     ngx_http_aop_loc_conf_t  *alcf;
@@ -197,7 +226,7 @@ ngx_http_aop_preaccess_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    return ngx_http_aop_request_apply(r, alcf->mode);
+    return ngx_http_aop_phase_apply(r, alcf->mode);
 }
 
 
@@ -224,35 +253,31 @@ ngx_http_aop_preaccess_checker(ngx_http_request_t *r,
 }
 
 
-/* A request is counted and logged once, with what became of it. */
-
 static ngx_int_t
 ngx_http_aop_log_handler(ngx_http_request_t *r)
 {
-    const ngx_http_aop_state_t  *state;
-
-    if (!ngx_http_aop_request_enabled(r)) {
-        return NGX_OK;
-    }
-
-    state = ngx_http_aop_request_state(r);
-
-    if (state == NULL) {
-        return NGX_OK;
-    }
-
-    if (state->result == NULL) {
-        ngx_http_aop_count_off(r);
-        return NGX_OK;
-    }
-
-    ngx_http_aop_count(r, state);
-
-    if (state->result->verdict != NGX_AOP_VERDICT_OK) {
-        ngx_http_aop_log(r, state);
+    if (ngx_http_aop_request_enabled(r)) {
+        ngx_http_aop_outcome_log(r);
     }
 
     return NGX_OK;
+}
+
+
+/* What is refused is final. */
+
+static ngx_int_t
+ngx_http_aop_phase_apply(ngx_http_request_t *r, const ngx_http_aop_mode_t *mode)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_aop_request_apply(r, mode);
+
+    if (rc != NGX_DECLINED) {
+        ngx_http_aop_outcome(r);
+    }
+
+    return rc;
 }
 
 
@@ -275,6 +300,8 @@ ngx_http_aop_phase_init(ngx_conf_t *cf)
 
         *h = ngx_http_aop_phases[i].handler;
     }
+
+    ngx_http_aop_outcome_init();
 
     return NGX_OK;
 }

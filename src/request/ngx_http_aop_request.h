@@ -128,4 +128,15 @@ char *ngx_http_aop_real_ip_directive(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
 
+/*
+ * ngx_http_aop_outcome() counts and logs the request, unless that was done,
+ * as what was applied to it; ngx_http_aop_outcome_log() does so in the log
+ * phase.  ngx_http_aop_outcome_init() installs a header filter.
+ */
+
+void ngx_http_aop_outcome(ngx_http_request_t *r);
+void ngx_http_aop_outcome_log(ngx_http_request_t *r);
+void ngx_http_aop_outcome_init(void);
+
+
 #endif /* _NGX_HTTP_AOP_REQUEST_H_INCLUDED_ */

@@ -62,7 +62,7 @@ void ngx_http_aop_zone_recheck(ngx_http_aop_server_t *server);
 
 /*
  * ngx_http_aop_count() counts a request, and its connection if it is the
- * first judged one on it.
+ * first judged one on it; it is called once for each.
  *
  * ngx_http_aop_count_throttles() gives each server what bounds its lines, once
  * the servers have their places in the zone.
