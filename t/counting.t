@@ -118,6 +118,18 @@ for my $name (qw(plain mixed)) {
     ok(until_counted(sub { logged_all() == 31 - 10 }), 'and once only');
 }
 
+# a server's list is its own: others that fail more do not push its peers out
+
+{
+    my $rows = listed('mixed');
+
+    connection('on', undef, "173.245.49.$_")->get('/') for 1 .. 60;
+    ok(until_counted(sub { count('on', 'on', 'none') == 60 }), 'many peers');
+    is(listed('mixed'), $rows, 'they are in a list of their own');
+    is(scalar(grep { $_->{server} =~ /^on\.test / }
+              @{ report($admin)->json->{failing_edge} }), 16, 'of 16 places');
+}
+
 # redirects: what is refused in the end is refused, and nothing else
 
 for my $case ([ mixed => '/try', 'refused' ], [ mixed => '/gone', 'refused' ],
@@ -177,10 +189,12 @@ done_testing();
 
 
 sub connection {
-    my ($name, $cert) = @_;
+    my ($name, $cert, $from) = @_;
+
+    $from ||= EDGE;
 
     return client($port, sni => "$name.test", cert => $cert,
-                  prelude => 'PROXY TCP4 ' . EDGE . " 127.0.0.1 1 2\r\n");
+                  prelude => "PROXY TCP4 $from 127.0.0.1 1 2\r\n");
 }
 
 # begun($name, $cert, $uri): the connections at both ends of a request that

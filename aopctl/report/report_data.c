@@ -349,15 +349,17 @@ aopctl_report_behind(const aopctl_server_t *server, size_t max)
 static json_t *
 aopctl_report_top(aopctl_top_t *top, size_t max)
 {
-    size_t                    i;
+    size_t                    i, n;
     json_t                   *list, *object;
+    uint64_t                  missing;
     const aopctl_top_item_t  *item;
 
     list = json_array();
 
-    aopctl_top_sort(top);
+    n = aopctl_top_sort(top);
+    missing = aopctl_top_missing(top);
 
-    for (i = 0; i < top->n && i < max; i++) {
+    for (i = 0; i < n && i < max; i++) {
         item = &top->items[i];
         object = json_object();
 
@@ -366,10 +368,10 @@ aopctl_report_top(aopctl_top_t *top, size_t max)
                         json_string(ngx_aop_verdict(item->verdict)->word));
         aopctl_json_set(object, "peer",
                         json_string(ngx_aop_peer_word(item->peer)));
-        aopctl_json_set(object, "count", json_integer(item->count));
-        aopctl_json_set(object, "error", json_integer(item->error));
-        aopctl_json_set(object, "first", aopctl_json_time(item->first));
-        aopctl_json_set(object, "last", aopctl_json_time(item->last));
+        aopctl_json_set(object, "count", json_integer(item->top.count));
+        aopctl_json_set(object, "error", json_integer(missing));
+        aopctl_json_set(object, "first", aopctl_json_time(item->top.first));
+        aopctl_json_set(object, "last", aopctl_json_time(item->top.last));
 
         aopctl_json_append(list, object);
     }

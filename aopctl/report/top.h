@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+#include "ngx_aop_top.h"
 #include "log_line.h"
 
 
@@ -18,11 +19,7 @@
 
 
 typedef struct {
-    uint64_t            hash;
-    uint64_t            count;
-    uint64_t            error;      /* count is too high by that at most */
-    time_t              first;
-    time_t              last;
+    ngx_aop_top_item_t  top;
     ngx_aop_verdict_e   verdict;
     ngx_aop_peer_e      peer;
     unsigned            foreign:1;
@@ -33,7 +30,7 @@ typedef struct {
 /* The most frequent texts; zeroed, it is empty. */
 
 typedef struct {
-    size_t              n;
+    ngx_aop_top_t       top;
     aopctl_top_item_t   items[AOPCTL_TOP];
 } aopctl_top_t;
 
@@ -41,9 +38,13 @@ typedef struct {
 void aopctl_top_add(aopctl_top_t *top, const aopctl_log_line_t *line,
     const aopctl_bytes_t *text, unsigned foreign);
 
-/* Sorts, the most frequent first. */
+/* Sorts, the most frequent first; returns how many there are. */
 
-void aopctl_top_sort(aopctl_top_t *top);
+size_t aopctl_top_sort(aopctl_top_t *top);
+
+/* How many requests may be missing in each count. */
+
+uint64_t aopctl_top_missing(const aopctl_top_t *top);
 
 
 #endif /* _AOPCTL_TOP_H_INCLUDED_ */

@@ -127,7 +127,7 @@ static const ngx_http_aop_column_t  ngx_http_aop_columns_top[] = {
     { "address", "Address", NGX_HTTP_AOP_TYPE_TEXT, 1 },
     { "peer", "From", NGX_HTTP_AOP_TYPE_TEXT, 0 },
     { "verdict", "Verdict", NGX_HTTP_AOP_TYPE_TEXT, 1 },
-    { "count", "Requests, at most", NGX_HTTP_AOP_TYPE_NUMBER, 0 },
+    { "count", "Requests, at least", NGX_HTTP_AOP_TYPE_NUMBER, 0 },
     { "error", NULL, NGX_HTTP_AOP_TYPE_NUMBER, 0 },
     { "refused", NULL, NGX_HTTP_AOP_TYPE_BOOLEAN, 0 },
     { "first", NULL, NGX_HTTP_AOP_TYPE_TIME, 0 },
@@ -490,31 +490,34 @@ ngx_http_aop_rows_top(ngx_http_aop_report_t *report,
 {
     ngx_uint_t                          i, n;
     ngx_http_aop_value_t                value[NGX_HTTP_AOP_COLUMNS];
-    const ngx_http_aop_failing_peer_t  *top;
+    const ngx_http_aop_failing_row_t   *rows;
+    const ngx_http_aop_failing_peer_t  *peer;
 
     if (report->shared == NULL) {
         return;
     }
 
-    top = ngx_http_aop_failing_peers_copy(report->request, list, &n);
-    if (top == NULL) {
+    rows = ngx_http_aop_failing_peers_copy(report->request, list, &n);
+    if (rows == NULL) {
         report->failed = 1;
         return;
     }
 
     for (i = 0; i < n; i++) {
-        value[0].text = top[i].server->label;
-        value[1].text = top[i].addr;
-        value[2].text = ngx_aop_peer_word(top[i].peer);
-        value[3].text = ngx_aop_verdict(top[i].verdict)->word;
-        value[4].number = top[i].count;
-        value[5].number = top[i].error;
-        value[6].number = top[i].refused;
-        value[7].number = top[i].first;
-        value[8].number = top[i].last;
-        value[9].text = top[i].host;
-        value[10].text = top[i].uri;
-        value[11].text = top[i].agent;
+        peer = &rows[i].peer;
+
+        value[0].text = rows[i].server;
+        value[1].text = peer->addr;
+        value[2].text = ngx_aop_peer_word(peer->peer);
+        value[3].text = ngx_aop_verdict(peer->verdict)->word;
+        value[4].number = peer->top.count;
+        value[5].number = rows[i].missing;
+        value[6].number = peer->refused;
+        value[7].number = peer->top.first;
+        value[8].number = peer->top.last;
+        value[9].text = peer->host;
+        value[10].text = peer->uri;
+        value[11].text = peer->agent;
 
         row(data, value);
     }

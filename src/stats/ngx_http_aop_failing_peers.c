@@ -5,10 +5,9 @@
 
 
 /*
- * The most frequent peers that failed, in two lists of fixed length, so that
- * scanners cannot push out what comes from the edge.  The lists are kept by
- * the "space-saving" algorithm (Metwally, Agrawal, El Abbadi, 2005): a new
- * peer takes the place of the least frequent one, and its count.
+ * The most frequent peers of a server that failed, in two lists of fixed
+ * length, so that scanners cannot push out what comes from the edge, nor one
+ * server's peers those of another.
  */
 
 
@@ -16,13 +15,39 @@
 #include "ngx_aop_text.h"
 
 
-static int ngx_libc_cdecl ngx_http_aop_failing_peers_cmp(const void *one,
-    const void *two);
-static ngx_http_aop_failing_peer_t *ngx_http_aop_failing_peers_place(
-    ngx_http_aop_failing_peer_t *top, const ngx_http_aop_stat_t *stat,
-    ngx_aop_verdict_e verdict, const char *addr);
+/* A peer of yesterday gives its place to one of today. */
+
+#define NGX_HTTP_AOP_FAILING_STALE  86400
+
+
+/* The part of a server's places that a list has. */
+
+typedef struct {
+    ngx_uint_t          first;
+    ngx_uint_t          n;
+} ngx_http_aop_failing_part_t;
+
+typedef struct {
+    ngx_aop_verdict_e   verdict;
+    char                addr[sizeof(((ngx_http_aop_failing_peer_t *) 0)
+                                    ->addr)];
+} ngx_http_aop_failing_key_t;
+
+
+static int ngx_http_aop_failing_peers_same(const void *item, const void *key);
+static ngx_str_t ngx_http_aop_failing_peers_path(ngx_http_request_t *r);
 static void ngx_http_aop_failing_peers_text(char *buf, size_t size,
     const u_char *data, size_t len);
+static ngx_uint_t ngx_http_aop_failing_peers_server(
+    const ngx_http_aop_stat_t *stat, ngx_http_aop_failing_peers_e list,
+    ngx_http_aop_failing_row_t *row);
+
+
+static const ngx_http_aop_failing_part_t
+    ngx_http_aop_failing_parts[NGX_HTTP_AOP_FAILING_LISTS] =
+{
+    { 0, 16 }, { 16, NGX_HTTP_AOP_FAILING_PEERS - 16 }
+};
 
 
 void
@@ -31,99 +56,85 @@ ngx_http_aop_failing_peers_add(ngx_http_request_t *r,
     const ngx_http_aop_state_t *state, const ngx_http_aop_peer_t *peer,
     ngx_uint_t foreign)
 {
-    char                          addr[NGX_HTTP_AOP_ADDR_LEN];
-    u_char                       *query;
-    ngx_uint_t                    list;
-    ngx_str_t                     uri;
+    uint64_t                      hash;
+    ngx_str_t                     path, *host;
     ngx_table_elt_t              *agent;
-    ngx_http_aop_failing_peer_t  *top;
-    ngx_http_aop_shared_t        *shared;
-    ngx_http_aop_main_conf_t     *amcf;
-
-    amcf = ngx_http_get_module_main_conf(r, ngx_http_aop_module);
-    shared = ngx_http_aop_shm_get(amcf->zone);
-
-    if (shared == NULL) {
-        return;
-    }
+    ngx_http_aop_failing_key_t    key;
+    ngx_http_aop_failing_peer_t  *item;
+    ngx_http_aop_failing_peers_e  list;
 
     list = (peer->class == NGX_AOP_PEER_DIRECT) ? NGX_HTTP_AOP_FAILING_DIRECT
                                                 : NGX_HTTP_AOP_FAILING_EDGE;
 
-    ngx_http_aop_failing_peers_text(addr, sizeof(addr), peer->addr.data,
-                                    peer->addr.len);
+    key.verdict = state->result->verdict;
+    ngx_http_aop_failing_peers_text(key.addr, sizeof(key.addr),
+                                    peer->addr.data, peer->addr.len);
 
-    uri = r->unparsed_uri;
-    query = ngx_strlchr(uri.data, uri.data + uri.len, '?');
+    hash = ngx_aop_top_hash(NGX_AOP_TOP_SEED + key.verdict, key.addr,
+                            ngx_strlen(key.addr));
 
-    if (query != NULL) {
-        uri.len = query - uri.data;
-    }
-
+    host = &r->headers_in.server;
     agent = r->headers_in.user_agent;
+    path = ngx_http_aop_failing_peers_path(r);
 
     ngx_http_aop_shm_lock();
 
-    top = ngx_http_aop_failing_peers_place(shared->top[list], server->shared,
-                                           state->result->verdict, addr);
+    item = ngx_aop_top_add(&server->shared->failing[list],
+                           server->shared->peers
+                           + ngx_http_aop_failing_parts[list].first,
+                           ngx_http_aop_failing_parts[list].n,
+                           sizeof(ngx_http_aop_failing_peer_t), hash, &key,
+                           ngx_http_aop_failing_peers_same, ngx_time(),
+                           NGX_HTTP_AOP_FAILING_STALE);
 
-    top->peer = peer->class;
-    top->count++;
-    top->last = ngx_time();
-    top->refused = (state->mode == NGX_AOP_MODE_ON);
-    top->foreign = foreign;
+    if (item != NULL) {
+        item->verdict = key.verdict;
+        item->peer = peer->class;
+        item->refused = (state->mode == NGX_AOP_MODE_ON);
+        item->foreign = foreign;
 
-    ngx_http_aop_failing_peers_text(top->host, sizeof(top->host),
-                                    r->headers_in.server.data,
-                                    r->headers_in.server.len);
-    ngx_http_aop_failing_peers_text(top->uri, sizeof(top->uri), uri.data,
-                                    uri.len);
-    ngx_http_aop_failing_peers_text(top->agent, sizeof(top->agent),
-                                    agent ? agent->value.data : NULL,
-                                    agent ? agent->value.len : 0);
+        ngx_memcpy(item->addr, key.addr, sizeof(item->addr));
+
+        ngx_http_aop_failing_peers_text(item->host, sizeof(item->host),
+                                        host->data, host->len);
+        ngx_http_aop_failing_peers_text(item->uri, sizeof(item->uri),
+                                        path.data, path.len);
+        ngx_http_aop_failing_peers_text(item->agent, sizeof(item->agent),
+                                        agent ? agent->value.data : NULL,
+                                        agent ? agent->value.len : 0);
+    }
 
     ngx_http_aop_shm_unlock();
 }
 
 
-static ngx_http_aop_failing_peer_t *
-ngx_http_aop_failing_peers_place(ngx_http_aop_failing_peer_t *top,
-    const ngx_http_aop_stat_t *stat, ngx_aop_verdict_e verdict,
-    const char *addr)
+static int
+ngx_http_aop_failing_peers_same(const void *item, const void *key)
 {
-    ngx_uint_t                    i, count;
-    ngx_http_aop_failing_peer_t  *least;
+    const ngx_http_aop_failing_key_t   *new = key;
+    const ngx_http_aop_failing_peer_t  *peer = item;
 
-    least = top;
+    return peer->verdict == new->verdict
+           && ngx_strcmp(peer->addr, new->addr) == 0;
+}
 
-    for (i = 0; i < NGX_HTTP_AOP_FAILING_PEERS; i++) {
 
-        if (top[i].server == stat
-            && top[i].verdict == verdict
-            && ngx_strcmp(top[i].addr, addr) == 0)
-        {
-            return &top[i];
-        }
+/* The URI as it came, without the query. */
 
-        if (top[i].count < least->count) {
-            least = &top[i];
-        }
+static ngx_str_t
+ngx_http_aop_failing_peers_path(ngx_http_request_t *r)
+{
+    u_char     *query;
+    ngx_str_t   path;
+
+    path = r->unparsed_uri;
+    query = ngx_strlchr(path.data, path.data + path.len, '?');
+
+    if (query != NULL) {
+        path.len = query - path.data;
     }
 
-    count = least->count;
-
-    ngx_memzero(least, sizeof(ngx_http_aop_failing_peer_t));
-
-    least->server = (ngx_http_aop_stat_t *) stat;
-    least->verdict = verdict;
-    least->count = count;
-    least->error = count;
-    least->first = ngx_time();
-
-    (void) ngx_cpystrn((u_char *) least->addr, (u_char *) addr,
-                       sizeof(least->addr));
-
-    return least;
+    return path;
 }
 
 
@@ -135,51 +146,79 @@ ngx_http_aop_failing_peers_text(char *buf, size_t size, const u_char *data,
 
     n = ngx_aop_text_utf8(buf, size - 1, (const char *) data, len);
 
-    buf[n] = '\0';
+    ngx_memzero(buf + n, size - n);
 }
 
 
-const ngx_http_aop_failing_peer_t *
+const ngx_http_aop_failing_row_t *
 ngx_http_aop_failing_peers_copy(ngx_http_request_t *r,
     ngx_http_aop_failing_peers_e list, ngx_uint_t *n)
 {
-    ngx_http_aop_failing_peer_t  *top;
-    ngx_http_aop_shared_t        *shared;
-    ngx_http_aop_main_conf_t     *amcf;
+    ngx_uint_t                   i;
+    ngx_http_aop_server_t       *server;
+    ngx_http_aop_main_conf_t    *amcf;
+    ngx_http_aop_failing_row_t  *row;
 
     *n = 0;
 
     amcf = ngx_http_get_module_main_conf(r, ngx_http_aop_module);
-    shared = ngx_http_aop_shm_get(amcf->zone);
 
-    top = ngx_palloc(r->pool, sizeof(shared->top[list]));
-    if (top == NULL) {
+    row = ngx_palloc(r->pool,
+                     (amcf->servers.nelts * ngx_http_aop_failing_parts[list].n
+                      + 1)
+                     * sizeof(ngx_http_aop_failing_row_t));
+    if (row == NULL) {
         return NULL;
     }
 
-    ngx_http_aop_shm_lock();
+    server = amcf->servers.elts;
 
-    ngx_memcpy(top, shared->top[list], sizeof(shared->top[list]));
+    for (i = 0; i < amcf->servers.nelts; i++) {
+        ngx_http_aop_zone_recheck(&server[i]);
 
-    ngx_http_aop_shm_unlock();
-
-    ngx_qsort(top, NGX_HTTP_AOP_FAILING_PEERS,
-              sizeof(ngx_http_aop_failing_peer_t),
-              ngx_http_aop_failing_peers_cmp);
-
-    while (*n < NGX_HTTP_AOP_FAILING_PEERS && top[*n].server != NULL) {
-        (*n)++;
+        if (server[i].shared != NULL) {
+            *n += ngx_http_aop_failing_peers_server(server[i].shared, list,
+                                                    row + *n);
+        }
     }
 
-    return top;
+    ngx_aop_top_sort(row, *n, sizeof(ngx_http_aop_failing_row_t));
+
+    return row;
 }
 
 
-static int ngx_libc_cdecl
-ngx_http_aop_failing_peers_cmp(const void *one, const void *two)
+static ngx_uint_t
+ngx_http_aop_failing_peers_server(const ngx_http_aop_stat_t *stat,
+    ngx_http_aop_failing_peers_e list, ngx_http_aop_failing_row_t *row)
 {
-    const ngx_http_aop_failing_peer_t  *first = one;
-    const ngx_http_aop_failing_peer_t  *second = two;
+    uint64_t                            missing;
+    ngx_uint_t                          i, n;
+    const ngx_http_aop_failing_part_t  *part;
+    const ngx_http_aop_failing_peer_t  *peers;
 
-    return (first->count < second->count) - (first->count > second->count);
+    n = 0;
+    part = &ngx_http_aop_failing_parts[list];
+    peers = stat->peers + part->first;
+
+    ngx_http_aop_shm_lock();
+
+    missing = ngx_aop_top_missing(&stat->failing[list], peers, part->n,
+                                  sizeof(ngx_http_aop_failing_peer_t));
+
+    for (i = 0; i < part->n; i++) {
+
+        /* a worker may have been killed before it wrote the address */
+
+        if (peers[i].top.count != 0 && peers[i].addr[0] != '\0') {
+            row[n].peer = peers[i];
+            row[n].server = stat->label;
+            row[n].missing = missing;
+            n++;
+        }
+    }
+
+    ngx_http_aop_shm_unlock();
+
+    return n;
 }

@@ -261,9 +261,7 @@ ngx_http_aop_shm_unused(ngx_queue_t **from)
 static void
 ngx_http_aop_shm_clear(ngx_http_aop_stat_t *stat)
 {
-    size_t                        head;
-    ngx_uint_t                    i, list;
-    ngx_http_aop_failing_peer_t  *top;
+    size_t  head;
 
     stat->generation++;
 
@@ -272,14 +270,4 @@ ngx_http_aop_shm_clear(ngx_http_aop_stat_t *stat)
     head = offsetof(ngx_http_aop_stat_t, label);
 
     ngx_memzero((u_char *) stat + head, sizeof(ngx_http_aop_stat_t) - head);
-
-    for (list = 0; list < NGX_HTTP_AOP_FAILING_LISTS; list++) {
-        top = ngx_http_aop_shm_shared->top[list];
-
-        for (i = 0; i < NGX_HTTP_AOP_FAILING_PEERS; i++) {
-            if (top[i].server == stat) {
-                ngx_memzero(&top[i], sizeof(ngx_http_aop_failing_peer_t));
-            }
-        }
-    }
 }

@@ -14,6 +14,7 @@
 #include "ngx_aop_cert.h"
 #include "ngx_aop_evidence.h"
 #include "ngx_aop_key.h"
+#include "ngx_aop_top.h"
 
 
 /*
@@ -22,13 +23,11 @@
  * and a zone of another version is left alone.
  */
 
-#define NGX_HTTP_AOP_ZONE_VERSION  7
+#define NGX_HTTP_AOP_ZONE_VERSION  8
 
 #define NGX_HTTP_AOP_LABEL_LEN     256
 #define NGX_HTTP_AOP_CLIENTS       8
-#define NGX_HTTP_AOP_HOST_LEN      96
-#define NGX_HTTP_AOP_ADDR_LEN      48
-#define NGX_HTTP_AOP_FAILING_PEERS 32
+#define NGX_HTTP_AOP_FAILING_PEERS  24     /* of a server, in all lists */
 
 
 typedef enum {
@@ -85,8 +84,23 @@ typedef struct {
     time_t              seen;       /* 0: the place is free */
     ngx_atomic_t        warned;     /* thresholds of aop_expiry_warning */
     char                key[NGX_AOP_KEY_NAME];
-    char                subject[256];
+    char                subject[160];
 } ngx_http_aop_client_t;
+
+
+/* A peer that failed, by address and verdict, and its last request. */
+
+typedef struct {
+    ngx_aop_top_item_t  top;
+    ngx_aop_verdict_e   verdict;
+    ngx_aop_peer_e      peer;
+    unsigned            refused:1;
+    unsigned            foreign:1;
+    char                addr[48];
+    char                host[64];
+    char                uri[80];
+    char                agent[64];
+} ngx_http_aop_failing_peer_t;
 
 
 typedef struct {
@@ -115,36 +129,20 @@ typedef struct {
     ngx_aop_evidence_t          evidence;
 
     ngx_http_aop_client_t       clients[NGX_HTTP_AOP_CLIENTS];
+
+    /* the most frequent peers that failed, one list behind the other */
+
+    ngx_aop_top_t               failing[NGX_HTTP_AOP_FAILING_LISTS];
+    ngx_http_aop_failing_peer_t peers[NGX_HTTP_AOP_FAILING_PEERS];
 } ngx_http_aop_stat_t;
 
 
-/* A peer that failed; "error" is how much too high its count may be. */
-
 typedef struct {
-    ngx_http_aop_stat_t    *server;     /* NULL: the place is free */
-    ngx_aop_verdict_e       verdict;
-    ngx_aop_peer_e          peer;
-    ngx_uint_t              count;
-    ngx_uint_t              error;
-    time_t                  first;
-    time_t                  last;
-    unsigned                refused:1;
-    unsigned                foreign:1;
-    char                    addr[NGX_HTTP_AOP_ADDR_LEN];
-    char                    host[NGX_HTTP_AOP_HOST_LEN];
-    char                    uri[160];
-    char                    agent[160];
-} ngx_http_aop_failing_peer_t;
-
-
-typedef struct {
-    uint32_t                      version;
-    uint32_t                      size;     /* of this structure and a server */
-    ngx_queue_t                   servers;  /* of ngx_http_aop_stat_t */
-    ngx_atomic_t                  cache_hits;
-    ngx_atomic_t                  cache_misses;
-    ngx_http_aop_failing_peer_t   top[NGX_HTTP_AOP_FAILING_LISTS]
-                                     [NGX_HTTP_AOP_FAILING_PEERS];
+    uint32_t                        version;
+    uint32_t                        size;   /* of this structure and a server */
+    ngx_queue_t                     servers;    /* of ngx_http_aop_stat_t */
+    ngx_atomic_t                    cache_hits;
+    ngx_atomic_t                    cache_misses;
 } ngx_http_aop_shared_t;
 
 

@@ -114,11 +114,17 @@ void ngx_http_aop_failing_peers_add(ngx_http_request_t *r,
 
 
 /*
- * ngx_http_aop_failing_peers_copy() copies a list, the most frequent first, to
- * the request's pool; NULL if memory is short.
+ * ngx_http_aop_failing_peers_copy() copies the lists of all servers, the most
+ * frequent first, to the request's pool; NULL if memory is short.
  */
 
-const ngx_http_aop_failing_peer_t *ngx_http_aop_failing_peers_copy(
+typedef struct {
+    ngx_http_aop_failing_peer_t  peer;
+    const char                  *server;    /* its label */
+    uint64_t                     missing;   /* so much the count may lack */
+} ngx_http_aop_failing_row_t;
+
+const ngx_http_aop_failing_row_t *ngx_http_aop_failing_peers_copy(
     ngx_http_request_t *r, ngx_http_aop_failing_peers_e list, ngx_uint_t *n);
 
 
