@@ -14,6 +14,7 @@
 
 #include <string.h>
 
+#include "ngx_aop_repeat.h"
 #include "ngx_aop_spell.h"
 
 
@@ -46,8 +47,7 @@ static void ngx_aop_evidence_passed(ngx_aop_evidence_t *evidence,
 static void ngx_aop_evidence_passed_host(ngx_aop_evidence_t *evidence,
     const ngx_aop_event_t *event);
 static int ngx_aop_evidence_failed_fast(ngx_aop_hour_t *hour,
-    const ngx_aop_event_t *event, ngx_aop_private_t *peer,
-    ngx_aop_from_e from);
+    const ngx_aop_event_t *event, ngx_aop_from_e from);
 static void ngx_aop_evidence_failed(ngx_aop_evidence_t *evidence,
     ngx_aop_hour_t *hour, const ngx_aop_event_t *event);
 static ngx_aop_private_t *ngx_aop_evidence_private(
@@ -100,7 +100,7 @@ ngx_aop_evidence_fast(ngx_aop_evidence_t *evidence,
     }
 
     if (event->verdict != NGX_AOP_VERDICT_OK) {
-        return ngx_aop_evidence_failed_fast(hour, event, peer, from);
+        return ngx_aop_evidence_failed_fast(hour, event, from);
     }
 
     if (event->private && event->ray) {
@@ -238,6 +238,7 @@ ngx_aop_evidence_back(ngx_aop_evidence_t *evidence, time_t t)
     }
 
     ngx_aop_spell_back(evidence, t);
+    ngx_aop_repeat_back(evidence, t);
 }
 
 
@@ -413,18 +414,15 @@ ngx_aop_evidence_passed_host(ngx_aop_evidence_t *evidence,
 
 static int
 ngx_aop_evidence_failed_fast(ngx_aop_hour_t *hour,
-    const ngx_aop_event_t *event, ngx_aop_private_t *peer, ngx_aop_from_e from)
+    const ngx_aop_event_t *event, ngx_aop_from_e from)
 {
-    if (from == NGX_AOP_FROM_STRANGER) {
-        ngx_aop_evidence_inc(&peer->unrayed);
-
-    } else if (from != NGX_AOP_FROM_DIRECT) {
+    if (from != NGX_AOP_FROM_DIRECT) {
         return 0;
     }
 
     ngx_aop_evidence_sum_add(hour, NGX_AOP_SUM_FAILED + from);
 
-    if (from == NGX_AOP_FROM_DIRECT && event->ray) {
+    if (event->ray) {
         ngx_aop_evidence_sum_add(hour, NGX_AOP_SUM_DIRECT_RAY);
     }
 
@@ -442,11 +440,17 @@ ngx_aop_evidence_failed(ngx_aop_evidence_t *evidence, ngx_aop_hour_t *hour,
     peer = ngx_aop_evidence_private(evidence, event);
     from = ngx_aop_evidence_from(event, peer);
 
-    if (ngx_aop_evidence_failed_fast(hour, event, peer, from)) {
+    if (ngx_aop_evidence_failed_fast(hour, event, from)) {
         return;
     }
 
     ngx_aop_evidence_sum_add(hour, NGX_AOP_SUM_FAILED + from);
+
+    if (from == NGX_AOP_FROM_STRANGER) {
+        peer->unrayed++;
+        ngx_aop_repeat_add(evidence, event);
+        return;
+    }
 
     if (from == NGX_AOP_FROM_PRIVATE) {
         peer = ngx_aop_spell_private(evidence, event);
@@ -520,6 +524,7 @@ ngx_aop_evidence_policy(ngx_aop_evidence_t *evidence, time_t now)
     }
 
     ngx_aop_spell_policy(evidence);
+    ngx_aop_repeat_policy(evidence);
 }
 
 

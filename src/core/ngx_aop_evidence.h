@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "ngx_aop_top.h"
 #include "ngx_aop_verdict.h"
 
 
@@ -30,6 +31,7 @@
 #define NGX_AOP_EVIDENCE_HOSTS    16
 #define NGX_AOP_EVIDENCE_PEERS    16
 #define NGX_AOP_EVIDENCE_FOREIGN  8
+#define NGX_AOP_EVIDENCE_REPEATS  16
 
 #define NGX_AOP_EVIDENCE_NAME     96
 #define NGX_AOP_EVIDENCE_ADDR     48
@@ -89,6 +91,7 @@ typedef struct {
     size_t               addr_len;
     const char          *host;          /* lower case, without port */
     size_t               host_len;
+    uint64_t             request;       /* hash of path and user agent */
     unsigned             private:1;     /* by number, also if it is listed */
     unsigned             ray:1;         /* it carries CF-Ray */
     unsigned             foreign:1;     /* host is not a name of the server */
@@ -149,6 +152,15 @@ typedef struct {
 } ngx_aop_foreign_t;
 
 
+/* Requests that failed through a relay, without CF-Ray, and are alike. */
+
+typedef struct {
+    ngx_aop_top_item_t   top;
+    char                 addr[NGX_AOP_EVIDENCE_ADDR];
+    char                 host[NGX_AOP_EVIDENCE_ADDR];
+} ngx_aop_repeat_t;
+
+
 typedef struct {
     time_t               last;          /* of what had no room; 0: nothing */
     time_t               until;         /* it is not settled before that */
@@ -190,6 +202,9 @@ typedef struct {
 
     ngx_aop_lost_t       lost_hosts[NGX_AOP_SPELLS];
     ngx_aop_lost_t       lost_privates[NGX_AOP_SPELLS];
+
+    ngx_aop_top_t        repeated;
+    ngx_aop_repeat_t     repeats[NGX_AOP_EVIDENCE_REPEATS];
 } ngx_aop_evidence_t;
 
 

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "ngx_aop_ready.h"
+#include "ngx_aop_repeat.h"
 #include "ngx_aop_spell.h"
 
 
@@ -59,7 +60,8 @@ ngx_aop_ready(const ngx_aop_evidence_t *evidence,
 {
     static const ngx_aop_ready_e  ready[] = {
         NGX_AOP_READY_NO, NGX_AOP_READY_NO, NGX_AOP_READY_UNKNOWN,
-        NGX_AOP_READY_UNKNOWN, NGX_AOP_READY_UNKNOWN, NGX_AOP_READY_YES
+        NGX_AOP_READY_UNKNOWN, NGX_AOP_READY_UNKNOWN, NGX_AOP_READY_UNKNOWN,
+        NGX_AOP_READY_YES
     };
 
     memset(answer, 0, sizeof(ngx_aop_answer_t));
@@ -104,6 +106,12 @@ ngx_aop_answer_cause(const ngx_aop_evidence_t *evidence,
 
     if (ngx_aop_answer_unjudged(evidence, conf, now)) {
         return NGX_AOP_CAUSE_UNJUDGED;
+    }
+
+    if (ngx_aop_repeat(evidence, now, conf->time) != NULL
+        || ngx_aop_repeat_flood(evidence, now))
+    {
+        return NGX_AOP_CAUSE_REPEATED;
     }
 
     if (ngx_aop_answer_traffic(evidence, conf, now, answer)) {

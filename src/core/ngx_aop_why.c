@@ -12,6 +12,7 @@
 
 #include "ngx_aop_cert.h"
 #include "ngx_aop_ready.h"
+#include "ngx_aop_repeat.h"
 #include "ngx_aop_spell.h"
 
 
@@ -45,6 +46,7 @@ static void ngx_aop_why_private(ngx_aop_why_t *why);
 static void ngx_aop_why_settles(ngx_aop_why_t *why);
 static void ngx_aop_why_direct(ngx_aop_why_t *why);
 static void ngx_aop_why_unjudged(ngx_aop_why_t *why);
+static void ngx_aop_why_repeated(ngx_aop_why_t *why);
 static void ngx_aop_why_traffic(ngx_aop_why_t *why);
 static void ngx_aop_why_elsewhere(ngx_aop_why_t *why);
 static void ngx_aop_why_yes(ngx_aop_why_t *why);
@@ -68,6 +70,7 @@ static const ngx_aop_why_pt  ngx_aop_whys[] = {
     ngx_aop_why_failed,
     ngx_aop_why_direct,
     ngx_aop_why_unjudged,
+    ngx_aop_why_repeated,
     ngx_aop_why_traffic,
     ngx_aop_why_yes
 };
@@ -300,6 +303,33 @@ ngx_aop_why_unjudged(ngx_aop_why_t *why)
                             "\"aop off\" in a server with \"aop off\"",
                             (unsigned long long) location);
     }
+}
+
+
+/* It is the one or the other, and there is a way to find out. */
+
+static void
+ngx_aop_why_repeated(ngx_aop_why_t *why)
+{
+    const ngx_aop_repeat_t  *repeat;
+
+    repeat = ngx_aop_repeat(why->evidence, why->now, why->conf->time);
+
+    if (repeat == NULL) {
+        ngx_aop_text_puts(why->text, "too many requests without CF-Ray failed "
+                          "behind an address that hides those of clients: "
+                          "its own health check may be among them");
+        return;
+    }
+
+    ngx_aop_text_printf(why->text, "at least %llu requests from %s for host "
+                        "\"%s\" that are alike failed, without CF-Ray: a "
+                        "health check by this address, which enforcing would "
+                        "reject, "
+                        "or a client behind it (look for them in the log, or "
+                        "use the PROXY protocol)",
+                        (unsigned long long) repeat->top.count, repeat->addr,
+                        repeat->host);
 }
 
 

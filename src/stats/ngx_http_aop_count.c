@@ -27,6 +27,7 @@ static void ngx_http_aop_count_evidence(ngx_http_request_t *r,
     ngx_aop_event_t *event);
 static ngx_uint_t ngx_http_aop_count_ray(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_aop_count_tool(ngx_http_request_t *r);
+static uint64_t ngx_http_aop_count_hash(ngx_http_request_t *r);
 static void ngx_http_aop_count_add(ngx_http_aop_counter_t *counter);
 static void ngx_http_aop_count_connection(ngx_http_request_t *r,
     ngx_http_aop_server_t *server, const ngx_http_aop_state_t *state,
@@ -181,6 +182,10 @@ ngx_http_aop_count_evidence(ngx_http_request_t *r,
 
     if (peer->private) {
         event->tool = ngx_http_aop_count_tool(r);
+
+        if (event->verdict != NGX_AOP_VERDICT_OK) {
+            event->request = ngx_http_aop_count_hash(r);
+        }
     }
 
     if (!ngx_aop_evidence_fast(&stat->evidence, event)) {
@@ -267,6 +272,34 @@ ngx_http_aop_count_tool(ngx_http_request_t *r)
     agent = &r->headers_in.user_agent->value;
 
     return ngx_strnstr(agent->data, "aopctl", agent->len) != NULL;
+}
+
+
+/* Requests of one path and user agent are alike. */
+
+static uint64_t
+ngx_http_aop_count_hash(ngx_http_request_t *r)
+{
+    u_char     *query;
+    uint64_t    hash;
+    ngx_str_t  *agent, path;
+
+    path = r->unparsed_uri;
+    query = ngx_strlchr(path.data, path.data + path.len, '?');
+
+    if (query != NULL) {
+        path.len = query - path.data;
+    }
+
+    hash = ngx_aop_top_hash(NGX_AOP_TOP_SEED, (char *) path.data, path.len);
+
+    if (r->headers_in.user_agent == NULL) {
+        return hash;
+    }
+
+    agent = &r->headers_in.user_agent->value;
+
+    return ngx_aop_top_hash(hash, (char *) agent->data, agent->len);
 }
 
 

@@ -87,7 +87,6 @@ evidence_lock(void **state)
     feed(NGX_AOP_VERDICT_OK, DOCKER, "a.example", RAY, 3 * HOUR - 1);
     assert_int_equal(run.slow, 4);
     feed(NGX_AOP_VERDICT_OK, DOCKER, "a.example", RAY, 3 * HOUR - 1);
-    feed(NGX_AOP_VERDICT_NONE, DOCKER, "a.example", 0, 3 * HOUR - 1);
     feed(NGX_AOP_VERDICT_NONE, DIRECT, "a.example", 0, 3 * HOUR - 1);
     feed(NGX_AOP_VERDICT_OK, "10.0.0.1", "a.example", 0, 3 * HOUR - 1);
     feed(NGX_AOP_VERDICT_OK, EDGE, "a.example", VARIABLE, 3 * HOUR - 1);

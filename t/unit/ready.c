@@ -185,6 +185,40 @@ static const rollout_t  cases[] = {
       { 2 * HOUR, YES, "failures before are settled", NULL } },
       0, NULL, NULL, 0, 0 },
 
+    { "a relay that checks its backend's health", {
+      peer(0, 2 * DAY, 5, OK, DOCKER, RAY),
+      peer(0, DAY, 30, NONE, DOCKER, 0),
+      peer(0, 2 * DAY, 75, NONE, DOCKER, STRANGER) }, {
+      { 2 * HOUR, MAYBE, " from 172.17.0.1 for host \"a.example\" that are "
+        "alike failed, without CF-Ray: a health check by this address, which "
+        "enforcing would reject, or a client behind it", "aop off" },
+      { DAY, MAYBE, "; the addresses of clients are lost behind", NULL },
+      { DAY + HOUR - 1, MAYBE, "alike", NULL },
+      { DAY + HOUR, YES, NULL, "alike" } }, 0, NULL, NULL, 0, 0 },
+
+    { "a relay's health check, rare beside many strangers", {
+      peer(0, DAY, 5, OK, DOCKER, RAY),
+      peer(0, DAY, 300, NONE, DOCKER, 0),
+      peer(0, DAY, 2, NONE, DOCKER, STRANGER) }, {
+      { 2 * HOUR, MAYBE, NULL, NULL },
+      { DAY, MAYBE, NULL, NULL } }, 0, NULL, NULL, 0, 0 },
+
+    { "so many strangers behind a relay that nobody can tell", {
+      peer(0, DAY, 5, OK, DOCKER, RAY),
+      peer(0, 2 * HOUR, 1, NONE, DOCKER, STRANGER) }, {
+      { 2 * HOUR, MAYBE, "too many requests without CF-Ray failed", NULL },
+      { 2 * HOUR + 1200, YES, NULL, NULL } }, 0, NULL, NULL, 0, 0 },
+
+    { "one burst of a stranger behind a relay", {
+      peer(0, DAY, 5, OK, DOCKER, RAY),
+      peer(2 * HOUR, 2 * HOUR + 300, 1, NONE, DOCKER, RARE) }, {
+      { 2 * HOUR + 400, YES, NULL, NULL } }, 0, NULL, NULL, 0, 0 },
+
+    { "an administrator's certificate and CF-Ray, beside a health check", {
+      busy(0, DAY), health(0, DAY, 10, NONE),
+      peer(MIN, MIN, 0, OK, "10.0.0.9", RAY) }, {
+      { 2 * HOUR, MAYBE, "alike", NULL } }, 0, NULL, NULL, 0, 0 },
+
     { "Docker's proxy, one host of two", {
       peer(0, DAY, 5, OK, DOCKER, RAY),
       { 0, DAY, 60, NGX_AOP_VERDICT_NONE, DOCKER, B, RAY } }, {

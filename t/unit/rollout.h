@@ -137,6 +137,10 @@ rollout_event(ngx_aop_event_t *event, const rollout_stream_t *stream, time_t t)
     event->tool = (stream->flags & TOOL) != 0;
     event->full = !(stream->flags & RESUMED);
 
+    /* each of a stranger's requests is another, a health check's are not */
+
+    event->request = (stream->flags & STRANGER) ? (uint64_t) t : 1;
+
     if (strcmp(stream->peer, EDGE) == 0) {
         event->peer = NGX_AOP_PEER_EDGE;
         event->addr = "173.245.48.9";
