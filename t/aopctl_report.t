@@ -103,9 +103,16 @@ for (
     [ 'a relay', join('', map {
           my %relay = (peer => 'private', peer_addr => '172.17.0.1');
           (log_line(%relay, time => at(2 - $_ / 50), ray => "ray$_"),
-           log_line(%relay, none => 'private', time => at(2 - $_ / 50)))
+           log_line(%relay, none => 'private', time => at(2 - $_ / 50),
+                    uri => "/scan$_"))
       } 1 .. 100), [], 0, 'yes',
       qr/^100 .* lost behind 172\.17\.0\.1 .*would reject 100 without$/ ],
+    [ 'a relay that checks its backend', join('', map {
+          my %relay = (peer => 'private', peer_addr => '172.17.0.1');
+          (log_line(%relay, time => at(2 - $_ / 50), ray => "ray$_"),
+           log_line(%relay, none => 'private', time => at(2 - $_ / 50)))
+      } 1 .. 100), [], 1, 'unknown',
+      qr/^at least 100 .* alike failed.* health check .* lost behind/ ],
     [ 'another zone', $passed . $failed =~ s/\+00:00/+05:30/r, [], 2, 'no',
       qr/^1 of 101/ ],
     [ 'enforced and refused',

@@ -33,18 +33,20 @@ my $now    = time();
 
 # verdict, reason, words of the hint for: a private peer, the edge, any other
 
-my $stranger = qr/^not a Cloudflare address: nothing to do unless it is yours$/;
+my $stranger = qr/^not a Cloudflare address, no action needed unless it is your own$/;
 
 my @case = (
     {
         verdict => 'none',
         reason  => qr/^no client certificate was sent$/,
-        private => qr/^a private address, so .* health check .*"aop off"$/,
+        private => qr/^private address, .* health check .*"aop off" in/,
         edge    => qr/^Cloudflare\ sent\ no\ certificate:\ is\ Authenticated
                        \ Origin\ Pulls\ on\ for\ this\ zone\ or\ hostname,
                        \ SSL\/TLS\ mode\ Full\ or\ higher\?\ connections
                        \ opened\ before\ keep\ their\ verdict\ up\ to
-                       \ keepalive_time$/x,
+                       \ keepalive_time;\ a\ Load\ Balancing\ monitor
+                       \ needs\ "Simulate\ Zone"(?:;\ a\ post-quantum
+                       \ certificate\ [^;]*)?$/x,
         direct  => $stranger,
     },
     {

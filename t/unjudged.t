@@ -97,7 +97,7 @@ for my $http ('1.1', '2') {
        "HTTP/$http: none is none");
 
     like($nginx->wait_log(qr/refused: error/),
-         qr/aop: client certificate refused: error: .+; not the client's fault: memory or OpenSSL failed on this machine, see the lines before, peer: /,
+         qr/aop: client certificate refused: error: .+; internal error: out of memory or OpenSSL failure, see the preceding log entries, peer: /,
          "HTTP/$http: it says so");
 
     unlink $nginx->path('fail');

@@ -311,10 +311,10 @@ aopctl_log_stats_evidence(aopctl_server_t *server,
     event.full = line->full;
     event.tool = (memmem(line->agent.data, line->agent.len, "aopctl", 6)
                   != NULL);
-    event.request = ngx_aop_top_hash(NGX_AOP_TOP_SEED, entry->path.data,
-                                     entry->path.len);
-    event.request = ngx_aop_top_hash(event.request, entry->agent.data,
-                                     entry->agent.len);
+    event.request = ngx_aop_top_hash(NGX_AOP_TOP_SEED, line->path.data,
+                                     line->path.len);
+    event.request = ngx_aop_top_hash(event.request, line->agent.data,
+                                     line->agent.len);
 
     ngx_aop_evidence_add(&server->evidence, &event);
 

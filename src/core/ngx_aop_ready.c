@@ -356,6 +356,13 @@ ngx_aop_ready_hint(const ngx_aop_answer_t *answer, ngx_aop_verdict_e verdict,
                "hostname";
     }
 
+    if (verdict == NGX_AOP_VERDICT_NONE
+        && peer == NGX_AOP_PEER_EDGE
+        && answer->classical)
+    {
+        return NGX_AOP_VERDICT_HINT_CLASSICAL;
+    }
+
     return ngx_aop_verdict(verdict)->hint[peer];
 }
 

@@ -87,6 +87,7 @@ typedef struct {
 
     unsigned            relay:1;        /* an address hides others */
     unsigned            suspected:1;    /* or may do so */
+    unsigned            classical:1;    /* no post-quantum signatures here */
     const char         *hint;           /* what to do; NULL if nothing */
 } ngx_aop_answer_t;
 

@@ -24,7 +24,7 @@
 #define NGX_AOP_INTERNAL_ERROR      500
 
 #define ngx_aop_stranger(yours)                                               \
-    yours, "not a Cloudflare address: nothing to do unless it is yours"
+    yours, "not a Cloudflare address, no action needed unless it is your own"
 
 #define ngx_aop_anyone(text)  text, text, text
 
@@ -51,18 +51,16 @@ static const ngx_aop_verdict_t  ngx_aop_verdicts[NGX_AOP_VERDICTS] = {
         "none",
         "no client certificate was sent",
         NGX_AOP_NO_CERT,
-        { "Cloudflare sent no certificate: is Authenticated Origin Pulls on "
-          "for this zone or hostname, SSL/TLS mode Full or higher? "
-          "connections opened before keep their verdict up to keepalive_time",
-          ngx_aop_stranger("a private address, so probably yours: give a "
-          "health check or load balancer a location or a server with "
-          "\"aop off\"") }
+        { NGX_AOP_VERDICT_HINT_NONE,
+          ngx_aop_stranger("private address, probably a health check or load "
+          "balancer; exempt it with \"aop off\" in its own location or "
+          "server") }
     },
 
     [NGX_AOP_VERDICT_MISDIRECTED] = {
         "misdirected",
-        "the TLS handshake was for another server, and what was shown there "
-        "does not pass here",
+        "the TLS handshake was for another server, and presented no "
+        "certificate that passes here",
         NGX_AOP_MISDIRECTED_STATUS,
         { "SNI and Host name servers with different \"aop\" settings: give "
           "both the same \"aop\" mode, \"aop_ca\", \"aop_crl\" and "
@@ -126,7 +124,7 @@ static const ngx_aop_verdict_t  ngx_aop_verdicts[NGX_AOP_VERDICTS] = {
         "revoked",
         "a certificate of the chain is revoked",
         NGX_AOP_CERT_ERROR,
-        { "the certificate that Cloudflare shows is on \"aop_crl\": upload a "
+        { "the certificate that Cloudflare presents is on \"aop_crl\": upload a "
           "new one to Cloudflare",
           ngx_aop_stranger("the certificate is on \"aop_crl\": replace it if "
           "its holder should pass") }
@@ -195,8 +193,8 @@ static const ngx_aop_verdict_t  ngx_aop_verdicts[NGX_AOP_VERDICTS] = {
         "error",
         "the certificate could not be judged",
         NGX_AOP_INTERNAL_ERROR,
-        { ngx_aop_anyone("not the client's fault: memory or OpenSSL failed "
-          "on this machine, see the lines before") }
+        { ngx_aop_anyone("internal error: out of memory or OpenSSL failure, "
+          "see the preceding log entries") }
     }
 };
 

@@ -46,6 +46,22 @@ typedef struct {
 
 
 /*
+ * If Cloudflare presents nothing; and what else it may be where the server
+ * cannot accept post-quantum signatures.
+ */
+
+#define NGX_AOP_VERDICT_HINT_NONE                                             \
+    "Cloudflare sent no certificate: is Authenticated Origin Pulls on for "   \
+    "this zone or hostname, SSL/TLS mode Full or higher? connections opened " \
+    "before keep their verdict up to keepalive_time; a Load Balancing "       \
+    "monitor needs \"Simulate Zone\""
+
+#define NGX_AOP_VERDICT_HINT_CLASSICAL                                        \
+    NGX_AOP_VERDICT_HINT_NONE "; a post-quantum certificate is presented "    \
+    "only to a server with OpenSSL 3.5 and TLS 1.3"
+
+
+/*
  * ngx_aop_verdict() returns the row of the table for a verdict; never NULL:
  * a number outside the set is answered with the row of NGX_AOP_VERDICT_ERROR.
  */

@@ -574,6 +574,21 @@ answer_hints(void **state)
         assert_null(strstr(run.answer.hint, "aop off"));
         assert_null(strstr(run.why, "aop off"));
     }
+
+    /* a certificate that this server cannot accept is not presented */
+
+    memset(&run.answer, 0, sizeof(run.answer));
+    assert_null(strstr(ngx_aop_ready_hint(&run.answer, NGX_AOP_VERDICT_NONE,
+                                          NGX_AOP_PEER_EDGE),
+                       "post-quantum"));
+    run.answer.classical = 1;
+    assert_non_null(strstr(ngx_aop_ready_hint(&run.answer,
+                                              NGX_AOP_VERDICT_NONE,
+                                              NGX_AOP_PEER_EDGE),
+                           "post-quantum"));
+    assert_null(strstr(ngx_aop_ready_hint(&run.answer, NGX_AOP_VERDICT_NONE,
+                                          NGX_AOP_PEER_DIRECT),
+                       "post-quantum"));
 }
 
 

@@ -64,16 +64,17 @@ static const verdict_hint_t  hints[] = {
     { "hint: none from the edge", NGX_AOP_VERDICT_NONE, NGX_AOP_PEER_EDGE,
       "Cloudflare sent no certificate: is Authenticated Origin Pulls on for "
       "this zone or hostname, SSL/TLS mode Full or higher? connections opened "
-      "before keep their verdict up to keepalive_time" },
+      "before keep their verdict up to keepalive_time; a Load Balancing "
+      "monitor needs \"Simulate Zone\"" },
 
     { "hint: none from a direct address", NGX_AOP_VERDICT_NONE,
       NGX_AOP_PEER_DIRECT,
-      "not a Cloudflare address: nothing to do unless it is yours" },
+      "not a Cloudflare address, no action needed unless it is your own" },
 
     { "hint: none from a private address", NGX_AOP_VERDICT_NONE,
       NGX_AOP_PEER_PRIVATE,
-      "a private address, so probably yours: give a health check or load "
-      "balancer a location or a server with \"aop off\"" },
+      "private address, probably a health check or load balancer; exempt it "
+      "with \"aop off\" in its own location or server" },
 
     { "hint: untrusted from a private address", NGX_AOP_VERDICT_UNTRUSTED,
       NGX_AOP_PEER_PRIVATE,
