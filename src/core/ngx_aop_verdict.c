@@ -124,8 +124,8 @@ static const ngx_aop_verdict_t  ngx_aop_verdicts[NGX_AOP_VERDICTS] = {
         "revoked",
         "a certificate of the chain is revoked",
         NGX_AOP_CERT_ERROR,
-        { "the certificate that Cloudflare presents is on \"aop_crl\": upload a "
-          "new one to Cloudflare",
+        { "the certificate that Cloudflare presents is on \"aop_crl\": upload "
+          "a new one to Cloudflare",
           ngx_aop_stranger("the certificate is on \"aop_crl\": replace it if "
           "its holder should pass") }
     },
