@@ -367,7 +367,8 @@ ngx_http_aop_init(ngx_conf_t *cf)
 
     if (ngx_http_aop_conn_init(cf) != NGX_OK
         || ngx_http_aop_servers_init(cf) != NGX_OK
-        || ngx_http_aop_zone_add(cf, ngx_http_aop_init_zone) != NGX_OK)
+        || ngx_http_aop_zone_add(cf, ngx_http_aop_init_zone) != NGX_OK
+        || ngx_http_aop_unprotected_init(cf) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -466,6 +467,9 @@ ngx_http_aop_create_main_conf(ngx_conf_t *cf)
         != NGX_OK
         || ngx_array_init(&conf->servers, cf->pool, 4,
                           sizeof(ngx_http_aop_server_t))
+           != NGX_OK
+        || ngx_array_init(&conf->unprotected, cf->pool, 4,
+                          sizeof(ngx_http_aop_unprotected_t))
            != NGX_OK)
     {
         return NULL;

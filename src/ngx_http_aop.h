@@ -123,9 +123,27 @@ typedef struct {
 } ngx_http_aop_real_ip_t;
 
 
+/* A TLS server that is all "off". */
+
+typedef struct {
+    ngx_http_core_srv_conf_t   *cscf;
+    ngx_http_conf_addr_t       *addr;       /* of the configuration's reading */
+    const char                 *name;       /* as of other servers, unique */
+    const char                 *file;
+    ngx_uint_t                  line;
+    const char                **beside;     /* enforced, at its addresses */
+    ngx_uint_t                  nbeside;
+    unsigned                    more:1;     /* others than these */
+    unsigned                    explicit:1; /* "aop off" is written in it */
+    ngx_str_node_t              node;       /* of the labels */
+    ngx_uint_t                  same;       /* how many have its label so far */
+} ngx_http_aop_unprotected_t;
+
+
 typedef struct {
     ngx_array_t                 policies;   /* of ngx_aop_policy_t * */
     ngx_array_t                 servers;    /* of ngx_http_aop_server_t */
+    ngx_array_t                 unprotected;    /* TLS servers, all "off" */
     ngx_rbtree_t                labels;     /* of the servers */
     ngx_rbtree_node_t           sentinel;
 
@@ -172,6 +190,9 @@ typedef struct {
     /* its place in the main configuration's list, if it is in there */
     ngx_uint_t                  server;
     unsigned                    listed:1;
+
+    /* it is in the list of unprotected ones, and "server" its place there */
+    unsigned                    unprotected:1;
 
     /* some location is less strict than the server */
     unsigned                    relaxed:1;

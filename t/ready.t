@@ -513,7 +513,10 @@ sub check {
     my ($card) = grep { s/<[^>]*>//gr =~ /^\w+ \Q$is->{name}\E / }
                  $report->text('html') =~ m{(<section .*?</section>)}gs;
 
-    like($card, qr{^<section class="answer $ready"><h2><b>\u$ready</b> },
+    # of one that enforces nobody asks whether to
+    my $word = $is->{state} eq 'enforced' ? 'enforced' : $ready;
+
+    like($card, qr{^<section class="answer $word"><h2><b>\u$word</b> },
          "$name: page");
 }
 

@@ -13,12 +13,12 @@ use AOP::Test;
 
 # many servers with many anchors that have long names
 
-my $nginx   = nginx();
+my $nginx   = nginx(tls => 0);
 my $port    = $nginx->ports;
-my @long    = map { (OU => 'x' x 64) } 1 .. 30;
+my @long    = map { (OU => 'x' x 64) } 1 .. 60;
 my $servers = join "\n", map {
     "server { listen 127.0.0.1:$port; server_name s$_.test; }"
-} 1 .. 250;
+} 1 .. 125;
 
 $nginx->write('many.pem', [ map { ca([ @long, CN => $_ ]) } 1 .. 150 ]);
 $nginx->configure(<<"CONF")->start;

@@ -65,4 +65,12 @@ void ngx_http_aop_realip_check(ngx_conf_t *cf);
 void ngx_http_aop_tls13_check(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf);
 
 
+/*
+ * ngx_http_aop_unprotected_init() lists the TLS servers that do not use the
+ * module, once those that do have their labels.
+ */
+
+ngx_int_t ngx_http_aop_unprotected_init(ngx_conf_t *cf);
+
+
 #endif /* _NGX_HTTP_AOP_CONF_H_INCLUDED_ */

@@ -62,6 +62,7 @@ ngx_aop_policy_free(ngx_aop_policy_t *policy)
     OPENSSL_free(policy->anchors);
     OPENSSL_free(policy->pins);
     sk_X509_CRL_pop_free(policy->crls, X509_CRL_free);
+    OPENSSL_free(policy->crl_digests);
     X509_STORE_free(policy->store);
 
     OPENSSL_free(policy);
@@ -311,36 +312,39 @@ ngx_aop_policy_hash(ngx_aop_policy_t *policy)
 }
 
 
+/* They are kept: a CRL may be large, and the report names its digest. */
+
 static int
 ngx_aop_policy_hash_crls(ngx_aop_policy_t *policy, EVP_MD_CTX *md)
 {
     int             i, n, ok;
-    unsigned char  *digests;
+    size_t          size;
+    unsigned char  *sorted;
 
     if (policy->crls == NULL) {
         return 1;
     }
 
     n = sk_X509_CRL_num(policy->crls);
+    size = (size_t) n * NGX_AOP_DIGEST;
 
-    digests = OPENSSL_malloc((size_t) n * NGX_AOP_DIGEST);
-    if (digests == NULL) {
-        return 0;
-    }
+    policy->crl_digests = OPENSSL_malloc(size);
+    sorted = OPENSSL_malloc(size);
 
-    ok = 1;
+    ok = policy->crl_digests != NULL && sorted != NULL;
 
     for (i = 0; ok && i < n; i++) {
         ok = ngx_aop_cert_crl_digest(sk_X509_CRL_value(policy->crls, i),
-                                     digests + i * NGX_AOP_DIGEST);
+                                     policy->crl_digests + i * NGX_AOP_DIGEST);
     }
 
     if (ok) {
-        qsort(digests, n, NGX_AOP_DIGEST, ngx_aop_policy_cmp_digests);
-        ok = EVP_DigestUpdate(md, digests, (size_t) n * NGX_AOP_DIGEST);
+        memcpy(sorted, policy->crl_digests, size);
+        qsort(sorted, n, NGX_AOP_DIGEST, ngx_aop_policy_cmp_digests);
+        ok = EVP_DigestUpdate(md, sorted, size);
     }
 
-    OPENSSL_free(digests);
+    OPENSSL_free(sorted);
 
     return ok;
 }

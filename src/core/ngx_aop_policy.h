@@ -40,6 +40,7 @@ typedef struct {
     size_t                npins;
 
     STACK_OF(X509_CRL)   *crls;                 /* owned, NULL if none */
+    unsigned char        *crl_digests;          /* owned, of the sealed */
     int                   depth;
 
     /* OpenSSL's security level, 0 unless set before the seal */

@@ -24,10 +24,13 @@ typedef int (*ngx_aop_text_char_pt)(ngx_aop_text_t *text, unsigned char ch);
 
 static void ngx_aop_text_escape(ngx_aop_text_t *text, const char *data,
     size_t len, ngx_aop_text_char_pt special);
+static size_t ngx_aop_text_plain(const ngx_aop_text_t *text,
+    const unsigned char *p, const unsigned char *last);
 static int ngx_aop_text_json_char(ngx_aop_text_t *text, unsigned char ch);
 static int ngx_aop_text_label_char(ngx_aop_text_t *text, unsigned char ch);
 static int ngx_aop_text_html_char(ngx_aop_text_t *text, unsigned char ch);
 static int ngx_aop_text_is_control(unsigned char ch);
+static int ngx_aop_text_room(ngx_aop_text_t *text, size_t len);
 
 
 void
@@ -36,6 +39,7 @@ ngx_aop_text_init(ngx_aop_text_t *text, char *buf, size_t size)
     text->start = buf;
     text->pos = buf;
     text->last = buf + size;
+    text->more = NULL;
     text->overflow = 0;
 }
 
@@ -43,13 +47,30 @@ ngx_aop_text_init(ngx_aop_text_t *text, char *buf, size_t size)
 void
 ngx_aop_text_put(ngx_aop_text_t *text, const char *data, size_t len)
 {
-    if (text->overflow || (size_t) (text->last - text->pos) < len) {
-        text->overflow = 1;
+    if (!ngx_aop_text_room(text, len)) {
         return;
     }
 
     memcpy(text->pos, data, len);
     text->pos += len;
+}
+
+
+static int
+ngx_aop_text_room(ngx_aop_text_t *text, size_t len)
+{
+    if (text->overflow) {
+        return 0;
+    }
+
+    if ((size_t) (text->last - text->pos) < len
+        && (text->more == NULL || !text->more(text, len)))
+    {
+        text->overflow = 1;
+        return 0;
+    }
+
+    return 1;
 }
 
 
@@ -79,9 +100,20 @@ ngx_aop_text_printf(ngx_aop_text_t *text, const char *fmt, ...)
 
     /* vsnprintf() needs a byte more, for its zero */
 
-    if (n < 0 || (size_t) n >= size) {
+    if (n < 0 || ((size_t) n >= size && text->more == NULL)) {
         text->overflow = 1;
         return;
+    }
+
+    if ((size_t) n >= size) {
+
+        if (!ngx_aop_text_room(text, (size_t) n + 1)) {
+            return;
+        }
+
+        va_start(args, fmt);
+        (void) vsnprintf(text->pos, (size_t) n + 1, fmt, args);
+        va_end(args);
     }
 
     text->pos += n;
@@ -116,11 +148,16 @@ ngx_aop_text_cut(ngx_aop_text_t *text, ngx_aop_text_escape_pt escape,
     int             cut;
     ngx_aop_text_t  part;
 
+    if (text->more != NULL && !ngx_aop_text_room(text, max)) {
+        return;
+    }
+
     part = *text;
     cut = (size_t) (part.last - part.pos) >= max;
 
     if (cut) {
         part.last = part.pos + max;
+        part.more = NULL;
     }
 
     escape(&part, data, len);
@@ -144,6 +181,15 @@ ngx_aop_text_escape(ngx_aop_text_t *text, const char *data, size_t len,
     last = p + len;
 
     while (p < last && !text->overflow) {
+
+        n = ngx_aop_text_plain(text, p, last);
+
+        if (n) {
+            ngx_aop_text_put(text, (const char *) p, n);
+            p += n;
+            continue;
+        }
+
         n = ngx_aop_text_char(p, last);
 
         if (n == 0) {
@@ -158,6 +204,35 @@ ngx_aop_text_escape(ngx_aop_text_t *text, const char *data, size_t len,
 
         p += n;
     }
+}
+
+
+/*
+ * How many bytes from there on no format escapes, as far as there is room:
+ * that is most of all text.
+ */
+
+static size_t
+ngx_aop_text_plain(const ngx_aop_text_t *text, const unsigned char *p,
+    const unsigned char *last)
+{
+    const unsigned char  *start;
+
+    start = p;
+
+    if (text->more == NULL && last - p > text->last - text->pos) {
+        last = p + (text->last - text->pos);
+    }
+
+    while (p < last
+           && *p >= 0x20 && *p < 0x7f
+           && *p != '"' && *p != '\\' && *p != '<' && *p != '>'
+           && *p != '&' && *p != '\'')
+    {
+        p++;
+    }
+
+    return p - start;
 }
 
 

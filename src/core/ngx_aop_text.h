@@ -16,12 +16,19 @@
  * the overflow is remembered: half a document must not go out.
  */
 
-typedef struct {
-    char      *start;
-    char      *pos;
-    char      *last;
-    unsigned   overflow:1;
-} ngx_aop_text_t;
+typedef struct ngx_aop_text_s  ngx_aop_text_t;
+
+/* Makes room for len bytes at text->pos; returns 0 if it cannot. */
+
+typedef int (*ngx_aop_text_more_pt)(ngx_aop_text_t *text, size_t len);
+
+struct ngx_aop_text_s {
+    char                  *start;
+    char                  *pos;
+    char                  *last;
+    ngx_aop_text_more_pt   more;    /* NULL: there is only this room */
+    unsigned               overflow:1;
+};
 
 
 /* The buffer stays the caller's. */

@@ -13,43 +13,27 @@
 #include "ngx_http_aop_report.h"
 
 
-/* a report that does not fit is tried with twice the room, up to the last */
-
-#define NGX_HTTP_AOP_REPORT_FIRST  (64 * 1024)
-#define NGX_HTTP_AOP_REPORT_LAST   (64 * 1024 * 1024)
-
-
-typedef struct {
-    ngx_str_t       name;
-    ngx_str_t       type;
-    void          (*write)(ngx_http_aop_report_t *report,
-                        ngx_aop_text_t *text);
-} ngx_http_aop_writer_t;
-
-
 static ngx_int_t ngx_http_aop_report_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_aop_report_watch(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_aop_report_cross_site(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_aop_report_is(ngx_http_request_t *r,
     ngx_str_t *name, const char *word);
-static const ngx_http_aop_writer_t *ngx_http_aop_report_writer(
+static const ngx_aop_report_writer_t *ngx_http_aop_report_writer(
     ngx_http_request_t *r);
-static const ngx_http_aop_writer_t *ngx_http_aop_report_find(ngx_str_t *name);
-static ngx_int_t ngx_http_aop_report_write(ngx_http_request_t *r,
-    const ngx_http_aop_writer_t *writer, ngx_aop_text_t *text);
-static ngx_int_t ngx_http_aop_report_send(ngx_http_request_t *r,
-    const ngx_http_aop_writer_t *writer, ngx_aop_text_t *text);
+static const ngx_aop_report_writer_t *ngx_http_aop_report_find(
+    ngx_str_t *name);
+static void ngx_http_aop_report_done(ngx_http_aop_wait_t *wait, ngx_int_t rc);
+static ngx_int_t ngx_http_aop_report_send(ngx_http_aop_wait_t *wait);
+static ngx_chain_t *ngx_http_aop_report_chain(ngx_http_aop_wait_t *wait);
 static ngx_int_t ngx_http_aop_report_header(ngx_http_request_t *r,
     const char *name, const char *value);
 
 
-static const ngx_http_aop_writer_t  ngx_http_aop_writers[] = {
-    { ngx_string("json"), ngx_string("application/json"),
-      ngx_http_aop_report_json },
-    { ngx_string("prometheus"), ngx_string("text/plain; version=0.0.4"),
-      ngx_http_aop_report_prometheus },
-    { ngx_string("html"), ngx_string("text/html; charset=utf-8"),
-      ngx_http_aop_report_html },
-    { ngx_null_string, ngx_null_string, NULL }
+static const ngx_aop_report_writer_t *const  ngx_http_aop_report_writers[] = {
+    &ngx_aop_report_json,
+    &ngx_aop_report_prometheus,
+    &ngx_aop_report_html,
+    NULL
 };
 
 
@@ -104,9 +88,9 @@ ngx_http_aop_report_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 static ngx_int_t
 ngx_http_aop_report_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                     rc;
-    ngx_aop_text_t                text;
-    const ngx_http_aop_writer_t  *writer;
+    ngx_int_t                       rc;
+    ngx_http_aop_wait_t            *wait;
+    const ngx_aop_report_writer_t  *writer;
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
         return NGX_HTTP_NOT_ALLOWED;
@@ -128,11 +112,46 @@ ngx_http_aop_report_handler(ngx_http_request_t *r)
         return NGX_HTTP_BAD_REQUEST;
     }
 
-    if (ngx_http_aop_report_write(r, writer, &text) != NGX_OK) {
+    wait = ngx_pcalloc(r->pool, sizeof(ngx_http_aop_wait_t));
+    if (wait == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_aop_report_send(r, writer, &text);
+    wait->request = r;
+    wait->writer = writer;
+    wait->handler = ngx_http_aop_report_done;
+
+    if (ngx_http_aop_report_watch(r) != NGX_OK
+        || ngx_http_aop_build_wait(wait) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    r->main->count++;
+
+    return NGX_DONE;
+}
+
+
+/* As limit_req does it: a client that goes away meanwhile is noticed. */
+
+static ngx_int_t
+ngx_http_aop_report_watch(ngx_http_request_t *r)
+{
+    if (r != r->main || r->discard_body) {
+        return NGX_OK;
+    }
+
+    if (r->connection->read->ready) {
+        ngx_post_event(r->connection->read, &ngx_posted_events);
+
+    } else if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    r->read_event_handler = ngx_http_test_reading;
+
+    return NGX_OK;
 }
 
 
@@ -169,7 +188,7 @@ ngx_http_aop_report_is(ngx_http_request_t *r, ngx_str_t *name,
 
 /* NULL if the request asks for a format that there is not. */
 
-static const ngx_http_aop_writer_t *
+static const ngx_aop_report_writer_t *
 ngx_http_aop_report_writer(ngx_http_request_t *r)
 {
     ngx_str_t                 name;
@@ -185,16 +204,19 @@ ngx_http_aop_report_writer(ngx_http_request_t *r)
 }
 
 
-static const ngx_http_aop_writer_t *
+static const ngx_aop_report_writer_t *
 ngx_http_aop_report_find(ngx_str_t *name)
 {
-    const ngx_http_aop_writer_t  *writer;
+    size_t                                 len;
+    const ngx_aop_report_writer_t *const  *writer;
 
-    for (writer = ngx_http_aop_writers; writer->name.len; writer++) {
-        if (name->len == writer->name.len
-            && ngx_strncmp(name->data, writer->name.data, name->len) == 0)
+    for (writer = ngx_http_aop_report_writers; *writer; writer++) {
+        len = ngx_strlen((*writer)->name);
+
+        if (name->len == len
+            && ngx_strncmp(name->data, (*writer)->name, len) == 0)
         {
-            return writer;
+            return *writer;
         }
     }
 
@@ -202,70 +224,48 @@ ngx_http_aop_report_find(ngx_str_t *name)
 }
 
 
-/* Half a report is not sent: it is written whole, or not at all. */
-
-static ngx_int_t
-ngx_http_aop_report_write(ngx_http_request_t *r,
-    const ngx_http_aop_writer_t *writer, ngx_aop_text_t *text)
+static void
+ngx_http_aop_report_done(ngx_http_aop_wait_t *wait, ngx_int_t rc)
 {
-    char                   *buf;
-    size_t                  size;
-    ngx_http_aop_report_t  *report;
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
 
-    report = ngx_pcalloc(r->pool, sizeof(ngx_http_aop_report_t));
-    if (report == NULL) {
-        return NGX_ERROR;
+    r = wait->request;
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    if (r == r->main && !r->discard_body) {
+        r->read_event_handler = ngx_http_block_reading;
     }
 
-    report->request = r;
-    report->amcf = ngx_http_get_module_main_conf(r, ngx_http_aop_module);
-    report->shared = ngx_http_aop_shm_get(report->amcf->zone);
+    ngx_http_finalize_request(r, (rc == NGX_OK)
+                                 ? ngx_http_aop_report_send(wait) : rc);
 
-    for (size = NGX_HTTP_AOP_REPORT_FIRST;
-         size <= NGX_HTTP_AOP_REPORT_LAST;
-         size *= 2)
-    {
-        buf = ngx_palloc(r->pool, size);
-        if (buf == NULL) {
-            return NGX_ERROR;
-        }
-
-        ngx_aop_text_init(text, buf, size);
-
-        writer->write(report, text);
-
-        if (report->failed) {
-            return NGX_ERROR;
-        }
-
-        if (!text->overflow) {
-            return NGX_OK;
-        }
-
-        ngx_pfree(r->pool, buf);
-    }
-
-    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                  "aop: the report is larger than %uz bytes",
-                  (size_t) NGX_HTTP_AOP_REPORT_LAST);
-
-    return NGX_ERROR;
+    ngx_http_run_posted_requests(c);
 }
 
 
 static ngx_int_t
-ngx_http_aop_report_send(ngx_http_request_t *r,
-    const ngx_http_aop_writer_t *writer, ngx_aop_text_t *text)
+ngx_http_aop_report_send(ngx_http_aop_wait_t *wait)
 {
-    ngx_int_t     rc;
-    ngx_buf_t    *b;
-    ngx_uint_t    i;
-    ngx_chain_t   out;
+    ngx_int_t            rc;
+    ngx_uint_t           i;
+    ngx_chain_t         *out;
+    ngx_http_request_t  *r;
+
+    r = wait->request;
+
+    out = ngx_http_aop_report_chain(wait);
+    if (out == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
 
     r->headers_out.status = NGX_HTTP_OK;
-    r->headers_out.content_length_n = text->pos - text->start;
-    r->headers_out.content_type = writer->type;
-    r->headers_out.content_type_len = writer->type.len;
+    r->headers_out.content_length_n = wait->len;
+    r->headers_out.content_type.data = (u_char *) wait->writer->type;
+    r->headers_out.content_type.len = ngx_strlen(wait->writer->type);
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
 
     for (i = 0; ngx_http_aop_report_headers[i].name; i++) {
         if (ngx_http_aop_report_header(r, ngx_http_aop_report_headers[i].name,
@@ -282,21 +282,58 @@ ngx_http_aop_report_send(ngx_http_request_t *r,
         return rc;
     }
 
-    b = ngx_calloc_buf(r->pool);
-    if (b == NULL) {
-        return NGX_ERROR;
+    return ngx_http_output_filter(r, out);
+}
+
+
+/* Made before the header is sent: half a report is not sent. */
+
+static ngx_chain_t *
+ngx_http_aop_report_chain(ngx_http_aop_wait_t *wait)
+{
+    ngx_buf_t                     *b;
+    ngx_chain_t                   *out, **ll;
+    ngx_http_request_t            *r;
+    const ngx_aop_report_block_t  *block;
+
+    r = wait->request;
+    b = NULL;
+    ll = &out;
+
+    for (block = wait->blocks; block; block = block->next) {
+
+        if (block->start == block->end) {
+            continue;
+        }
+
+        *ll = ngx_alloc_chain_link(r->pool);
+        if (*ll == NULL) {
+            return NULL;
+        }
+
+        b = ngx_calloc_buf(r->pool);
+        if (b == NULL) {
+            return NULL;
+        }
+
+        b->pos = (u_char *) block->start;
+        b->last = (u_char *) block->end;
+        b->memory = 1;
+
+        (*ll)->buf = b;
+        ll = &(*ll)->next;
     }
 
-    b->pos = (u_char *) text->start;
-    b->last = (u_char *) text->pos;
-    b->memory = 1;
-    b->last_buf = (r == r->main);
+    *ll = NULL;
+
+    if (b == NULL) {
+        return NULL;
+    }
+
     b->last_in_chain = 1;
+    b->last_buf = (r == r->main);
 
-    out.buf = b;
-    out.next = NULL;
-
-    return ngx_http_output_filter(r, &out);
+    return out;
 }
 
 

@@ -9,8 +9,7 @@
 
 
 #include "ngx_http_aop_stats.h"
-#include "ngx_aop_text.h"
-#include "ngx_aop_version.h"
+#include "ngx_aop_report.h"
 
 
 /*
@@ -21,107 +20,50 @@
 char *ngx_http_aop_report_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 
-#define NGX_HTTP_AOP_COLUMNS  12
+/*
+ * What src/core writes, settled from the configuration and the counters.
+ * ngx_http_aop_settle_server() settles a server, with memory of the pool;
+ * NGX_ERROR if memory is short.  ngx_http_aop_settle_rest() settles what is of
+ * no server.
+ */
+
+ngx_int_t ngx_http_aop_settle_server(ngx_aop_report_t *report,
+    ngx_http_aop_server_t *server, ngx_pool_t *pool);
+void ngx_http_aop_settle_rest(ngx_aop_report_t *report,
+    ngx_http_aop_main_conf_t *amcf);
+void ngx_http_aop_settle_unprotected(ngx_aop_report_t *report,
+    ngx_http_aop_unprotected_t *server);
 
 
 /*
- * The report is a set of tables, described once (ngx_http_aop_report_data.c)
- * and written as JSON, Prometheus text or HTML by writers that know nothing
- * of what is in them.
+ * A request that waits for its report.  The handler is called once there is
+ * one (NGX_OK; the blocks live as long as the request), or with the status to
+ * answer with; not if the request has ended before.
  */
 
-typedef enum {
-    NGX_HTTP_AOP_TYPE_TEXT = 0,
-    NGX_HTTP_AOP_TYPE_NUMBER,
-    NGX_HTTP_AOP_TYPE_DAYS,          /* left, until something ends */
-    NGX_HTTP_AOP_TYPE_TIME,          /* 0 is none */
-    NGX_HTTP_AOP_TYPE_BOOLEAN
-} ngx_http_aop_type_e;
+typedef struct ngx_http_aop_build_s  ngx_http_aop_build_t;
+typedef struct ngx_http_aop_wait_s   ngx_http_aop_wait_t;
 
-/* for NGX_HTTP_AOP_TYPE_DAYS: it does not end */
+typedef void (*ngx_http_aop_wait_pt)(ngx_http_aop_wait_t *wait, ngx_int_t rc);
 
-#define NGX_HTTP_AOP_NEVER  INT64_MAX
+struct ngx_http_aop_wait_s {
+    ngx_queue_t                     queue;
+    ngx_http_request_t             *request;
+    const ngx_aop_report_writer_t  *writer;
+    ngx_http_aop_wait_pt            handler;
+    ngx_http_aop_build_t           *build;
+    unsigned                        waits:1;
 
+    /* with NGX_OK */
 
-typedef struct {
-    const char             *name;       /* key in JSON, label in Prometheus */
-    const char             *title;      /* heading in HTML; NULL: not there */
-    ngx_http_aop_type_e     type;
-    unsigned                label:1;    /* tells rows apart, is a label */
-} ngx_http_aop_column_t;
-
-
-typedef union {
-    const char             *text;
-    int64_t                 number;
-} ngx_http_aop_value_t;
+    const ngx_aop_report_block_t   *blocks;
+    size_t                          len;
+};
 
 
-typedef struct {
-    ngx_http_request_t         *request;
-    ngx_http_aop_main_conf_t   *amcf;
-    ngx_http_aop_shared_t      *shared;
+/* NGX_ERROR if memory is short; the handler is not called then. */
 
-    /* the server that tables of a server are about */
-
-    ngx_http_aop_server_t      *server;
-    ngx_array_t                *endings;    /* of ngx_http_aop_validity_t */
-    ngx_aop_answer_t            answer;
-    ngx_aop_ready_e             ready;
-    ngx_aop_state_e             state;
-    const char                 *mode;
-    char                        label[NGX_HTTP_AOP_LABEL_LEN];
-    char                        why[4096];
-
-    unsigned                    failed:1;   /* memory is short */
-} ngx_http_aop_report_t;
-
-
-/* Called with each row of a table. */
-
-typedef void (*ngx_http_aop_row_pt)(void *data,
-    const ngx_http_aop_value_t *row);
-
-typedef struct {
-    const char                   *name;     /* key in JSON */
-    const char                   *title;    /* heading in HTML */
-    const ngx_http_aop_column_t  *columns;  /* up to one without a name */
-
-    /* Prometheus: NULL is no metric; the sample is in column "value" */
-
-    const char                   *metric;
-    const char                   *type;
-    const char                   *help;
-    ngx_uint_t                    value;
-
-    unsigned                      server:1; /* is one for each server */
-    unsigned                      flat:1;   /* is one row, of the object */
-    unsigned                      brief:1;  /* its first rows do for a person */
-
-    void                        (*rows)(ngx_http_aop_report_t *report,
-                                     ngx_http_aop_row_pt row, void *data);
-} ngx_http_aop_table_t;
-
-
-/* up to a table without a name */
-
-extern const ngx_http_aop_table_t  ngx_http_aop_report_data_tables[];
-
-
-/* Settles what the tables of a server need; NGX_ERROR if it has failed. */
-
-ngx_int_t ngx_http_aop_report_data_server(ngx_http_aop_report_t *report,
-    ngx_http_aop_server_t *server);
-
-
-/* The writers; overflow is told by text->overflow. */
-
-void ngx_http_aop_report_json(ngx_http_aop_report_t *report,
-    ngx_aop_text_t *text);
-void ngx_http_aop_report_prometheus(ngx_http_aop_report_t *report,
-    ngx_aop_text_t *text);
-void ngx_http_aop_report_html(ngx_http_aop_report_t *report,
-    ngx_aop_text_t *text);
+ngx_int_t ngx_http_aop_build_wait(ngx_http_aop_wait_t *wait);
 
 
 #endif /* _NGX_HTTP_AOP_REPORT_H_INCLUDED_ */

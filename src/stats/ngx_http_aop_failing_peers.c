@@ -38,9 +38,6 @@ static int ngx_http_aop_failing_peers_same(const void *item, const void *key);
 static ngx_str_t ngx_http_aop_failing_peers_path(ngx_http_request_t *r);
 static void ngx_http_aop_failing_peers_text(char *buf, size_t size,
     const u_char *data, size_t len);
-static ngx_uint_t ngx_http_aop_failing_peers_server(
-    const ngx_http_aop_stat_t *stat, ngx_http_aop_failing_peers_e list,
-    ngx_http_aop_failing_row_t *row);
 
 
 static const ngx_http_aop_failing_part_t
@@ -150,46 +147,8 @@ ngx_http_aop_failing_peers_text(char *buf, size_t size, const u_char *data,
 }
 
 
-const ngx_http_aop_failing_row_t *
-ngx_http_aop_failing_peers_copy(ngx_http_request_t *r,
-    ngx_http_aop_failing_peers_e list, ngx_uint_t *n)
-{
-    ngx_uint_t                   i;
-    ngx_http_aop_server_t       *server;
-    ngx_http_aop_main_conf_t    *amcf;
-    ngx_http_aop_failing_row_t  *row;
-
-    *n = 0;
-
-    amcf = ngx_http_get_module_main_conf(r, ngx_http_aop_module);
-
-    row = ngx_palloc(r->pool,
-                     (amcf->servers.nelts * ngx_http_aop_failing_parts[list].n
-                      + 1)
-                     * sizeof(ngx_http_aop_failing_row_t));
-    if (row == NULL) {
-        return NULL;
-    }
-
-    server = amcf->servers.elts;
-
-    for (i = 0; i < amcf->servers.nelts; i++) {
-        ngx_http_aop_zone_recheck(&server[i]);
-
-        if (server[i].shared != NULL) {
-            *n += ngx_http_aop_failing_peers_server(server[i].shared, list,
-                                                    row + *n);
-        }
-    }
-
-    ngx_aop_top_sort(row, *n, sizeof(ngx_http_aop_failing_row_t));
-
-    return row;
-}
-
-
-static ngx_uint_t
-ngx_http_aop_failing_peers_server(const ngx_http_aop_stat_t *stat,
+ngx_uint_t
+ngx_http_aop_failing_peers_copy(const ngx_http_aop_stat_t *stat,
     ngx_http_aop_failing_peers_e list, ngx_http_aop_failing_row_t *row)
 {
     uint64_t                            missing;
@@ -212,13 +171,14 @@ ngx_http_aop_failing_peers_server(const ngx_http_aop_stat_t *stat,
 
         if (peers[i].top.count != 0 && peers[i].addr[0] != '\0') {
             row[n].peer = peers[i];
-            row[n].server = stat->label;
             row[n].missing = missing;
             n++;
         }
     }
 
     ngx_http_aop_shm_unlock();
+
+    ngx_aop_top_sort(row, n, sizeof(ngx_http_aop_failing_row_t));
 
     return n;
 }

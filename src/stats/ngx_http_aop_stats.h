@@ -61,6 +61,25 @@ void ngx_http_aop_zone_recheck(ngx_http_aop_server_t *server);
 
 
 /*
+ * ngx_http_aop_zone_label() makes the label of a server at an address, the
+ * n-th with it, and terminates it with a zero; NGX_ERROR if memory is short.
+ * ngx_http_aop_zone_find() returns the server with that label, or NULL.
+ *
+ * ngx_http_aop_zone_better() tells whether a label is rather to have the first
+ * of these addresses.
+ */
+
+ngx_int_t ngx_http_aop_zone_label(ngx_conf_t *cf,
+    const ngx_http_core_srv_conf_t *cscf, const ngx_http_conf_addr_t *addr,
+    ngx_uint_t n, ngx_str_t *label);
+ngx_http_aop_server_t *ngx_http_aop_zone_find(ngx_http_aop_main_conf_t *amcf,
+    ngx_str_t *label);
+ngx_uint_t ngx_http_aop_zone_better(const ngx_http_conf_addr_t *one,
+    const ngx_http_conf_addr_t *two);
+
+
+
+/*
  * ngx_http_aop_count() counts a request, and its connection if it is the
  * first judged one on it; it is called once for each.
  *
@@ -114,18 +133,18 @@ void ngx_http_aop_failing_peers_add(ngx_http_request_t *r,
 
 
 /*
- * ngx_http_aop_failing_peers_copy() copies the lists of all servers, the most
- * frequent first, to the request's pool; NULL if memory is short.
+ * A failing peer as the report has it.  ngx_http_aop_failing_peers_copy()
+ * copies a list of a server, the most frequent first, to rows, for which there
+ * has to be room for NGX_HTTP_AOP_FAILING_PEERS; returns how many there are.
  */
 
 typedef struct {
     ngx_http_aop_failing_peer_t  peer;
-    const char                  *server;    /* its label */
     uint64_t                     missing;   /* so much the count may lack */
 } ngx_http_aop_failing_row_t;
 
-const ngx_http_aop_failing_row_t *ngx_http_aop_failing_peers_copy(
-    ngx_http_request_t *r, ngx_http_aop_failing_peers_e list, ngx_uint_t *n);
+ngx_uint_t ngx_http_aop_failing_peers_copy(const ngx_http_aop_stat_t *stat,
+    ngx_http_aop_failing_peers_e list, ngx_http_aop_failing_row_t *row);
 
 
 /*

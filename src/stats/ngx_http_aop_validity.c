@@ -89,7 +89,6 @@ ngx_http_aop_validity_crls(ngx_pool_t *pool, ngx_array_t *endings,
     const ngx_aop_policy_t *policy)
 {
     int                       i;
-    u_char                    digest[NGX_AOP_DIGEST];
     X509_CRL                 *crl;
     ngx_http_aop_validity_t  *ending;
 
@@ -101,17 +100,16 @@ ngx_http_aop_validity_crls(ngx_pool_t *pool, ngx_array_t *endings,
         crl = sk_X509_CRL_value(policy->crls, i);
 
         ending = ngx_array_push(endings);
-
-        if (ending == NULL
-            || !ngx_aop_cert_crl_digest(crl, digest))
-        {
+        if (ending == NULL) {
             return NGX_ERROR;
         }
 
         ending->kind = "crl";
         ending->subject = ngx_http_aop_validity_name(pool,
                                                   X509_CRL_get_issuer(crl));
-        ending->fingerprint = ngx_http_aop_validity_hex(pool, digest);
+        ending->fingerprint = ngx_http_aop_validity_hex(pool,
+                                                        policy->crl_digests
+                                                        + i * NGX_AOP_DIGEST);
         ending->anchor = "";
         ending->key = "";
         ending->last = 0;

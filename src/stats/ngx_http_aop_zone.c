@@ -12,6 +12,7 @@
 
 
 #include "ngx_http_aop_stats.h"
+#include "ngx_aop_text.h"
 
 
 /* of a name in a label: the address and the number are not to be cut */
@@ -25,14 +26,9 @@ static ngx_int_t ngx_http_aop_zone_address(ngx_conf_t *cf,
 static ngx_int_t ngx_http_aop_zone_server(ngx_conf_t *cf,
     ngx_http_aop_main_conf_t *amcf, ngx_http_conf_addr_t *addr,
     ngx_http_core_srv_conf_t *cscf);
-static ngx_uint_t ngx_http_aop_zone_better(ngx_http_conf_addr_t *one,
-    ngx_http_conf_addr_t *two);
 static ngx_int_t ngx_http_aop_zone_labels(ngx_conf_t *cf,
     ngx_http_aop_main_conf_t *amcf);
-static ngx_int_t ngx_http_aop_zone_label(ngx_conf_t *cf,
-    ngx_http_aop_server_t *server, ngx_uint_t n);
-static ngx_http_aop_server_t *ngx_http_aop_zone_find(
-    ngx_http_aop_main_conf_t *amcf, ngx_str_t *label);
+static void ngx_http_aop_zone_clean(u_char *text, u_char *last);
 static ngx_uint_t ngx_http_aop_zone_bind_servers(
     ngx_http_aop_main_conf_t *amcf, ngx_http_aop_shared_t *shared);
 static void ngx_http_aop_zone_bind_known(ngx_http_aop_main_conf_t *amcf,
@@ -209,10 +205,11 @@ ngx_http_aop_zone_server(ngx_conf_t *cf, ngx_http_aop_main_conf_t *amcf,
  * server's address is chosen by what it is: TLS first, then the lowest.
  */
 
-static ngx_uint_t
-ngx_http_aop_zone_better(ngx_http_conf_addr_t *one, ngx_http_conf_addr_t *two)
+ngx_uint_t
+ngx_http_aop_zone_better(const ngx_http_conf_addr_t *one,
+    const ngx_http_conf_addr_t *two)
 {
-    ngx_str_t  *first, *second;
+    const ngx_str_t  *first, *second;
 
     if (ngx_http_aop_listens_tls(one) != ngx_http_aop_listens_tls(two)) {
         return ngx_http_aop_listens_tls(one);
@@ -241,7 +238,10 @@ ngx_http_aop_zone_labels(ngx_conf_t *cf, ngx_http_aop_main_conf_t *amcf)
 
     for (i = 0; i < amcf->servers.nelts; i++) {
 
-        if (ngx_http_aop_zone_label(cf, &server[i], 1) != NGX_OK) {
+        if (ngx_http_aop_zone_label(cf, server[i].cscf, server[i].addr, 1,
+                                    &server[i].label)
+            != NGX_OK)
+        {
             return NGX_ERROR;
         }
 
@@ -250,7 +250,8 @@ ngx_http_aop_zone_labels(ngx_conf_t *cf, ngx_http_aop_main_conf_t *amcf)
         while (first != NULL
                && ngx_http_aop_zone_find(amcf, &server[i].label) != NULL)
         {
-            if (ngx_http_aop_zone_label(cf, &server[i], ++first->same)
+            if (ngx_http_aop_zone_label(cf, server[i].cscf, server[i].addr,
+                                        ++first->same, &server[i].label)
                 != NGX_OK)
             {
                 return NGX_ERROR;
@@ -274,16 +275,16 @@ ngx_http_aop_zone_labels(ngx_conf_t *cf, ngx_http_aop_main_conf_t *amcf)
  * number, of the second server and of those that follow, comes last.
  */
 
-static ngx_int_t
-ngx_http_aop_zone_label(ngx_conf_t *cf, ngx_http_aop_server_t *server,
-    ngx_uint_t n)
+ngx_int_t
+ngx_http_aop_zone_label(ngx_conf_t *cf, const ngx_http_core_srv_conf_t *cscf,
+    const ngx_http_conf_addr_t *addr, ngx_uint_t n, ngx_str_t *label)
 {
-    u_char     *p, *colon, *last;
-    ngx_str_t  *text, name, *label;
+    u_char           *p, *colon, *last;
+    ngx_str_t         name;
+    const ngx_str_t  *text;
 
-    text = &server->addr->opt.addr_text;
-    name = server->cscf->server_name;
-    label = &server->label;
+    text = &addr->opt.addr_text;
+    name = cscf->server_name;
 
     if (name.len == 0) {
         ngx_str_set(&name, "_");
@@ -294,7 +295,7 @@ ngx_http_aop_zone_label(ngx_conf_t *cf, ngx_http_aop_server_t *server,
     last = text->data + text->len;
     colon = NULL;
 
-    if (server->addr->opt.wildcard) {
+    if (addr->opt.wildcard) {
         for (p = text->data; p < last; p++) {
             if (*p == ':') {
                 colon = p;
@@ -303,7 +304,7 @@ ngx_http_aop_zone_label(ngx_conf_t *cf, ngx_http_aop_server_t *server,
     }
 
     label->data = ngx_pnalloc(cf->pool, name.len + 1 + text->len
-                                        + sizeof(" #") + NGX_INT_T_LEN);
+                                        + sizeof(" #") + NGX_INT_T_LEN + 1);
     if (label->data == NULL) {
         return NGX_ERROR;
     }
@@ -318,13 +319,44 @@ ngx_http_aop_zone_label(ngx_conf_t *cf, ngx_http_aop_server_t *server,
         p = ngx_cpymem(p, text->data, text->len);
     }
 
+    /* the number is not to be cut */
+
+    p = ngx_min(p, label->data + NGX_HTTP_AOP_LABEL_LEN - sizeof(" #")
+                   - NGX_INT_T_LEN);
+
     if (n > 1) {
         p = ngx_sprintf(p, " #%ui", n);
     }
 
     label->len = ngx_min(p - label->data, NGX_HTTP_AOP_LABEL_LEN - 1);
+    label->data[label->len] = '\0';
+
+    ngx_http_aop_zone_clean(label->data, label->data + label->len);
 
     return NGX_OK;
+}
+
+
+/* Two labels that differ are to differ in each format of the report, too. */
+
+static void
+ngx_http_aop_zone_clean(u_char *text, u_char *last)
+{
+    size_t  n;
+
+    while (text < last) {
+        n = ngx_aop_text_char(text, last);
+
+        if (n == 0
+            || *text < 0x20 || *text == 0x7f
+            || (n == 2 && text[0] == 0xc2 && text[1] < 0xa0))
+        {
+            *text = '?';
+            n = 1;
+        }
+
+        text += n;
+    }
 }
 
 
@@ -446,7 +478,7 @@ ngx_http_aop_zone_bind_known(ngx_http_aop_main_conf_t *amcf,
 }
 
 
-static ngx_http_aop_server_t *
+ngx_http_aop_server_t *
 ngx_http_aop_zone_find(ngx_http_aop_main_conf_t *amcf, ngx_str_t *label)
 {
     ngx_str_node_t  *node;

@@ -520,6 +520,12 @@ main(int argc, char **argv)
               "\x02\0\0\x05" "ab\"\\\n" "\x01\x01\0\x08" "CN=\\0A\\,"
               "\x01\0\0\x04\xc2\x9b\xff\xe2", 25);
 
+    seed_file("report", "texts",
+              "\0\x05" "a\"<\\&" "\0\x01" "b" "\0\x02" "c\n" "\0\x01" "\xff"
+              "\0\x02" "\xc2\x9b" "\0\x01" "\x7f" "\0\x01" "1" "\0\x01" "2"
+              "\xff\x02\x01\x01\x01\x01\x02\x03\x09\x03\x02\x01\0\x30\x02\x01"
+              "\0\x31\x01\x02\0\x32", 48);
+
     for (i = 0; i < unit_nelts(answers); i++) {
         seed_answer(answers[i], i % 4);
     }

@@ -376,6 +376,61 @@ text_printf(void **state)
 }
 
 
+/* A text that grows: here, to another buffer each time. */
+
+static int
+text_more(ngx_aop_text_t *text, size_t len)
+{
+    static char  buf[4096];
+
+    if (len > sizeof(buf) || text->start == buf) {
+        return 0;
+    }
+
+    text->start = buf;
+    text->pos = buf;
+    text->last = buf + sizeof(buf);
+
+    return 1;
+}
+
+
+static void
+text_grow(void **state)
+{
+    char            buf[4];
+    ngx_aop_text_t  text;
+
+    (void) state;
+
+    ngx_aop_text_init(&text, buf, sizeof(buf));
+    text.more = text_more;
+
+    ngx_aop_text_puts(&text, "abc");
+    ngx_aop_text_printf(&text, "%s", "what does not fit is in one piece");
+
+    assert_false(text.overflow);
+    assert_memory_equal(text.start, "what does not fit is in one piece", 33);
+
+    /* a cut is none of the room, also where there could be more */
+
+    ngx_aop_text_init(&text, buf, sizeof(buf));
+    text.more = text_more;
+
+    ngx_aop_text_cut(&text, ngx_aop_text_json, "1234567\"9", 9, 8);
+
+    assert_false(text.overflow);
+    assert_int_equal(text.pos - text.start, 7);
+    assert_memory_equal(text.start, "1234567", 7);
+
+    /* no more room than that */
+
+    ngx_aop_text_printf(&text, "%4100d", 1);
+
+    assert_true(text.overflow);
+}
+
+
 int
 main(void)
 {
@@ -387,6 +442,7 @@ main(void)
     unit_case("overflow is remembered", text_overflow, NULL);
     unit_case("all room is used", text_full, NULL);
     unit_case("printf", text_printf, NULL);
+    unit_case("a text that grows", text_grow, NULL);
 
     return unit_run("text", NULL, NULL);
 }

@@ -24,8 +24,8 @@ use File::Temp;
 # six at most.
 my %FAILURE = (
     (map { $_ => 0 } qw(
-        ngx_array_create ngx_array_push ngx_array_push_n ngx_create_pool
-        ngx_http_add_variable ngx_list_push ngx_palloc ngx_pcalloc ngx_pnalloc
+        ngx_alloc_chain_link ngx_array_create ngx_array_push ngx_array_push_n ngx_create_pool
+        ngx_http_add_variable ngx_http_cleanup_add ngx_list_push ngx_palloc ngx_pcalloc ngx_pnalloc
         ngx_pool_cleanup_add ngx_pstrdup ngx_shared_memory_add ngx_slab_calloc
         ngx_slab_calloc_locked
 
