@@ -182,7 +182,7 @@ static ngx_command_t  ngx_http_aop_commands[] = {
 
     { ngx_string("aop_zone"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_size_slot,
+      ngx_http_aop_zone_set,
       NGX_HTTP_MAIN_CONF_OFFSET,
       offsetof(ngx_http_aop_main_conf_t, zone_size),
       &ngx_http_aop_zone_check },
@@ -487,7 +487,7 @@ ngx_http_aop_init_main_conf(ngx_conf_t *cf, void *conf)
 {
     ngx_http_aop_main_conf_t  *amcf = conf;
 
-    ngx_conf_init_size_value(amcf->zone_size, 1024 * 1024);
+    ngx_conf_init_size_value(amcf->zone_size, 0);
     ngx_conf_init_value(amcf->log_interval, 10);
 
     return NGX_CONF_OK;

@@ -158,7 +158,7 @@ typedef struct {
     /* of the same configuration, for the check of its phases */
     ngx_http_core_main_conf_t  *cmcf;
 
-    size_t                      zone_size;
+    size_t                      zone_size;  /* 0: as large as needed */
     ngx_shm_zone_t             *zone;       /* NULL: no server uses it */
 
     /* some server has "aop_real_ip" */

@@ -138,7 +138,7 @@ for (
     [ 'depth0leaf', $one_down, [ $inter ], 'ok', 'CN=one down' ],
 
     [ 'weak', $weak, [], 'ok', $root_name ],
-    [ 'strong', $weak, [], 'invalid' ],
+    [ 'strong', $weak, [], 'weak' ],
     [ 'strong', $direct, [], 'ok', $root_name ])
 {
     my ($name, $cert, $chain, $verdict, $anchor) = @$_;

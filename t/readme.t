@@ -607,6 +607,10 @@ subtest 'lines of error.log' => sub {
         $line =~ s/serial: \K\w+/1F2E/;
         $line =~ s/, client: \K.*/.../;
 
+        # where OpenSSL has no ML-DSA, the hint goes on
+
+        $line =~ s/; a post-quantum certificate is presented only .*?(?=, peer)//;
+
         is($line, $expected, 'as README shows: ' . substr $expected, 0, 56);
     }
 

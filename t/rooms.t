@@ -56,9 +56,12 @@ sub tree {
     make_path("$dir/objs");
 
     for my $path (grep { /\.c$/ } keys %files) {
-        my ($name) = $path =~ m{([^/]+)\.c$};
+        my $object = "$dir/objs/" . $path =~ s{^(?:src|aopctl)/}{}r
+                     =~ s/\.c$/.o/r;
 
-        system($cc, '-w', '-c', '-o', "$dir/objs/$name.o",
+        make_path(dirname($object));
+
+        system($cc, '-w', '-c', '-o', $object,
                map({ "-I$dir/$_" } qw(src/core src/conn src/stats)),
                "$dir/$path") == 0 or die "$path was not compiled\n";
     }

@@ -60,6 +60,11 @@ void ngx_http_aop_zone_bind(ngx_cycle_t *cycle);
 void ngx_http_aop_zone_recheck(ngx_http_aop_server_t *server);
 
 
+/* "aop_zone" */
+
+char *ngx_http_aop_zone_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+
 /*
  * ngx_http_aop_zone_label() makes the label of a server at an address, the
  * n-th with it, and terminates it with a zero; NGX_ERROR if memory is short.

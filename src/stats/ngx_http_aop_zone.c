@@ -19,8 +19,14 @@
 
 #define NGX_HTTP_AOP_NAME_LEN     160
 
+/* of "aop_zone auto": beside the servers; for servers that are added later */
 
-static ngx_uint_t ngx_http_aop_zone_exists(ngx_conf_t *cf);
+#define NGX_HTTP_AOP_ZONE_BASE    (256 * 1024)
+#define NGX_HTTP_AOP_SPARE        16
+
+
+static size_t ngx_http_aop_zone_old_size(ngx_conf_t *cf);
+static size_t ngx_http_aop_zone_size(ngx_uint_t n);
 static ngx_int_t ngx_http_aop_zone_address(ngx_conf_t *cf,
     ngx_http_conf_addr_t *addr);
 static ngx_int_t ngx_http_aop_zone_server(ngx_conf_t *cf,
@@ -43,6 +49,8 @@ static ngx_str_t  ngx_http_aop_zone_name = ngx_string("ngx_http_aop");
 ngx_int_t
 ngx_http_aop_zone_add(ngx_conf_t *cf, ngx_shm_zone_init_pt init)
 {
+    size_t                     size, old;
+    ngx_uint_t                 n;
     ngx_http_aop_main_conf_t  *amcf;
 
     amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_aop_module);
@@ -55,14 +63,26 @@ ngx_http_aop_zone_add(ngx_conf_t *cf, ngx_shm_zone_init_pt init)
 
     /* what was counted outlives a time in which all is "off" */
 
-    if (amcf->servers.nelts == 0 && !ngx_http_aop_zone_exists(cf)) {
+    n = amcf->servers.nelts;
+    old = ngx_http_aop_zone_old_size(cf);
+
+    if (n == 0 && old == 0) {
         return NGX_OK;
+    }
+
+    size = amcf->zone_size;
+
+    if (size == 0) {
+
+        /* nginx keeps a zone, and what it counted, if its size is the same */
+
+        size = (old >= ngx_http_aop_zone_size(n))
+               ? old : ngx_http_aop_zone_size(n + n / 2 + NGX_HTTP_AOP_SPARE);
     }
 
     /* the tag must stay the same when this .so is replaced: it is nginx's */
 
-    amcf->zone = ngx_shared_memory_add(cf, &ngx_http_aop_zone_name,
-                                       amcf->zone_size,
+    amcf->zone = ngx_shared_memory_add(cf, &ngx_http_aop_zone_name, size,
                                        &ngx_http_core_module);
     if (amcf->zone == NULL) {
         return NGX_ERROR;
@@ -75,10 +95,10 @@ ngx_http_aop_zone_add(ngx_conf_t *cf, ngx_shm_zone_init_pt init)
 }
 
 
-/* In the configuration that is in force. */
+/* Of the configuration that is in force; 0 if it has none. */
 
-static ngx_uint_t
-ngx_http_aop_zone_exists(ngx_conf_t *cf)
+static size_t
+ngx_http_aop_zone_old_size(ngx_conf_t *cf)
 {
     ngx_uint_t        i;
     ngx_shm_zone_t   *zone;
@@ -97,12 +117,49 @@ ngx_http_aop_zone_exists(ngx_conf_t *cf)
                                ngx_http_aop_zone_name.len)
                    == 0)
             {
-                return 1;
+                return zone[i].shm.size;
             }
         }
     }
 
     return 0;
+}
+
+
+/* A server takes whole pages of the slab, and a page structure for each. */
+
+static size_t
+ngx_http_aop_zone_size(ngx_uint_t n)
+{
+    size_t  server;
+
+    server = ngx_align(sizeof(ngx_http_aop_stat_t), ngx_pagesize);
+    server += server / ngx_pagesize * sizeof(ngx_slab_page_t);
+
+    return ngx_align(NGX_HTTP_AOP_ZONE_BASE + n * server, ngx_pagesize);
+}
+
+
+char *
+ngx_http_aop_zone_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_aop_main_conf_t  *amcf = conf;
+
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "auto") != 0) {
+        return ngx_conf_set_size_slot(cf, cmd, conf);
+    }
+
+    if (amcf->zone_size != NGX_CONF_UNSET_SIZE) {
+        return "is duplicate";
+    }
+
+    amcf->zone_size = 0;
+
+    return NGX_CONF_OK;
 }
 
 
