@@ -67,7 +67,12 @@ sub configuration {
         } $first, grep { $_ ne $first } sort keys %server;
     }
 
-    push @http, 'server {', (map { $nginx->listen_tls($port{$_}) } @way),
+    # "http2 on" may stand once only
+
+    my $listen = join ' ', map { $nginx->listen_tls($port{$_}) } @way;
+    my $http2  = $listen =~ s/ http2 on;//g ? 'http2 on;' : '';
+
+    push @http, "server { $listen $http2",
                 'server_name spread; aop on; location / { return 200; } }';
 
     return join "\n", 'aop_ca ca.pem;', $show, @http;

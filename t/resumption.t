@@ -387,12 +387,12 @@ $nginx->finish;
 # not matter how long all this takes: certificates and a CRL end at $end,
 # sessions after SHORT, and a little after that all is asked again.
 
-use constant { SHORT => 6000, STEP => 1100, END => 10_000 };
+use constant { SHORT => 6000, STEP => 1100, LAST => 10_000 };
 
 my $ending_nginx = nginx();
 
 my $clock = AOP::Test::Clock->new;
-my $end   = $clock->now + END;
+my $end   = $clock->now + LAST;
 my %way   = map { $_ => scalar $ending_nginx->ports } 'ticket', 'cache';
 
 certificate($ending_nginx);
