@@ -17,6 +17,7 @@ my $nginx = nginx();
 my ($tls, $other, $plain, $admin) = $nginx->ports(4);
 my $listen = $nginx->listen_tls($tls);
 my $second = $nginx->listen_tls($other);
+my $also   = $second =~ s/ http2 on;//r;     # that is in $listen
 
 my $many = join "\n", map {
     "server { $second server_name m$_.test; aop on; }"
@@ -31,7 +32,7 @@ server { $listen server_name e.test; aop off; location /x { aop on; } }
 server { $listen server_name f.test; aop on; location /x { aop off; } }
 server { $listen server_name b.test; }
 server { listen 127.0.0.1:$plain; server_name g.test; }
-server { $listen $second server_name "h\x01.test"; }
+server { $listen $also server_name "h\x01.test"; }
 $many
 server { listen 127.0.0.1:$admin; location / { aop_report; } }
 CONF

@@ -99,6 +99,7 @@ unit_cert(unit_report_t *unit, const char *kind, const char *subject, int days)
     cert->subject = subject;
     cert->fingerprint = "aa";
     cert->anchor = "";
+    cert->key = "";
     cert->not_after = UNIT_NOW + days * UNIT_DAY + UNIT_DAY / 2;
 }
 
