@@ -658,9 +658,12 @@ ngx_http_aop_count_held(ngx_http_request_t *r,
     until = held->until;
     now = ngx_time();
 
-    /* a clock that was set back must not silence it for as long */
+    /*
+     * a clock that was set back must not silence it for as long; but another
+     * worker may have a later time already
+     */
 
-    if ((now < until && until - now <= interval)
+    if ((now < until && until - now <= 3 * interval)
         || !ngx_atomic_cmp_set(&held->until, until, now + interval))
     {
         (void) ngx_atomic_fetch_add(&held->held, 1);
