@@ -51,7 +51,7 @@ aopctl_conclusion_settle(const aopctl_attempt_t *attempt,
 {
     const aopctl_page_t  *site;
 
-    if (answer->certificate && conclusion->foreign) {
+    if (answer->certificate && conclusion->behind) {
         answer->doubtful = 1;
     }
 
@@ -406,7 +406,7 @@ aopctl_conclusion_untold(const aopctl_probe_t *probe,
                "the origin did not ask for one";
     }
 
-    if (conclusion->foreign && conclusion->doubtful) {
+    if (conclusion->behind && conclusion->doubtful) {
         return "strangers are refused, but perhaps as everybody is: the page "
                "is that of a server behind this one, which refuses nobody "
                "itself (give a certificate that passes: --cert)";

@@ -25,8 +25,8 @@ typedef struct {
     unsigned             refused:1;         /* a stranger */
     unsigned             unclear:1;
     unsigned             doubtful:1;        /* whom the answer is for */
-    unsigned             checked:1;         /* whether it is foreign: */
-    unsigned             foreign:1;         /* a server behind it refuses */
+    unsigned             checked:1;         /* who refused: */
+    unsigned             behind:1;          /* it was a server behind it */
     unsigned             given_served:1;
     unsigned             given_refused:1;
     unsigned             given_unclear:1;

@@ -65,7 +65,7 @@ static const aopctl_attempt_t  aopctl_probe_plan[] = {
     (sizeof(aopctl_probe_plan) / sizeof(aopctl_probe_plan[0]))
 
 
-static const char *const  aopctl_probe_strangers[AOPCTL_CLIENTS] = {
+static const char *const  aopctl_probe_clients[AOPCTL_CLIENTS] = {
     "no certificate", "self-signed", "given"
 };
 
@@ -169,7 +169,7 @@ aopctl_probe_attempt(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
     object = aopctl_answer_json(&first);
 
     aopctl_json_set(object, "stranger",
-                    json_string(aopctl_probe_strangers[attempt->who]));
+                    json_string(aopctl_probe_clients[attempt->who]));
     aopctl_json_set(object, "tls",
                     json_string(attempt->version == TLS1_2_VERSION
                                 ? "1.2" : "1.3"));
@@ -247,7 +247,7 @@ aopctl_probe_own(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
     aopctl_attempt(probe, &keep, &kept, NULL);
 
     conclusion->checked = 1;
-    conclusion->foreign = kept.kept;
+    conclusion->behind = kept.kept;
 }
 
 

@@ -35,7 +35,7 @@ static int aopctl_log_stats_judged(aopctl_log_stats_t *stats,
 static void aopctl_log_stats_mode(aopctl_server_t *server,
     const aopctl_log_line_t *line);
 static int aopctl_log_stats_evidence(aopctl_server_t *server,
-    const aopctl_log_line_t *line, unsigned foreign);
+    const aopctl_log_line_t *line, unsigned other_host);
 static ngx_aop_unjudged_e aopctl_log_stats_unjudged(
     const aopctl_server_t *server, const aopctl_log_line_t *line);
 static unsigned aopctl_log_stats_private(const aopctl_log_line_t *line);
@@ -44,8 +44,8 @@ static unsigned aopctl_log_stats_from(const aopctl_log_line_t *line,
 static size_t aopctl_log_stats_host(char *name, size_t size,
     const aopctl_bytes_t *host);
 static int aopctl_log_stats_tops(aopctl_server_t *server,
-    const aopctl_log_line_t *line, unsigned foreign);
-static unsigned aopctl_log_stats_foreign(const aopctl_log_stats_t *stats,
+    const aopctl_log_line_t *line, unsigned other_host);
+static unsigned aopctl_log_stats_other_host(const aopctl_log_stats_t *stats,
     const aopctl_bytes_t *host);
 static unsigned aopctl_log_stats_wanted(const aopctl_log_stats_t *stats,
     const aopctl_bytes_t *server);
@@ -79,7 +79,7 @@ aopctl_log_stats_line(aopctl_log_stats_t *stats, const char *text, size_t len)
     rc = 1;
 
     if (!aopctl_log_stats_wanted(stats, &line.server)) {
-        stats->elsewhere++;
+        stats->other_servers++;
 
     } else if (line.time < stats->since) {
         stats->before++;
@@ -199,10 +199,10 @@ static int
 aopctl_log_stats_judged(aopctl_log_stats_t *stats, aopctl_server_t *server,
     const aopctl_log_line_t *line)
 {
-    unsigned       foreign;
+    unsigned       other_host;
     aopctl_time_e  kind;
 
-    foreign = aopctl_log_stats_foreign(stats, &line->host);
+    other_host = aopctl_log_stats_other_host(stats, &line->host);
     kind = AOPCTL_TIME_PASSED;
 
     if (line->outcome != AOPCTL_OUTCOME_PASSED) {
@@ -217,7 +217,7 @@ aopctl_log_stats_judged(aopctl_log_stats_t *stats, aopctl_server_t *server,
 
     aopctl_timeline_add(&server->timeline, line->time, kind);
 
-    if (!aopctl_log_stats_evidence(server, line, foreign)) {
+    if (!aopctl_log_stats_evidence(server, line, other_host)) {
         return 0;
     }
 
@@ -227,7 +227,7 @@ aopctl_log_stats_judged(aopctl_log_stats_t *stats, aopctl_server_t *server,
         return aopctl_log_stats_passed(server, line);
 
     case AOPCTL_TIME_FAILED:
-        return aopctl_log_stats_tops(server, line, foreign);
+        return aopctl_log_stats_tops(server, line, other_host);
 
     default:
         return 1;
@@ -283,7 +283,7 @@ aopctl_log_stats_mode(aopctl_server_t *server, const aopctl_log_line_t *line)
 
 static int
 aopctl_log_stats_evidence(aopctl_server_t *server,
-    const aopctl_log_line_t *line, unsigned foreign)
+    const aopctl_log_line_t *line, unsigned other_host)
 {
     char             host[AOPCTL_NAME];
     ngx_aop_event_t  event;
@@ -307,7 +307,7 @@ aopctl_log_stats_evidence(aopctl_server_t *server,
     event.host_len = aopctl_log_stats_host(host, sizeof(host), &line->host);
     event.private = aopctl_log_stats_private(line);
     event.ray = (line->ray.len != 0);
-    event.foreign = foreign;
+    event.other_host = other_host;
     event.full = line->full;
     event.tool = (memmem(line->agent.data, line->agent.len, "aopctl", 6)
                   != NULL);
@@ -404,7 +404,7 @@ aopctl_log_stats_host(char *name, size_t size, const aopctl_bytes_t *host)
 
 static int
 aopctl_log_stats_tops(aopctl_server_t *server, const aopctl_log_line_t *line,
-    unsigned foreign)
+    unsigned other_host)
 {
     if (server->tops == NULL) {
         server->tops = calloc(AOPCTL_TOPS, sizeof(aopctl_top_t));
@@ -415,20 +415,20 @@ aopctl_log_stats_tops(aopctl_server_t *server, const aopctl_log_line_t *line,
     }
 
     aopctl_top_add(&server->tops[AOPCTL_TOP_ADDRESSES], line, &line->addr,
-                   foreign);
+                   other_host);
     aopctl_top_add(&server->tops[AOPCTL_TOP_HOSTS], line, &line->host,
-                   foreign);
+                   other_host);
     aopctl_top_add(&server->tops[AOPCTL_TOP_PATHS], line, &line->path,
-                   foreign);
+                   other_host);
     aopctl_top_add(&server->tops[AOPCTL_TOP_AGENTS], line, &line->agent,
-                   foreign);
+                   other_host);
 
     return 1;
 }
 
 
 static unsigned
-aopctl_log_stats_foreign(const aopctl_log_stats_t *stats,
+aopctl_log_stats_other_host(const aopctl_log_stats_t *stats,
     const aopctl_bytes_t *host)
 {
     return stats->nnames != 0

@@ -75,7 +75,7 @@ typedef struct {
     uint64_t            damaged;
     uint64_t            other;
     uint64_t            before;         /* "since" */
-    uint64_t            elsewhere;      /* of other servers than "only" */
+    uint64_t            other_servers;      /* not of "only" */
     unsigned            unread:1;       /* not all could be read */
     uint64_t            outcomes[AOPCTL_OUTCOME_REFUSED + 1];
 } aopctl_log_stats_t;

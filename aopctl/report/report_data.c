@@ -76,7 +76,8 @@ aopctl_report_data_answer(aopctl_log_stats_t *stats, size_t top,
     aopctl_json_set(answer, "damaged", json_integer(stats->damaged));
     aopctl_json_set(answer, "other", json_integer(stats->other));
     aopctl_json_set(answer, "before_since", json_integer(stats->before));
-    aopctl_json_set(answer, "other_servers", json_integer(stats->elsewhere));
+    aopctl_json_set(answer, "other_servers",
+                    json_integer(stats->other_servers));
 
     aopctl_json_set(answer, "servers", servers);
 
@@ -248,7 +249,7 @@ aopctl_report_window(const ngx_aop_answer_t *told, time_t end)
     aopctl_json_set(object, "to", aopctl_json_time(end));
     aopctl_json_set(object, "other_hosts",
                     json_integer(sums[NGX_AOP_SUM_FAILED
-                                      + NGX_AOP_FROM_FOREIGN]));
+                                      + NGX_AOP_FROM_OTHER_HOST]));
     aopctl_json_set(object, "not_verified",
                     json_integer(sums[NGX_AOP_SUM_VARIABLE]
                                  + sums[NGX_AOP_SUM_VARIABLE_PRIVATE]
@@ -421,7 +422,7 @@ aopctl_report_doubt(const aopctl_log_stats_t *stats, aopctl_status_e status)
         && stats->outcomes[AOPCTL_OUTCOME_WOULD_BE_REFUSED] == 0
         && stats->outcomes[AOPCTL_OUTCOME_REFUSED] == 0)
     {
-        if (stats->elsewhere != 0) {
+        if (stats->other_servers != 0) {
             return "no line of the log tells of a judged request to the "
                    "server of --server";
         }

@@ -80,7 +80,7 @@ aopctl_report_text_print_end(const json_t *answer)
 static void
 aopctl_report_print_log(const json_t *answer)
 {
-    long long    damaged, other, before, elsewhere;
+    long long    damaged, other, before, other_servers;
     const char  *first;
 
     first = aopctl_json_str(answer, "first");
@@ -95,7 +95,7 @@ aopctl_report_print_log(const json_t *answer)
     damaged = aopctl_json_int(answer, "damaged");
     other = aopctl_json_int(answer, "other");
     before = aopctl_json_int(answer, "before_since");
-    elsewhere = aopctl_json_int(answer, "other_servers");
+    other_servers = aopctl_json_int(answer, "other_servers");
 
     if (damaged) {
         aopctl_term_line(AOPCTL_COLOR_YELLOW, "%lld lines are damaged",
@@ -113,9 +113,9 @@ aopctl_report_print_log(const json_t *answer)
                          "%lld lines are older than --since", before);
     }
 
-    if (elsewhere) {
+    if (other_servers) {
         aopctl_term_line(AOPCTL_COLOR_PLAIN, "%lld lines are of other servers",
-                         elsewhere);
+                         other_servers);
     }
 }
 

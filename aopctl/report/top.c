@@ -24,7 +24,7 @@ static int aopctl_top_same(const void *item, const void *key);
 
 void
 aopctl_top_add(aopctl_top_t *top, const aopctl_log_line_t *line,
-    const aopctl_bytes_t *text, unsigned foreign)
+    const aopctl_bytes_t *text, unsigned other_host)
 {
     char                buf[AOPCTL_TOP_TEXT];
     size_t              n;
@@ -51,7 +51,7 @@ aopctl_top_add(aopctl_top_t *top, const aopctl_log_line_t *line,
 
     item->verdict = line->verdict;
     item->peer = line->peer;
-    item->foreign = foreign;
+    item->other_host = other_host;
 
     strcpy(item->text, buf);
 }

@@ -22,7 +22,7 @@ typedef struct {
     ngx_aop_top_item_t  top;
     ngx_aop_verdict_e   verdict;
     ngx_aop_peer_e      peer;
-    unsigned            foreign:1;
+    unsigned            other_host:1;
     char                text[AOPCTL_TOP_TEXT];
 } aopctl_top_item_t;
 
@@ -36,7 +36,7 @@ typedef struct {
 
 
 void aopctl_top_add(aopctl_top_t *top, const aopctl_log_line_t *line,
-    const aopctl_bytes_t *text, unsigned foreign);
+    const aopctl_bytes_t *text, unsigned other_host);
 
 /* Sorts, the most frequent first; returns how many there are. */
 

@@ -34,9 +34,9 @@ static ngx_int_t ngx_http_aop_add_crl(ngx_conf_t *cf, ngx_array_t *crls,
 static void ngx_http_aop_crl_cleanup(void *data);
 static ngx_int_t ngx_http_aop_read_file(ngx_conf_t *cf, const char *directive,
     const char *what, ngx_str_t *file, ngx_aop_pem_t *pem);
-static ngx_int_t ngx_http_aop_tell(ngx_conf_t *cf, const char *directive,
-    ngx_str_t *file, const char *what, const X509_NAME *name,
-    const ngx_aop_lint_found_t *found);
+static ngx_int_t ngx_http_aop_ca_log_findings(ngx_conf_t *cf,
+    const char *directive, ngx_str_t *file, const char *what,
+    const X509_NAME *name, const ngx_aop_lint_found_t *found);
 
 
 char *
@@ -171,8 +171,8 @@ ngx_http_aop_check_ca(ngx_conf_t *cf, X509 *x509, ngx_str_t *file)
 
     ngx_aop_lint_cert(x509, 0, ngx_time(), &found);
 
-    return ngx_http_aop_tell(cf, "aop_ca", file, "certificate",
-                             X509_get_subject_name(x509), &found);
+    return ngx_http_aop_ca_log_findings(cf, "aop_ca", file, "certificate",
+                                        X509_get_subject_name(x509), &found);
 }
 
 
@@ -267,8 +267,8 @@ ngx_http_aop_add_crl(ngx_conf_t *cf, ngx_array_t *crls, X509_CRL *crl,
 
     ngx_aop_lint_crl(crl, ngx_time(), &found);
 
-    if (ngx_http_aop_tell(cf, "aop_crl", file, "CRL",
-                          X509_CRL_get_issuer(crl), &found)
+    if (ngx_http_aop_ca_log_findings(cf, "aop_crl", file, "CRL",
+                                     X509_CRL_get_issuer(crl), &found)
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -399,8 +399,8 @@ ngx_http_aop_read_file(ngx_conf_t *cf, const char *directive,
 /* An error is of the file; a warning names the certificate or CRL in it. */
 
 static ngx_int_t
-ngx_http_aop_tell(ngx_conf_t *cf, const char *directive, ngx_str_t *file,
-    const char *what, const X509_NAME *name,
+ngx_http_aop_ca_log_findings(ngx_conf_t *cf, const char *directive,
+    ngx_str_t *file, const char *what, const X509_NAME *name,
     const ngx_aop_lint_found_t *found)
 {
     char        *subject, text[NGX_AOP_LINT_TEXT];

@@ -41,7 +41,7 @@ static void ngx_http_aop_policy_own_chain(const ngx_aop_policy_t *policy,
     SSL_CTX *ctx, ngx_aop_lint_found_t *found);
 static ngx_uint_t ngx_http_aop_policy_warned(ngx_conf_t *cf,
     ngx_http_aop_main_conf_t *amcf, const ngx_aop_policy_t *policy);
-static void ngx_http_aop_policy_tell(ngx_conf_t *cf,
+static void ngx_http_aop_policy_log_findings(ngx_conf_t *cf,
     const ngx_aop_lint_found_t *found, ngx_http_core_srv_conf_t *cscf);
 
 
@@ -220,18 +220,18 @@ ngx_http_aop_policy_check(ngx_conf_t *cf, const ngx_aop_policy_t *policy,
     ngx_aop_lint_found_t  found;
 
     ngx_aop_lint_keys(policy, &found);
-    ngx_http_aop_policy_tell(cf, &found, cscf);
+    ngx_http_aop_policy_log_findings(cf, &found, cscf);
 
     if (ngx_aop_lint_level(found.set) == NGX_AOP_LINT_ERROR) {
         return NGX_ERROR;
     }
 
     ngx_aop_lint_policy(policy, &found);
-    ngx_http_aop_policy_tell(cf, &found, cscf);
+    ngx_http_aop_policy_log_findings(cf, &found, cscf);
 
     for (i = 0; i < policy->nanchors; i++) {
         ngx_aop_lint_anchor(policy, &policy->anchors[i], &found);
-        ngx_http_aop_policy_tell(cf, &found, cscf);
+        ngx_http_aop_policy_log_findings(cf, &found, cscf);
     }
 
     return NGX_OK;
@@ -257,7 +257,7 @@ ngx_http_aop_policy_public(ngx_conf_t *cf, ngx_http_aop_main_conf_t *amcf,
 
     if (roots != NULL) {
         ngx_aop_lint_public(policy, roots, &found);
-        ngx_http_aop_policy_tell(cf, &found, cscf);
+        ngx_http_aop_policy_log_findings(cf, &found, cscf);
     }
 }
 
@@ -311,7 +311,7 @@ ngx_http_aop_policy_own(ngx_conf_t *cf, ngx_http_aop_main_conf_t *amcf,
     ngx_http_aop_policy_own_chain(policy, sscf->ssl.ctx, &found);
 
     if (found.set != 0 && !ngx_http_aop_policy_warned(cf, amcf, policy)) {
-        ngx_http_aop_policy_tell(cf, &found, cscf);
+        ngx_http_aop_policy_log_findings(cf, &found, cscf);
     }
 }
 
@@ -385,8 +385,8 @@ ngx_http_aop_policy_warned(ngx_conf_t *cf, ngx_http_aop_main_conf_t *amcf,
 
 
 static void
-ngx_http_aop_policy_tell(ngx_conf_t *cf, const ngx_aop_lint_found_t *found,
-    ngx_http_core_srv_conf_t *cscf)
+ngx_http_aop_policy_log_findings(ngx_conf_t *cf,
+    const ngx_aop_lint_found_t *found, ngx_http_core_srv_conf_t *cscf)
 {
     char        text[NGX_AOP_LINT_TEXT];
     ngx_uint_t  i, level;

@@ -72,7 +72,7 @@ typedef struct {
     unsigned                    cut;        /* bits: facts that are not whole */
     unsigned                    declined:1; /* a session was not resumed */
     unsigned                    counted:1;
-    unsigned                    foreign:1;  /* not our verify callback's */
+    unsigned                    other_callback:1;   /* not ours */
 } ngx_http_aop_conn_t;
 
 

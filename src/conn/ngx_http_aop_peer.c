@@ -15,7 +15,7 @@
 #include "ngx_aop_cloudflare.h"
 
 
-static ngx_http_aop_conn_t *ngx_http_aop_peer_record(ngx_http_request_t *r);
+static ngx_http_aop_conn_t *ngx_http_aop_peer_conn(ngx_http_request_t *r);
 static void ngx_http_aop_peer_find(ngx_http_request_t *r,
     ngx_http_aop_peer_t *peer);
 static void ngx_http_aop_peer_cleanup(void *data);
@@ -42,7 +42,7 @@ ngx_http_aop_peer(ngx_http_request_t *r, ngx_http_aop_peer_t *peer)
         return;
     }
 
-    conn = ngx_http_aop_peer_record(r);
+    conn = ngx_http_aop_peer_conn(r);
 
     if (conn != NULL && conn->peer.addr.data != NULL) {
         *peer = conn->peer;
@@ -94,7 +94,7 @@ ngx_http_aop_peer_cleanup(void *data)
 /* NULL if the peer is not the same as long as the connection is open. */
 
 static ngx_http_aop_conn_t *
-ngx_http_aop_peer_record(ngx_http_request_t *r)
+ngx_http_aop_peer_conn(ngx_http_request_t *r)
 {
     ngx_ssl_conn_t    *ssl;
     ngx_connection_t  *c;

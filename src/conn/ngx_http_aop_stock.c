@@ -30,7 +30,7 @@ static ngx_int_t ngx_http_aop_stock_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_uint_t ngx_http_aop_stock_ours(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_aop_stock_presented(ngx_ssl_conn_t *ssl);
-static ngx_uint_t ngx_http_aop_stock_foreign(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_aop_stock_other_callback(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aop_stock_result(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, const ngx_aop_result_t *result);
 
@@ -94,7 +94,7 @@ ngx_http_aop_stock_ours(ngx_http_request_t *r)
            && ascf->policy != NULL
            && sscf->verify == 0
            && ngx_http_aop_stock_presented(r->connection->ssl->connection)
-           && !ngx_http_aop_stock_foreign(r);
+           && !ngx_http_aop_stock_other_callback(r);
 }
 
 
@@ -117,14 +117,14 @@ ngx_http_aop_stock_presented(ngx_ssl_conn_t *ssl)
  */
 
 static ngx_uint_t
-ngx_http_aop_stock_foreign(ngx_http_request_t *r)
+ngx_http_aop_stock_other_callback(ngx_http_request_t *r)
 {
     ngx_http_aop_conn_t  *conn;
 
     conn = ngx_http_aop_conn(r->connection->ssl->connection);
 
     return conn != NULL
-           && conn->foreign
+           && conn->other_callback
            && r->main->http_connection->conf_ctx->srv_conf == r->srv_conf;
 }
 

@@ -150,7 +150,7 @@ ngx_http_aop_tls_shared(ngx_ssl_conn_t *ssl, ngx_http_connection_t *hc)
         return 0;
     }
 
-    conn->foreign = 1;
+    conn->other_callback = 1;
 
     return 1;
 }

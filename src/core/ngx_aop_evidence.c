@@ -289,8 +289,8 @@ ngx_aop_evidence_from(const ngx_aop_event_t *event,
         from = event->ray ? NGX_AOP_FROM_CLOUDFLARE : NGX_AOP_FROM_STRANGER;
     }
 
-    if (from == NGX_AOP_FROM_CLOUDFLARE && event->foreign) {
-        return NGX_AOP_FROM_FOREIGN;
+    if (from == NGX_AOP_FROM_CLOUDFLARE && event->other_host) {
+        return NGX_AOP_FROM_OTHER_HOST;
     }
 
     return from;
@@ -463,8 +463,8 @@ ngx_aop_evidence_failed(ngx_aop_evidence_t *evidence, ngx_aop_hour_t *hour,
         }
     }
 
-    if (event->foreign) {
-        ngx_aop_spell_foreign_failed(evidence, event);
+    if (event->other_host) {
+        ngx_aop_spell_other_host_failed(evidence, event);
 
     } else {
         ngx_aop_spell_host_failed(evidence, event);

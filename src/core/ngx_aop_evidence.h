@@ -30,7 +30,7 @@
 #define NGX_AOP_EVIDENCE_HOURS    24
 #define NGX_AOP_EVIDENCE_HOSTS    16
 #define NGX_AOP_EVIDENCE_PEERS    16
-#define NGX_AOP_EVIDENCE_FOREIGN  8
+#define NGX_AOP_EVIDENCE_OTHERS   8
 #define NGX_AOP_EVIDENCE_REPEATS  16
 
 #define NGX_AOP_EVIDENCE_NAME     96
@@ -48,7 +48,7 @@
 
 typedef enum {
     NGX_AOP_FROM_CLOUDFLARE = 0,
-    NGX_AOP_FROM_FOREIGN,       /* Cloudflare, for a host of others */
+    NGX_AOP_FROM_OTHER_HOST,    /* Cloudflare, for a host of others */
     NGX_AOP_FROM_PRIVATE,
     NGX_AOP_FROM_STRANGER,      /* behind a relay, without CF-Ray */
     NGX_AOP_FROM_DIRECT,
@@ -94,7 +94,7 @@ typedef struct {
     uint64_t             request;       /* hash of path and user agent */
     unsigned             private:1;     /* by number, also if it is listed */
     unsigned             ray:1;         /* it carries CF-Ray */
-    unsigned             foreign:1;     /* host is not a name of the server */
+    unsigned             other_host:1;  /* not a name of the server */
     unsigned             tool:1;        /* "aopctl" is in the user agent */
     unsigned             full:1;        /* its connection was not resumed */
 } ngx_aop_event_t;
@@ -149,7 +149,7 @@ typedef struct {
     time_t               last;
     uint32_t             count[NGX_AOP_SPELLS];
     char                 name[NGX_AOP_EVIDENCE_NAME];
-} ngx_aop_foreign_t;
+} ngx_aop_other_host_t;
 
 
 /* Requests that failed through a relay, without CF-Ray, and are alike. */
@@ -174,37 +174,37 @@ typedef struct {
 
 
 typedef struct {
-    unsigned             generation;
-    unsigned             log:1;         /* times are a log's, in any order */
-    unsigned             disorder:1;    /* they were in another */
+    unsigned              generation;
+    unsigned              log:1;        /* times are a log's, in any order */
+    unsigned              disorder:1;   /* they were in another */
 
-    time_t               since;         /* start, or change of the policy */
-    time_t               first;         /* judged since then; 0: none */
-    time_t               latest;
+    time_t                since;        /* start, or change of the policy */
+    time_t                first;        /* judged since then; 0: none */
+    time_t                latest;
 
-    time_t               direct;        /* last passed from FROM_DIRECT */
-    time_t               unjudged[2];   /* last, Cloudflare's and private */
-    uint32_t             resumed;       /* passed since unjudged[0] */
+    time_t                direct;       /* last passed from FROM_DIRECT */
+    time_t                unjudged[2];  /* last, Cloudflare's and private */
+    uint32_t              resumed;      /* passed since unjudged[0] */
 
-    ngx_aop_hour_t       hours[NGX_AOP_EVIDENCE_HOURS];
+    ngx_aop_hour_t        hours[NGX_AOP_EVIDENCE_HOURS];
 
-    uint32_t             nhosts;
-    uint32_t             nprivates;
+    uint32_t              nhosts;
+    uint32_t              nprivates;
 
     /* apart from what they belong to, as each request looks for its own */
 
-    uint64_t             host_hashes[NGX_AOP_EVIDENCE_HOSTS];   /* 0: free */
-    uint64_t             private_hashes[NGX_AOP_EVIDENCE_PEERS];
+    uint64_t              host_hashes[NGX_AOP_EVIDENCE_HOSTS];   /* 0: free */
+    uint64_t              private_hashes[NGX_AOP_EVIDENCE_PEERS];
 
-    ngx_aop_host_t       hosts[NGX_AOP_EVIDENCE_HOSTS];
-    ngx_aop_private_t    privates[NGX_AOP_EVIDENCE_PEERS];
-    ngx_aop_foreign_t    foreign[NGX_AOP_EVIDENCE_FOREIGN];
+    ngx_aop_host_t        hosts[NGX_AOP_EVIDENCE_HOSTS];
+    ngx_aop_private_t     privates[NGX_AOP_EVIDENCE_PEERS];
+    ngx_aop_other_host_t  other_hosts[NGX_AOP_EVIDENCE_OTHERS];
 
-    ngx_aop_lost_t       lost_hosts[NGX_AOP_SPELLS];
-    ngx_aop_lost_t       lost_privates[NGX_AOP_SPELLS];
+    ngx_aop_lost_t        lost_hosts[NGX_AOP_SPELLS];
+    ngx_aop_lost_t        lost_privates[NGX_AOP_SPELLS];
 
-    ngx_aop_top_t        repeated;
-    ngx_aop_repeat_t     repeats[NGX_AOP_EVIDENCE_REPEATS];
+    ngx_aop_top_t         repeated;
+    ngx_aop_repeat_t      repeats[NGX_AOP_EVIDENCE_REPEATS];
 } ngx_aop_evidence_t;
 
 

@@ -102,7 +102,7 @@ ngx_aop_policy_add_anchor(ngx_aop_policy_t *policy, X509 *x509,
 
     anchor->x509 = x509;
     anchor->name = text;
-    anchor->twin = 0;
+    anchor->same_subject = 0;
     memcpy(anchor->digest, digest, NGX_AOP_DIGEST);
 
     return 1;
@@ -200,7 +200,7 @@ ngx_aop_policy_mark_same_subject(ngx_aop_policy_t *policy)
                                  X509_get_subject_name(anchors[k].x509))
                    == 0)
             {
-                anchors[i].twin = 1;
+                anchors[i].same_subject = 1;
                 break;
             }
         }

@@ -20,7 +20,7 @@ typedef struct {
     X509           *x509;                       /* owned */
     char           *name;                       /* owned, for $aop_anchor */
     unsigned char   digest[NGX_AOP_DIGEST];
-    unsigned        twin:1;                     /* another has its subject */
+    unsigned        same_subject:1;             /* as another one */
 } ngx_aop_anchor_t;
 
 

@@ -414,7 +414,7 @@ ngx_aop_report_html_refused(ngx_aop_report_t *report, ngx_aop_text_t *text,
     failed = &server->answer.sums[NGX_AOP_SUM_FAILED];
 
     cloudflare = failed[NGX_AOP_FROM_CLOUDFLARE]
-                 + failed[NGX_AOP_FROM_FOREIGN];
+                 + failed[NGX_AOP_FROM_OTHER_HOST];
     private = failed[NGX_AOP_FROM_PRIVATE];
 
     (void) report;

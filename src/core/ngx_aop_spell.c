@@ -40,8 +40,8 @@ static size_t ngx_aop_spell_host_place(ngx_aop_evidence_t *evidence);
 static size_t ngx_aop_spell_private_place(ngx_aop_evidence_t *evidence);
 static int ngx_aop_spell_rather(const ngx_aop_spell_t *one, uint64_t count,
     const ngx_aop_spell_t *two, uint64_t least, time_t now);
-static ngx_aop_foreign_t *ngx_aop_spell_foreign(ngx_aop_evidence_t *evidence,
-    const ngx_aop_event_t *event, uint64_t via);
+static ngx_aop_other_host_t *ngx_aop_spell_other_host(
+    ngx_aop_evidence_t *evidence, const ngx_aop_event_t *event, uint64_t via);
 static uint64_t ngx_aop_spell_via(const ngx_aop_event_t *event);
 static int ngx_aop_spell_through(const ngx_aop_evidence_t *evidence,
     uint64_t via, unsigned ray, unsigned listed);
@@ -113,18 +113,18 @@ ngx_aop_spell_host_failed(ngx_aop_evidence_t *evidence,
 
 
 void
-ngx_aop_spell_foreign_failed(ngx_aop_evidence_t *evidence,
+ngx_aop_spell_other_host_failed(ngx_aop_evidence_t *evidence,
     const ngx_aop_event_t *event)
 {
-    ngx_aop_foreign_t  *foreign;
+    ngx_aop_other_host_t  *other_host;
 
-    foreign = ngx_aop_spell_foreign(evidence, event,
-                                    ngx_aop_spell_via(event));
+    other_host = ngx_aop_spell_other_host(evidence, event,
+                                          ngx_aop_spell_via(event));
 
-    foreign->count[ngx_aop_spell_kind(event->verdict)]++;
+    other_host->count[ngx_aop_spell_kind(event->verdict)]++;
 
-    if (event->time > foreign->last) {
-        foreign->last = event->time;
+    if (event->time > other_host->last) {
+        other_host->last = event->time;
     }
 }
 
@@ -524,38 +524,38 @@ ngx_aop_spell_private_place(ngx_aop_evidence_t *evidence)
 }
 
 
-static ngx_aop_foreign_t *
-ngx_aop_spell_foreign(ngx_aop_evidence_t *evidence,
+static ngx_aop_other_host_t *
+ngx_aop_spell_other_host(ngx_aop_evidence_t *evidence,
     const ngx_aop_event_t *event, uint64_t via)
 {
-    size_t              i;
-    uint64_t            hash, count, least;
-    ngx_aop_foreign_t  *foreign, *place;
+    size_t                 i;
+    uint64_t               hash, count, least;
+    ngx_aop_other_host_t  *other_host, *place;
 
-    place = evidence->foreign;
+    place = evidence->other_hosts;
     least = UINT64_MAX;
     hash = ngx_aop_spell_hash(event->host, event->host_len);
 
-    for (i = 0; i < NGX_AOP_EVIDENCE_FOREIGN; i++) {
-        foreign = &evidence->foreign[i];
+    for (i = 0; i < NGX_AOP_EVIDENCE_OTHERS; i++) {
+        other_host = &evidence->other_hosts[i];
 
-        if (foreign->hash == hash
-            && foreign->via == via
-            && ngx_aop_spell_is(foreign->name, sizeof(foreign->name),
+        if (other_host->hash == hash
+            && other_host->via == via
+            && ngx_aop_spell_is(other_host->name, sizeof(other_host->name),
                                 event->host, event->host_len))
         {
-            return foreign;
+            return other_host;
         }
 
-        count = (uint64_t) foreign->count[0] + foreign->count[1];
+        count = (uint64_t) other_host->count[0] + other_host->count[1];
 
         if (count < least) {
-            place = foreign;
+            place = other_host;
             least = count;
         }
     }
 
-    memset(place, 0, sizeof(ngx_aop_foreign_t));
+    memset(place, 0, sizeof(ngx_aop_other_host_t));
 
     place->hash = hash;
     place->via = via;
@@ -591,13 +591,13 @@ ngx_aop_spell_decides(const ngx_aop_evidence_t *evidence, size_t i)
 int
 ngx_aop_spell_named(const ngx_aop_evidence_t *evidence, size_t i)
 {
-    const ngx_aop_foreign_t  *foreign;
+    const ngx_aop_other_host_t  *other_host;
 
-    foreign = &evidence->foreign[i];
+    other_host = &evidence->other_hosts[i];
 
-    return foreign->hash != 0
-           && (foreign->count[0] || foreign->count[1])
-           && ngx_aop_spell_through(evidence, foreign->via, 1, 0);
+    return other_host->hash != 0
+           && (other_host->count[0] || other_host->count[1])
+           && ngx_aop_spell_through(evidence, other_host->via, 1, 0);
 }
 
 
@@ -657,8 +657,8 @@ ngx_aop_spell_policy(ngx_aop_evidence_t *evidence)
         }
     }
 
-    for (i = 0; i < NGX_AOP_EVIDENCE_FOREIGN; i++) {
-        evidence->foreign[i].count[NGX_AOP_SPELL_CERTIFICATE] = 0;
+    for (i = 0; i < NGX_AOP_EVIDENCE_OTHERS; i++) {
+        evidence->other_hosts[i].count[NGX_AOP_SPELL_CERTIFICATE] = 0;
     }
 
     memset(&evidence->lost_hosts[NGX_AOP_SPELL_CERTIFICATE], 0,
@@ -701,8 +701,8 @@ ngx_aop_spell_back(ngx_aop_evidence_t *evidence, time_t t)
         ngx_aop_spell_not_after(&evidence->privates[i].relay, t);
     }
 
-    for (i = 0; i < NGX_AOP_EVIDENCE_FOREIGN; i++) {
-        ngx_aop_spell_not_after(&evidence->foreign[i].last, t);
+    for (i = 0; i < NGX_AOP_EVIDENCE_OTHERS; i++) {
+        ngx_aop_spell_not_after(&evidence->other_hosts[i].last, t);
     }
 
     ngx_aop_spell_back_lost(evidence->lost_hosts, t);

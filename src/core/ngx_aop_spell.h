@@ -31,7 +31,7 @@ void ngx_aop_spell_private_failed(ngx_aop_private_t *peer,
     const ngx_aop_event_t *event);
 void ngx_aop_spell_host_failed(ngx_aop_evidence_t *evidence,
     const ngx_aop_event_t *event);
-void ngx_aop_spell_foreign_failed(ngx_aop_evidence_t *evidence,
+void ngx_aop_spell_other_host_failed(ngx_aop_evidence_t *evidence,
     const ngx_aop_event_t *event);
 
 
@@ -39,7 +39,7 @@ void ngx_aop_spell_foreign_failed(ngx_aop_evidence_t *evidence,
  * Whether a host's failures decide: one that came through a private address
  * is Cloudflare's or not depending on what that address has turned out to be.
  * ngx_aop_spell_decides() is asked by place of hosts[],
- * ngx_aop_spell_named() of foreign[].
+ * ngx_aop_spell_named() of other_hosts[].
  */
 
 int ngx_aop_spell_decides(const ngx_aop_evidence_t *evidence, size_t i);

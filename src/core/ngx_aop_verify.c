@@ -51,7 +51,7 @@ ngx_aop_verify(const ngx_aop_policy_t *policy, int auth_level, X509 *leaf,
 {
     size_t            i;
     unsigned long     before;
-    ngx_aop_result_t  twin;
+    ngx_aop_result_t  other;
 
     before = ERR_peek_last_error();
     ERR_set_mark();
@@ -63,15 +63,15 @@ ngx_aop_verify(const ngx_aop_policy_t *policy, int auth_level, X509 *leaf,
          ngx_aop_verify_wrong_issuer(result) && i < policy->nanchors;
          i++)
     {
-        if (!policy->anchors[i].twin) {
+        if (!policy->anchors[i].same_subject) {
             continue;
         }
 
         ngx_aop_verify_by_anchor(policy, auth_level, leaf, chain, now,
-                                 policy->anchors[i].x509, &twin);
+                                 policy->anchors[i].x509, &other);
 
-        if (twin.verdict != NGX_AOP_VERDICT_UNTRUSTED) {
-            *result = twin;
+        if (other.verdict != NGX_AOP_VERDICT_UNTRUSTED) {
+            *result = other;
         }
     }
 

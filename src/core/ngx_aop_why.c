@@ -48,9 +48,9 @@ static void ngx_aop_why_direct(ngx_aop_why_t *why);
 static void ngx_aop_why_unjudged(ngx_aop_why_t *why);
 static void ngx_aop_why_repeated(ngx_aop_why_t *why);
 static void ngx_aop_why_traffic(ngx_aop_why_t *why);
-static void ngx_aop_why_elsewhere(ngx_aop_why_t *why);
+static void ngx_aop_why_other_traffic(ngx_aop_why_t *why);
 static void ngx_aop_why_yes(ngx_aop_why_t *why);
-static void ngx_aop_why_foreign(ngx_aop_why_t *why);
+static void ngx_aop_why_other_hosts(ngx_aop_why_t *why);
 static void ngx_aop_why_relays(ngx_aop_why_t *why);
 static void ngx_aop_why_verdicts(ngx_aop_why_t *why, const uint64_t *verdicts);
 static void ngx_aop_why_sum(uint64_t *sums, const uint32_t *verdicts);
@@ -353,7 +353,7 @@ ngx_aop_why_traffic(ngx_aop_why_t *why)
                             ngx_aop_why_n(why->conf->requests), why->span);
 
         ngx_aop_text_puts(why->text, " (they must come within 24 h)");
-        ngx_aop_why_elsewhere(why);
+        ngx_aop_why_other_traffic(why);
         separator = "; ";
     }
 
@@ -379,24 +379,24 @@ ngx_aop_why_traffic(ngx_aop_why_t *why)
 /* Where the traffic is, if it is not Cloudflare's. */
 
 static void
-ngx_aop_why_elsewhere(ngx_aop_why_t *why)
+ngx_aop_why_other_traffic(ngx_aop_why_t *why)
 {
-    uint64_t         direct, private, foreign;
+    uint64_t         direct, private, others;
     const uint64_t  *sums;
 
     sums = why->answer->sums;
 
-    foreign = sums[NGX_AOP_SUM_PASSED + NGX_AOP_FROM_FOREIGN]
-              + sums[NGX_AOP_SUM_FAILED + NGX_AOP_FROM_FOREIGN];
+    others = sums[NGX_AOP_SUM_PASSED + NGX_AOP_FROM_OTHER_HOST]
+             + sums[NGX_AOP_SUM_FAILED + NGX_AOP_FROM_OTHER_HOST];
     private = sums[NGX_AOP_SUM_PASSED + NGX_AOP_FROM_PRIVATE]
               + sums[NGX_AOP_SUM_FAILED + NGX_AOP_FROM_PRIVATE];
     direct = sums[NGX_AOP_SUM_FAILED + NGX_AOP_FROM_DIRECT];
 
-    if (foreign) {
+    if (others) {
         ngx_aop_text_printf(why->text, ", without %llu for hosts that are not "
                             "names of this server",
-                            (unsigned long long) foreign);
-        ngx_aop_why_foreign(why);
+                            (unsigned long long) others);
+        ngx_aop_why_other_hosts(why);
     }
 
     if (sums[NGX_AOP_SUM_DIRECT_RAY]) {
@@ -444,33 +444,33 @@ ngx_aop_why_yes(ngx_aop_why_t *why)
     ngx_aop_text_printf(why->text, "; enforcing would reject %llu request%s "
                         "from other addresses", ngx_aop_why_n(direct));
 
-    ngx_aop_why_foreign(why);
+    ngx_aop_why_other_hosts(why);
 }
 
 
 /* Another customer may choose a Host, but a forgotten "www" is one, too. */
 
 static void
-ngx_aop_why_foreign(ngx_aop_why_t *why)
+ngx_aop_why_other_hosts(ngx_aop_why_t *why)
 {
-    char                      name[NGX_AOP_EVIDENCE_NAME + 32];
-    size_t                    i;
-    const ngx_aop_foreign_t  *foreign;
+    char                         name[NGX_AOP_EVIDENCE_NAME + 32];
+    size_t                       i;
+    const ngx_aop_other_host_t  *other;
 
     why->names = 0;
 
-    for (i = 0; i < NGX_AOP_EVIDENCE_FOREIGN; i++) {
-        foreign = &why->evidence->foreign[i];
+    for (i = 0; i < NGX_AOP_EVIDENCE_OTHERS; i++) {
+        other = &why->evidence->other_hosts[i];
 
         if (!ngx_aop_spell_named(why->evidence, i)
-            || why->now - foreign->last >= NGX_AOP_EVIDENCE_DAY)
+            || why->now - other->last >= NGX_AOP_EVIDENCE_DAY)
         {
             continue;
         }
 
         snprintf(name, sizeof(name), "%s (%llu)",
-                 foreign->name[0] ? foreign->name : "none",
-                 (unsigned long long) foreign->count[0] + foreign->count[1]);
+                 other->name[0] ? other->name : "none",
+                 (unsigned long long) other->count[0] + other->count[1]);
 
         (void) ngx_aop_why_name(why, "; failed from Cloudflare for hosts that "
                                 "are not names of this server: ", name);

@@ -17,7 +17,7 @@
 #define NGX_HTTP_AOP_CLIENT_IN_USE  3600
 
 
-static ngx_uint_t ngx_http_aop_count_held(ngx_http_request_t *r,
+static ngx_uint_t ngx_http_aop_count_allowed(ngx_http_request_t *r,
     ngx_http_aop_throttle_slot_t *held, ngx_uint_t *count, time_t *span);
 static ngx_http_aop_throttle_t *ngx_http_aop_count_throttle(
     ngx_http_request_t *r);
@@ -41,7 +41,7 @@ static void ngx_http_aop_count_read(ngx_http_request_t *r,
     ngx_http_aop_client_t *client);
 static ngx_http_aop_client_t *ngx_http_aop_count_place(
     ngx_http_aop_stat_t *stat, const u_char *digest);
-static ngx_uint_t ngx_http_aop_count_foreign(ngx_http_request_t *r,
+static ngx_uint_t ngx_http_aop_count_other_host(ngx_http_request_t *r,
     ngx_http_aop_server_t *server);
 static ngx_uint_t ngx_http_aop_count_names(ngx_http_server_name_t *sn,
     ngx_str_t *host);
@@ -77,7 +77,7 @@ ngx_http_aop_count(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
 
     if (verdict != NGX_AOP_VERDICT_OK) {
         ngx_http_aop_failing_peers_add(r, server, state, &peer,
-                                       ngx_http_aop_count_foreign(r, server));
+                                  ngx_http_aop_count_other_host(r, server));
         return;
     }
 
@@ -173,7 +173,7 @@ ngx_http_aop_count_evidence(ngx_http_request_t *r,
     event->host_len = r->headers_in.server.len;
 
     event->private = peer->private;
-    event->foreign = ngx_http_aop_count_foreign(r, server);
+    event->other_host = ngx_http_aop_count_other_host(r, server);
     event->full = (r->connection->ssl != NULL
                    && !SSL_session_reused(r->connection->ssl->connection));
 
@@ -563,7 +563,7 @@ ngx_http_aop_count_log_allowed(ngx_http_request_t *r, ngx_uint_t level,
 
     throttle = ngx_http_aop_count_throttle(r);
 
-    return ngx_http_aop_count_held(r,
+    return ngx_http_aop_count_allowed(r,
                        &throttle->held[level - NGX_LOG_ERR][verdict][peer],
                        count, span);
 }
@@ -579,7 +579,7 @@ ngx_http_aop_count_mode_log_allowed(ngx_http_request_t *r)
         return 0;
     }
 
-    return ngx_http_aop_count_held(r, &ngx_http_aop_count_throttle(r)->mode,
+    return ngx_http_aop_count_allowed(r, &ngx_http_aop_count_throttle(r)->mode,
                                    &count, &span);
 }
 
@@ -639,7 +639,7 @@ ngx_http_aop_count_throttles(ngx_cycle_t *cycle)
 
 
 static ngx_uint_t
-ngx_http_aop_count_held(ngx_http_request_t *r,
+ngx_http_aop_count_allowed(ngx_http_request_t *r,
     ngx_http_aop_throttle_slot_t *held, ngx_uint_t *count, time_t *span)
 {
     ngx_atomic_uint_t          until, now, interval;
@@ -691,7 +691,8 @@ ngx_http_aop_count_held(ngx_http_request_t *r,
  */
 
 static ngx_uint_t
-ngx_http_aop_count_foreign(ngx_http_request_t *r, ngx_http_aop_server_t *server)
+ngx_http_aop_count_other_host(ngx_http_request_t *r,
+    ngx_http_aop_server_t *server)
 {
     ngx_str_t                host;
     ngx_uint_t               i;

@@ -51,7 +51,7 @@ void
 ngx_http_aop_failing_peers_add(ngx_http_request_t *r,
     ngx_http_aop_server_t *server,
     const ngx_http_aop_state_t *state, const ngx_http_aop_peer_t *peer,
-    ngx_uint_t foreign)
+    ngx_uint_t other_host)
 {
     uint64_t                      hash;
     ngx_str_t                     path, *host;
@@ -88,7 +88,7 @@ ngx_http_aop_failing_peers_add(ngx_http_request_t *r,
         item->verdict = key.verdict;
         item->peer = peer->class;
         item->refused = (state->mode == NGX_AOP_MODE_ON);
-        item->foreign = foreign;
+        item->other_host = other_host;
 
         ngx_memcpy(item->addr, key.addr, sizeof(item->addr));
 

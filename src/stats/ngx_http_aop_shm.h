@@ -95,7 +95,7 @@ typedef struct {
     ngx_aop_verdict_e   verdict;
     ngx_aop_peer_e      peer;
     unsigned            refused:1;
-    unsigned            foreign:1;
+    unsigned            other_host:1;
     char                addr[48];
     char                host[64];
     char                uri[80];

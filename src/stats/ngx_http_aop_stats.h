@@ -134,7 +134,7 @@ void ngx_http_aop_count_off(ngx_http_request_t *r);
 
 void ngx_http_aop_failing_peers_add(ngx_http_request_t *r,
     ngx_http_aop_server_t *server, const ngx_http_aop_state_t *state,
-    const ngx_http_aop_peer_t *peer, ngx_uint_t foreign);
+    const ngx_http_aop_peer_t *peer, ngx_uint_t other_host);
 
 
 /*

@@ -85,7 +85,7 @@ fuzz_event(ngx_aop_event_t *event, unsigned who, unsigned what)
     event->private = (event->peer == NGX_AOP_PEER_PRIVATE)
                      || (event->peer == NGX_AOP_PEER_EDGE && (who & 0x80));
     event->ray = (what & 0x10) != 0;
-    event->foreign = (what & 0x20) != 0;
+    event->other_host = (what & 0x20) != 0;
     event->tool = (what & 0x40) != 0;
     event->full = (what & 0x80) != 0;
 }
@@ -114,7 +114,7 @@ fuzz_own(fuzz_server_t *server, fuzz_input_t *in, time_t *held)
     if (event->unjudged == 0
         && event->verdict != NGX_AOP_VERDICT_OK
         && event->peer == NGX_AOP_PEER_EDGE && !event->private
-        && !event->foreign)
+        && !event->other_host)
     {
         *held = event->time;
     }

@@ -137,14 +137,14 @@ evidence_flood_heavy(void **state)
 
     for (i = 0; i < 50; i++) {
         feed(NGX_AOP_VERDICT_NONE, EDGE, "heavy.example", 0, i);
-        feed(NGX_AOP_VERDICT_NONE, EDGE, "forgotten.example", FOREIGN, i);
+        feed(NGX_AOP_VERDICT_NONE, EDGE, "forgotten.example", OTHER_HOST, i);
         feed(NGX_AOP_VERDICT_NONE, "10.0.0.1", "", 0, i);
     }
 
     for (i = 0; i < 500; i++) {
         snprintf(host, sizeof(host), "x%u.example", i);
         feed(NGX_AOP_VERDICT_NONE, EDGE, host, 0, 50 + i);
-        feed(NGX_AOP_VERDICT_NONE, EDGE, host, FOREIGN, 50 + i);
+        feed(NGX_AOP_VERDICT_NONE, EDGE, host, OTHER_HOST, 50 + i);
         snprintf(host, sizeof(host), "10.1.%u.%u", i / 200, i % 200);
         feed(NGX_AOP_VERDICT_NONE, host, "", 0, 50 + i);
     }
@@ -153,7 +153,7 @@ evidence_flood_heavy(void **state)
     assert_non_null(strstr(run.why, "; hosts: heavy.example, "));
     assert_non_null(strstr(run.why, "; addresses: 10.0.0.1, "));
     assert_non_null(strstr(run.why, " and 11 more"));
-    assert_string_equal(run.evidence.foreign[0].name, "forgotten.example");
+    assert_string_equal(run.evidence.other_hosts[0].name, "forgotten.example");
 }
 
 

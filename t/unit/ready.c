@@ -139,11 +139,11 @@ static const rollout_t  cases[] = {
       0, NULL, NULL, 0, 0 },
 
     { "a foreign Host of a private address decides", {
-      busy(0, DAY), peer(0, DAY, 10, NONE, "10.0.0.9", FOREIGN) }, {
+      busy(0, DAY), peer(0, DAY, 10, NONE, "10.0.0.9", OTHER_HOST) }, {
       { 3 * HOUR, NO, "addresses: 10.0.0.9", NULL } }, 0, NULL, NULL, 0, 0 },
 
     { "a forgotten www", {
-      busy(0, DAY), edge(0, DAY, 90, NONE, "www.a.example", FOREIGN) }, {
+      busy(0, DAY), edge(0, DAY, 90, NONE, "www.a.example", OTHER_HOST) }, {
       { 2 * HOUR, YES, "; failed from Cloudflare for hosts that are not names "
         "of this server: www.a.example (81)", NULL } }, 0, NULL, NULL, 0, 0 },
 
@@ -329,7 +329,7 @@ static const rollout_t  cases[] = {
     { "7: scanners beside the edge", {
       busy(0, DAY), { 0, DAY, 3, NGX_AOP_VERDICT_NONE, DIRECT, A, 0 },
       { 1, DAY, 30, NGX_AOP_VERDICT_UNTRUSTED, DIRECT, A, RAY },
-      { 2, DAY, 30, NGX_AOP_VERDICT_PLAINTEXT, DIRECT, "", FOREIGN } }, {
+      { 2, DAY, 30, NGX_AOP_VERDICT_PLAINTEXT, DIRECT, "", OTHER_HOST } }, {
       { HOUR, YES, "would reject 1441 requests from other addresses", NULL }
       }, 0, NULL, NULL, 0, 0 },
 
@@ -338,13 +338,13 @@ static const rollout_t  cases[] = {
       0, 0 },
 
     { "9: another tenant's Host", {
-      busy(0, DAY), edge(0, DAY, 10, NONE, "evil.example", FOREIGN),
-      edge(0, DAY, 10, OK, "theirs.example", FOREIGN) }, {
+      busy(0, DAY), edge(0, DAY, 10, NONE, "evil.example", OTHER_HOST),
+      edge(0, DAY, 10, OK, "theirs.example", OTHER_HOST) }, {
       { 2 * HOUR, YES, "evil.example (721)", "theirs" } },
       0, NULL, NULL, 0, 0 },
 
     { "10: another tenant's Host is no traffic", {
-      edge(0, DAY, 1, OK, "theirs.example", FOREIGN) }, {
+      edge(0, DAY, 1, OK, "theirs.example", OTHER_HOST) }, {
       { 2 * HOUR, MAYBE, "0 of 100 requests from Cloudflare in 2 h (they must "
         "come within 24 h), without 7201 for hosts that are not names", NULL }
       }, 0, NULL, NULL, 0, 0 },

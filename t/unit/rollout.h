@@ -36,18 +36,18 @@
 
 /* flags of a stream */
 
-#define RAY       0x001     /* with CF-Ray, which Cloudflare always sends */
-#define FOREIGN   0x002
-#define TOOL      0x004
-#define RESUMED   0x008
-#define LISTED    0x010     /* a private address that "aop_edge" lists */
-#define VARIABLE  0x020     /* not judged */
-#define LOCATION  0x040
-#define OLD       0x080     /* judged by a worker of the first policy */
-#define STRANGER  0x100     /* behind a relay: it does not matter */
-#define RARE      0x200     /* cannot be seen by any rule when it is quiet */
-#define POLICY    0x400     /* no request: another policy */
-#define CLOCK     0x800     /* no request: the clock is set, by "every" */
+#define RAY         0x001     /* with CF-Ray, which Cloudflare always sends */
+#define OTHER_HOST  0x002
+#define TOOL        0x004
+#define RESUMED     0x008
+#define LISTED      0x010     /* a private address that "aop_edge" lists */
+#define VARIABLE    0x020     /* not judged */
+#define LOCATION    0x040
+#define OLD         0x080     /* judged by a worker of the first policy */
+#define STRANGER    0x100     /* behind a relay: it does not matter */
+#define RARE        0x200     /* cannot be seen by any rule when it is quiet */
+#define POLICY      0x400     /* no request: another policy */
+#define CLOCK       0x800     /* no request: the clock is set, by "every" */
 
 
 typedef struct {
@@ -133,7 +133,7 @@ rollout_event(ngx_aop_event_t *event, const rollout_stream_t *stream, time_t t)
     event->addr = stream->peer;
     event->host = stream->host ? stream->host : "";
     event->ray = (stream->flags & RAY) != 0;
-    event->foreign = (stream->flags & FOREIGN) != 0;
+    event->other_host = (stream->flags & OTHER_HOST) != 0;
     event->tool = (stream->flags & TOOL) != 0;
     event->full = !(stream->flags & RESUMED);
 
@@ -218,7 +218,8 @@ rollout_matters(const rollout_stream_t *stream)
     }
 
     return strcmp(stream->peer, DIRECT) != 0
-           && !(strcmp(stream->peer, EDGE) == 0 && (stream->flags & FOREIGN));
+           && !(strcmp(stream->peer, EDGE) == 0
+                && (stream->flags & OTHER_HOST));
 }
 
 
