@@ -389,7 +389,7 @@ ngx_http_aop_check_openssl(ngx_conf_t *cf)
 
     amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_aop_module);
 
-    if (amcf->policies.nelts == 0
+    if (amcf->policies.root == &amcf->sentinel
         || !ngx_aop_selfissued_openssl(OpenSSL_version_num()))
     {
         return;
@@ -462,12 +462,12 @@ ngx_http_aop_create_main_conf(ngx_conf_t *cf)
         return NULL;
     }
 
-    if (ngx_array_init(&conf->policies, cf->pool, 4,
-                       sizeof(ngx_aop_policy_t *))
+    ngx_rbtree_init(&conf->policies, &conf->sentinel,
+                    ngx_str_rbtree_insert_value);
+
+    if (ngx_array_init(&conf->servers, cf->pool, 4,
+                       sizeof(ngx_http_aop_server_t))
         != NGX_OK
-        || ngx_array_init(&conf->servers, cf->pool, 4,
-                          sizeof(ngx_http_aop_server_t))
-           != NGX_OK
         || ngx_array_init(&conf->unprotected, cf->pool, 4,
                           sizeof(ngx_http_aop_unprotected_t))
            != NGX_OK)

@@ -141,11 +141,11 @@ typedef struct {
 
 
 typedef struct {
-    ngx_array_t                 policies;   /* of ngx_aop_policy_t * */
+    ngx_rbtree_t                policies;
     ngx_array_t                 servers;    /* of ngx_http_aop_server_t */
     ngx_array_t                 unprotected;    /* TLS servers, all "off" */
     ngx_rbtree_t                labels;     /* of the servers */
-    ngx_rbtree_node_t           sentinel;
+    ngx_rbtree_node_t           sentinel;   /* of both trees */
 
     /* while the configuration is read: the system's store; what was warned */
     X509_STORE                 *roots;

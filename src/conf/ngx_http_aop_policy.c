@@ -17,15 +17,42 @@
 #include "ngx_aop_roots.h"
 
 
+/*
+ * A policy is found by what a server says, and by its digest; the nodes of
+ * both are in one tree, told apart by the lengths of the keys.
+ */
+
+typedef struct {
+    ngx_str_node_t           sn;
+    const ngx_aop_policy_t  *policy;
+} ngx_http_aop_policy_node_t;
+
+
+/* What a server says; where it is inherited, the arrays are the same. */
+
+typedef struct {
+    const ngx_array_t       *ca;
+    const ngx_array_t       *crls;
+    const ngx_array_t       *pins;
+    ngx_int_t                verify_depth;
+    ngx_int_t                auth_level;
+    ngx_uint_t               require;
+} ngx_http_aop_policy_key_t;
+
+
+static ngx_int_t ngx_http_aop_policy_intern(ngx_conf_t *cf,
+    ngx_http_core_srv_conf_t *cscf);
 static ngx_aop_policy_t *ngx_http_aop_policy_make(
     ngx_http_aop_srv_conf_t *ascf);
 static ngx_int_t ngx_http_aop_policy_fill(ngx_aop_policy_t *policy,
     ngx_http_aop_srv_conf_t *ascf);
-static ngx_aop_policy_t *ngx_http_aop_policy_find(
-    ngx_http_aop_main_conf_t *amcf, const ngx_aop_policy_t *policy);
-static ngx_int_t ngx_http_aop_policy_add(ngx_conf_t *cf,
-    ngx_http_aop_main_conf_t *amcf, ngx_aop_policy_t *policy);
+static ngx_int_t ngx_http_aop_policy_keep(ngx_conf_t *cf,
+    ngx_aop_policy_t *policy);
 static void ngx_http_aop_policy_cleanup(void *data);
+static const ngx_aop_policy_t *ngx_http_aop_policy_find(ngx_conf_t *cf,
+    const void *key, size_t len);
+static ngx_int_t ngx_http_aop_policy_add(ngx_conf_t *cf, const void *key,
+    size_t len, const ngx_aop_policy_t *policy);
 static ngx_int_t ngx_http_aop_policy_check(ngx_conf_t *cf,
     const ngx_aop_policy_t *policy, ngx_http_core_srv_conf_t *cscf);
 static void ngx_http_aop_policy_public(ngx_conf_t *cf,
@@ -48,7 +75,44 @@ static void ngx_http_aop_policy_log_findings(ngx_conf_t *cf,
 ngx_int_t
 ngx_http_aop_policy_init(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
 {
-    ngx_aop_policy_t          *policy, *known;
+    ngx_http_aop_srv_conf_t    *ascf;
+    ngx_http_aop_main_conf_t   *amcf;
+    ngx_http_aop_policy_key_t   key;
+
+    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_aop_module);
+    ascf = cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
+
+    ngx_memzero(&key, sizeof(ngx_http_aop_policy_key_t));
+
+    key.ca = ascf->ca;
+    key.crls = ascf->crls;
+    key.pins = ascf->pins;
+    key.verify_depth = ascf->verify_depth;
+    key.auth_level = ascf->auth_level;
+    key.require = ascf->require;
+
+    ascf->policy = ngx_http_aop_policy_find(cf, &key, sizeof(key));
+
+    if (ascf->policy == NULL
+        && (ngx_http_aop_policy_intern(cf, cscf) != NGX_OK
+            || ngx_http_aop_policy_add(cf, &key, sizeof(key), ascf->policy)
+               != NGX_OK))
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_http_aop_policy_own(cf, amcf, ascf->policy, cscf);
+
+    return NGX_OK;
+}
+
+
+/* What was said in other words, or read from a file again, may be known. */
+
+static ngx_int_t
+ngx_http_aop_policy_intern(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
+{
+    ngx_aop_policy_t          *policy;
     ngx_http_aop_srv_conf_t   *ascf;
     ngx_http_aop_main_conf_t  *amcf;
 
@@ -58,23 +122,19 @@ ngx_http_aop_policy_init(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
     policy = ngx_http_aop_policy_make(ascf);
 
     if (policy == NULL) {
-        ngx_ssl_error(NGX_LOG_EMERG, cf->log, 0,
-                      "cannot prepare the certificates of \"aop_ca\"");
-        return NGX_ERROR;
+        goto failed;
     }
 
-    known = ngx_http_aop_policy_find(amcf, policy);
-
-    if (known != NULL) {
+    ascf->policy = ngx_http_aop_policy_find(cf, policy->digest,
+                                            NGX_AOP_DIGEST);
+    if (ascf->policy != NULL) {
         ngx_aop_policy_free(policy);
-        ascf->policy = known;
-        ngx_http_aop_policy_own(cf, amcf, known, cscf);
         return NGX_OK;
     }
 
-    if (ngx_http_aop_policy_add(cf, amcf, policy) != NGX_OK) {
+    if (ngx_http_aop_policy_keep(cf, policy) != NGX_OK) {
         ngx_aop_policy_free(policy);
-        return NGX_ERROR;
+        goto failed;
     }
 
     ascf->policy = policy;
@@ -84,9 +144,15 @@ ngx_http_aop_policy_init(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
     }
 
     ngx_http_aop_policy_public(cf, amcf, policy, cscf);
-    ngx_http_aop_policy_own(cf, amcf, policy, cscf);
 
     return NGX_OK;
+
+failed:
+
+    ngx_ssl_error(NGX_LOG_EMERG, cf->log, 0,
+                  "cannot prepare the certificates of \"aop_ca\"");
+
+    return NGX_ERROR;
 }
 
 
@@ -106,7 +172,7 @@ ngx_http_aop_policy_make(ngx_http_aop_srv_conf_t *ascf)
                             == NGX_HTTP_AOP_REQUIRE_POST_QUANTUM);
 
     if (ngx_http_aop_policy_fill(policy, ascf) != NGX_OK
-        || !ngx_aop_policy_seal(policy))
+        || !ngx_aop_policy_identify(policy))
     {
         ngx_aop_policy_free(policy);
         return NULL;
@@ -157,47 +223,25 @@ ngx_http_aop_policy_fill(ngx_aop_policy_t *policy,
 }
 
 
-static ngx_aop_policy_t *
-ngx_http_aop_policy_find(ngx_http_aop_main_conf_t *amcf,
-    const ngx_aop_policy_t *policy)
-{
-    ngx_uint_t          i;
-    ngx_aop_policy_t  **known;
-
-    known = amcf->policies.elts;
-
-    for (i = 0; i < amcf->policies.nelts; i++) {
-        if (ngx_memcmp(known[i]->digest, policy->digest, NGX_AOP_DIGEST)
-            == 0)
-        {
-            return known[i];
-        }
-    }
-
-    return NULL;
-}
-
-
 /* The policy is the cycle's then, unless it fails. */
 
 static ngx_int_t
-ngx_http_aop_policy_add(ngx_conf_t *cf, ngx_http_aop_main_conf_t *amcf,
-    ngx_aop_policy_t *policy)
+ngx_http_aop_policy_keep(ngx_conf_t *cf, ngx_aop_policy_t *policy)
 {
-    ngx_aop_policy_t    **elt;
-    ngx_pool_cleanup_t   *cln;
+    ngx_pool_cleanup_t  *cln;
 
     cln = ngx_pool_cleanup_add(cf->pool, 0);
-    elt = ngx_array_push(&amcf->policies);
 
-    if (cln == NULL || elt == NULL) {
+    if (cln == NULL
+        || !ngx_aop_policy_seal(policy)
+        || ngx_http_aop_policy_add(cf, policy->digest, NGX_AOP_DIGEST, policy)
+           != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
     cln->handler = ngx_http_aop_policy_cleanup;
     cln->data = policy;
-
-    *elt = policy;
 
     return NGX_OK;
 }
@@ -207,6 +251,58 @@ static void
 ngx_http_aop_policy_cleanup(void *data)
 {
     ngx_aop_policy_free(data);
+}
+
+
+static const ngx_aop_policy_t *
+ngx_http_aop_policy_find(ngx_conf_t *cf, const void *key, size_t len)
+{
+    ngx_str_t                    name;
+    ngx_str_node_t              *node;
+    ngx_http_aop_main_conf_t    *amcf;
+    ngx_http_aop_policy_node_t  *known;
+
+    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_aop_module);
+
+    name.data = (u_char *) key;
+    name.len = len;
+
+    node = ngx_str_rbtree_lookup(&amcf->policies, &name,
+                                 ngx_crc32_long(name.data, len));
+    if (node == NULL) {
+        return NULL;
+    }
+
+    known = (ngx_http_aop_policy_node_t *) node;
+
+    return known->policy;
+}
+
+
+static ngx_int_t
+ngx_http_aop_policy_add(ngx_conf_t *cf, const void *key, size_t len,
+    const ngx_aop_policy_t *policy)
+{
+    ngx_http_aop_main_conf_t    *amcf;
+    ngx_http_aop_policy_node_t  *node;
+
+    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_aop_module);
+
+    node = ngx_palloc(cf->pool, sizeof(ngx_http_aop_policy_node_t) + len);
+    if (node == NULL) {
+        return NGX_ERROR;
+    }
+
+    node->policy = policy;
+    node->sn.str.data = (u_char *) (node + 1);
+    node->sn.str.len = len;
+    node->sn.node.key = ngx_crc32_long((u_char *) key, len);
+
+    ngx_memcpy(node->sn.str.data, key, len);
+
+    ngx_rbtree_insert(&amcf->policies, &node->sn.node);
+
+    return NGX_OK;
 }
 
 

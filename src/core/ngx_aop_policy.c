@@ -162,8 +162,12 @@ ngx_aop_policy_add_pin(ngx_aop_policy_t *policy, const ngx_aop_pin_t *pin)
 
 
 int
-ngx_aop_policy_seal(ngx_aop_policy_t *policy)
+ngx_aop_policy_identify(ngx_aop_policy_t *policy)
 {
+    if (policy->identified) {
+        return 1;
+    }
+
     if (policy->nanchors > 1) {
         qsort(policy->anchors, policy->nanchors, sizeof(ngx_aop_anchor_t),
               ngx_aop_policy_cmp_anchors);
@@ -174,9 +178,22 @@ ngx_aop_policy_seal(ngx_aop_policy_t *policy)
               ngx_aop_policy_cmp_pins);
     }
 
+    policy->identified = ngx_aop_policy_hash(policy);
+
+    return policy->identified;
+}
+
+
+int
+ngx_aop_policy_seal(ngx_aop_policy_t *policy)
+{
+    if (!ngx_aop_policy_identify(policy)) {
+        return 0;
+    }
+
     ngx_aop_policy_mark_same_subject(policy);
 
-    return ngx_aop_policy_fill_store(policy) && ngx_aop_policy_hash(policy);
+    return ngx_aop_policy_fill_store(policy);
 }
 
 

@@ -51,6 +51,8 @@ typedef struct {
 
     unsigned              post_quantum:1;
 
+    unsigned              identified:1;         /* its digest is known */
+
     X509_STORE           *store;                /* owned, made by the seal */
     unsigned char         digest[NGX_AOP_DIGEST];
 } ngx_aop_policy_t;
@@ -73,6 +75,14 @@ int ngx_aop_policy_add_anchor(ngx_aop_policy_t *policy, X509 *x509,
 int ngx_aop_policy_add_crl(ngx_aop_policy_t *policy, X509_CRL *crl);
 int ngx_aop_policy_add_pin(ngx_aop_policy_t *policy, const ngx_aop_pin_t *pin);
 
+
+/*
+ * ngx_aop_policy_identify() computes the digest; nothing may be added then.
+ * ngx_aop_policy_seal() makes ready for use what need not be made where an
+ * equal policy is known; it identifies what was not.
+ */
+
+int ngx_aop_policy_identify(ngx_aop_policy_t *policy);
 int ngx_aop_policy_seal(ngx_aop_policy_t *policy);
 
 

@@ -368,6 +368,37 @@ policy_pin_kind(void **state)
 }
 
 
+/* An equal policy is found by its digest alone, before anything is built. */
+
+static void
+policy_identify(void **state)
+{
+    unsigned char      digest[NGX_AOP_DIGEST];
+    ngx_aop_pin_t      pin;
+    ngx_aop_policy_t  *policy;
+
+    memset(&pin, 0, sizeof(pin));
+    memset(pin.digest, 0x5a, NGX_AOP_DIGEST);
+    memset(digest, 0, NGX_AOP_DIGEST);
+
+    policy = ngx_aop_policy_new(1);
+    assert_non_null(policy);
+    assert_int_equal(ngx_aop_policy_add_pin(policy, &pin), 1);
+
+    assert_int_equal(ngx_aop_policy_identify(policy), 1);
+    assert_memory_not_equal(policy->digest, digest, NGX_AOP_DIGEST);
+    assert_null(policy->store);
+
+    memcpy(digest, policy->digest, NGX_AOP_DIGEST);
+
+    assert_int_equal(ngx_aop_policy_seal(policy), 1);
+    assert_memory_equal(policy->digest, digest, NGX_AOP_DIGEST);
+    assert_non_null(policy->store);
+
+    ngx_aop_policy_free(policy);
+}
+
+
 static void
 policy_duplicates(void **state)
 {
@@ -615,6 +646,7 @@ main(void)
     unit_case("all others differ too", policy_all_differ, NULL);
     unit_case("the security level", policy_levels, NULL);
     unit_case("the kind of a pin", policy_pin_kind, NULL);
+    unit_case("an equal policy is found by its digest", policy_identify, NULL);
     unit_case("duplicates are passed over", policy_duplicates, NULL);
     unit_case("anchors are sorted", policy_sorted, NULL);
     unit_cases(names, policy_name);
