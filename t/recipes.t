@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 
-# The recipes of README.md do what the text around them says: what an
+# The recipes of the documents do what the text around them says: what an
 # application is handed on, decoys, exemptions by address, the client's address.
 
 use strict;
@@ -17,11 +17,11 @@ use AOP::Test;
 my $nginx = nginx();
 my ($port, $backend) = $nginx->ports(2);
 my $dir    = $nginx->dir;
-my $readme = do {
-    open my $fh, '<', AOP::Test::checkout() . '/README.md' or die $!;
+my $text   = join '', map {
+    open my $fh, '<', AOP::Test::checkout() . "/docs/$_.md" or die $!;
     local $/;
     <$fh>;
-};
+} qw(directives variables);
 
 my $fastcgi = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 16)
     or die "listen() failed: $!";
@@ -184,19 +184,19 @@ $nginx->finish;
 done_testing();
 
 
-# block($pattern): the one of README that matches.
+# block($pattern): the one of the documents that matches.
 sub block {
     my ($pattern) = @_;
 
-    my @found = grep { $_ =~ $pattern } $readme =~ /^```nginx\n(.*?)^```$/gms;
+    my @found = grep { $_ =~ $pattern } $text =~ /^```nginx\n(.*?)^```$/gms;
 
-    die 'README has ' . @found . " blocks: $pattern" unless @found == 1;
+    die 'there are ' . @found . " blocks: $pattern" unless @found == 1;
 
     return $found[0];
 }
 
 
-# run($text, $listen, $before): a block of README from now on.
+# run($text, $listen, $before): a block of the documents from now on.
 sub run {
     my ($text, $extra, $before) = @_;
 

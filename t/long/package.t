@@ -69,7 +69,9 @@ has($module, qw(
     usr/share/man/man5/ngx_http_aop_module.5.gz
     usr/share/doc/libnginx-mod-http-aop/README.md.gz
     usr/share/doc/libnginx-mod-http-aop/SECURITY.md.gz
-    usr/share/doc/libnginx-mod-http-aop/advisory-0.1.0-ssl-verify-client.md.gz
+    usr/share/doc/libnginx-mod-http-aop/docs/advisory-0.1.0-ssl-verify-client.md.gz
+    usr/share/doc/libnginx-mod-http-aop/docs/directives.md.gz
+    usr/share/doc/libnginx-mod-http-aop/docs/troubleshooting.md.gz
     usr/share/doc/libnginx-mod-http-aop/changelog.gz
     usr/share/doc/libnginx-mod-http-aop/examples/aop.conf
     usr/share/doc/libnginx-mod-http-aop/examples/prometheus/aop.rules.yml

@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 
-# README.md tells the truth: each configuration in it passes `nginx -t` and does
-# what the text around it says, each command runs, and its tables are those of
-# the sources.
+# README.md and the pages of docs/ tell the truth: each configuration in them
+# passes `nginx -t` and does what the text around it says, each command runs, and
+# their tables are those of the sources.
 
 use strict;
 use warnings;
@@ -21,8 +21,18 @@ use AOP::Test::Aopctl ();
 alarm 900;
 
 my $checkout = AOP::Test::checkout();
-my $readme   = slurp('README.md');
-my @blocks   = blocks($readme);
+my @pages    = ('README.md', map { "docs/$_.md" }
+                qw(install rollout certificates directives variables
+                   troubleshooting status fleet internals builds));
+my %page     = map { $_ => slurp($_) } @pages;
+
+# the rest of this page is run by t/certificates.t
+
+$page{'docs/certificates.md'} =~ s/^## The levels\n.*//ms
+    or die 'docs/certificates.md has no levels';
+
+my $docs   = join "\n", map { $page{$_} } @pages;
+my @blocks = map { blocks($page{$_}, $_) } @pages;
 
 my $nginx = nginx();
 my ($tls, $plain, $status, $backend) = $nginx->ports(4);
@@ -111,7 +121,7 @@ subtest 'configurations' => sub {
     for my $block (@nginx) {
         my @known = grep { $block->{text} =~ $_->[1] } @configurations;
 
-        is(scalar @known, 1, "line $block->{line}: it is known what for");
+        is(scalar @known, 1, "$block->{where}: it is known what for");
         next unless @known == 1;
 
         my ($name, $pattern, $warning, $check) = @{ $known[0] };
@@ -155,7 +165,7 @@ sub smallest {
     unlike($page->body, qr/(?:src|href)\s*=\s*["']?(?:https?:)?\/\//i,
            "$name: the page needs nothing from elsewhere");
 
-    my ($fields) = $readme =~ /Its fields, all strings: (.*?)\.\n/s;
+    my $fields = promised(qr/Its fields, all strings: (.*?)\.\n/s);
     is(join(' ', sort keys %{ $line[0] }),
        join(' ', sort $fields =~ /`(\w+)`/g), 'the fields of aop_json');
     is(scalar(grep { ref } values %{ $line[0] }), 0, 'all are strings');
@@ -207,6 +217,7 @@ sub canary {
     cmp_ok($refused, '<', 200 * 0.20, "$name: and not many more than 10%");
     is($refused + (grep { $_ == 200 } @first), 200, "$name: others served");
     is("@second", "@first", "$name: a visitor always gets the same answer");
+    is(ask($none)->status, 200, "$name: a request without the header, served");
 
     $nginx->reload(http(block(qr/split_clients/) =~ s/optional/nonsense/r));
     is(scalar(grep { $visit->($_) == 200 } 1 .. 20), 0,
@@ -396,18 +407,23 @@ subtest 'commands' => sub {
                     map { s/\s+#.*//r } split /\n/, $block->{text};
     }
 
-    # a certificate is revoked, and then a CRL has it
+    # the list is kept if the commands run again, and a certificate is revoked
+    # but once
 
-    my ($revoke) = $readme =~ /`(openssl ca [^`]*-revoke client\.pem)`/;
+    my $revoked = sub {
+        return sh('openssl crl -in crl.pem -noout -text')
+               =~ /Serial Number:/;
+    };
 
-    sh($revoke =~ tr/\n/ /r);
-    sh(line(qr/openssl ca .*-gencrl/));
-    like(sh('openssl crl -in crl.pem -noout -text'), qr/Serial Number:/,
-         'a CRL with a certificate on it');
+    ok($revoked->(), 'the CRL has the certificate');
+    sh(sh_block(qr/touch index/));
+    ok($revoked->(), 'and still after it was renewed');
+    like(sh(line(qr/openssl ca .*-revoke/), 1), qr/Already revoked/,
+         'it is revoked already');
 };
 
 
-# run($command): one of README; "make" with the module that is tested.
+# run($command): one of a page; "make" with the module that is tested.
 sub run {
     my ($command) = @_;
 
@@ -415,7 +431,7 @@ sub run {
         my $output = sh($command);
 
         like($output, qr/\S/, 'it tells something')
-            if $command !~ / > \S+\z/;
+            if $command !~ / > \S+\z|^(?:touch|mkdir) /;
         return;
     }
 
@@ -471,8 +487,8 @@ subtest 'the rollout' => sub {
     my $with         = sub { $nginx->reload($edge_is_here . http($_[0])) };
     my $own_ca       = "aop_ca aop/ca.pem;\n";
     my $probe        = step(0, qr/probe/);
-    my ($open)       = $readme =~ /last line begins with\s+`(.*?)`/;
-    my ($closed)     = $readme =~ /now ends in `(.*?)`/;
+    my $open         = promised(qr/last\s+line\s+begins\s+with\s+`(.*?)`/);
+    my $closed       = promised(qr/now\s+ends\s+in\s+`(.*?)`/);
 
     unlink "$dir/example.aop.log";
 
@@ -489,7 +505,7 @@ END
                   . block(qr/\A\s*aop optional;\n\s*access_log/) . $own_ca
                   . '}';
 
-    my ($apart) = $readme =~ /has a line `(.*?)80: refused`/;
+    my $apart = promised(qr/has\s+a\s+line\s+`(.*?)80: refused`/);
 
     $with->("$plain server { listen 443 ssl; server_name example.com; }");
     like(sh(step(2, qr/probe/), 2), qr/^ *\Q$apart\E\d+: refused/m,
@@ -509,8 +525,13 @@ END
     like(sh(step(4, qr/aopctl report/)), qr/ready: yes/,
          'canary: visits of aopctl do not decide');
 
+    like(sh($probe, 2), qr/^$open/m, 'canary: which is not protection');
+
+    $with->($plain . block(qr/split_clients/) =~ s/(?=aop \$)/$own_ca/r
+                     =~ s/90%( +)optional/10%$1on/r =~ s/\*( +)on/*$1optional/r);
     like(sh($probe, 2), qr/^this origin .*: not enforced, or for a part/m,
-         'canary: which is no protection');
+         'canary: nor the other way round');
+    $with->($plain . block(qr/split_clients/) =~ s/(?=aop \$)/$own_ca/r);
 
     unlink "$dir/example.aop.log";
     ok($nginx->reload, 'canary: a new log');
@@ -530,7 +551,7 @@ END
 
     $nginx->write('work/origins.txt', "http://127.0.0.1:$status/\n");
     $with->("$page server { listen 443 ssl; aop on; $own_ca }");
-    like(sh(step(6, qr/aopctl status/), 0),
+    like(sh(line(qr/aopctl status/), 0),
          qr/^good: 1 of 1 server is enforced$/m, 'after: the status pages');
 
     $with->("aop on; $own_ca server { listen 443 ssl; }");
@@ -545,10 +566,10 @@ END
 sub step {
     my ($n, $pattern) = @_;
 
-    my ($text) = $readme =~ /^### $n\. .*?\n(.*?)^##/ms
-        or die "README has no step $n";
+    my ($step) = $page{'docs/rollout.md'} =~ /^## $n\. .*?\n(.*?)^## /ms
+        or die "docs/rollout.md has no step $n";
 
-    return line($pattern, blocks($text));
+    return line($pattern, blocks($step));
 }
 
 
@@ -560,7 +581,7 @@ sub line {
                 map { split /\n/, $_->{text} } grep { $_->{lang} eq 'sh' }
                 @among ? @among : @blocks;
 
-    die "README has no such command: $pattern" unless @found;
+    die "there is no such command: $pattern" unless @found;
 
     return $found[0];
 }
@@ -590,7 +611,7 @@ sub visits {
 
 
 subtest 'lines of error.log' => sub {
-    my ($sample) = $readme =~ /\n((?:    aop: client certificate.*\n)+)/;
+    my ($sample) = $docs =~ /\n((?:    aop: client certificate.*\n)+)/;
     my $proxied  = block(qr/aop_edge/);
 
     for my $expected (map { s/^    //r } split /\n/, $sample) {
@@ -611,7 +632,7 @@ subtest 'lines of error.log' => sub {
 
         $line =~ s/; a post-quantum certificate is presented only .*?(?=, peer)//;
 
-        is($line, $expected, 'as README shows: ' . substr $expected, 0, 56);
+        is($line, $expected, 'as shown: ' . substr $expected, 0, 56);
     }
 
     # some are held back, and the next one says so
@@ -620,7 +641,7 @@ subtest 'lines of error.log' => sub {
     sleep 3;
     ask($none, prelude => proxy('8.8.4.4'));
 
-    my ($form) = $readme =~ /`\(1284 (.*?)10s\)`/;
+    my $form = promised(qr/`\(1284 (.*?)10s\)`/);
     told(qr/\(2 \Q$form\E2s\)/);
 };
 
@@ -675,20 +696,20 @@ END
     ask($none);
     counted(1);
 
-    my ($json)  = $readme =~ /\*\*JSON\*\*:(.*?)\*\*Prometheus/s;
+    my ($json)  = $page{'docs/status.md'} =~ /^## JSON\n(.*?)^## /ms;
     my %named   = map { $_ => 1 } $json =~ /`(\w+)`/g;
     my %key;
     keys_of(report(), \%key);
     is(join(' ', grep { !$named{$_} } sort keys %key), '', 'JSON: each key');
 
-    my @metric = $readme =~ /^\| `(nginx_aop_\w+)`.*?\| (?=`)/gm;
+    my @metric = $docs =~ /^\| `(nginx_aop_\w+)`.*?\| (?=`)/gm;
     my $text   = get($status, tls => 0, path => '/?format=prometheus')->body;
     is(join(' ', sort @metric), join(' ', sort $text =~ /^# TYPE (\S+)/gm),
        'Prometheus: each metric');
 
     while ($text =~ /^(nginx_aop_\w+)\{(.*?)\} /gm) {
         my ($metric, $labels) = ($1, $2);
-        my ($row) = $readme =~ /^\| `$metric`.*\| (.*) \|$/m;
+        my ($row) = $docs =~ /^\| `$metric`.*\| (.*) \|$/m;
 
         is(join(' ', sort $labels =~ /(\w+)="/g),
            join(' ', sort $row =~ /`(\w+)`/g), "labels of $metric");
@@ -730,15 +751,33 @@ subtest 'directives' => sub {
 
     cmp_ok(scalar keys %context, '>', 8, 'the table of commands was read');
 
-    my ($table) = $readme =~ /^## Directives\n(.*?)^## /ms;
-    my %row = $table =~ /^\| `(aop\w*)[ `].*\| ([a-z, ]+) \|$/gm;
+    my %documented;
 
-    is_deeply(\%row, \%context, 'the table is that of the module');
-    like($table, qr/^- \*\*$_\*\*/m, "$_ is explained")
-        for sort keys %context;
+    while ($page{'docs/directives.md'} =~ /^\#\#\ (aop\w*)\n\n
+               \|\ \|\ \|\n\|---\|---\|\n
+               \|\ Syntax:\ \|\ `(aop\w*)\ .*;`\ \|\n
+               \|\ Default:\ \|\ (.*)\ \|\n
+               \|\ Context:\ \|\ ([a-z,\ ]+)\ \|\n\n[A-Z]/gmx)
+    {
+        my ($name, $syntax, $default, $where) = ($1, $2, $3, $4);
+
+        $documented{$name} = $where;
+        is($syntax, $name, "$name: its syntax");
+
+        next if $default !~ /^`(.*)`$/;
+
+        my $line = $1;
+        $line = "server { listen 127.0.0.1:$status; location / { $line } }"
+            if $where eq 'location';
+
+        $nginx->configure(http('') . $line);
+        is(($nginx->test_config)[0], 0, "$name: nginx accepts its default");
+    }
+
+    is_deeply(\%documented, \%context, 'they are those of the module');
 
     my %known = (%context, map { $_ => 1 } 'aop_json', variables());
-    is(join(' ', grep { !$known{$_} } $readme =~ /\b(aop_[a-z_]+)\b/g), '',
+    is(join(' ', grep { !$known{$_} } $docs =~ /\b(aop_[a-z_]+)\b/g), '',
        'no name that there is not');
 };
 
@@ -748,10 +787,10 @@ subtest 'variables' => sub {
 
     cmp_ok(scalar keys %known, '>', 12, 'the table of variables was read');
 
-    like($readme, qr/^\| .*`\$$_`.* \| /m, "\$$_ is in the table")
+    like($docs, qr/^\| .*`\$$_`.* \| /m, "\$$_ is in the table")
         for sort keys %known;
 
-    is(join(' ', grep { !$known{$_} } $readme =~ /\$(aop_[a-z_]+)/g), '',
+    is(join(' ', grep { !$known{$_} } $docs =~ /\$(aop_[a-z_]+)/g), '',
        'no variable that there is not');
 };
 
@@ -769,10 +808,15 @@ subtest 'verdicts' => sub {
 
     cmp_ok(scalar keys %answer, '>', 12, 'the table of verdicts was read');
 
-    my ($table) = $readme =~ /^## Verdicts\n(.*?)^## /ms;
-    my %row = $table =~ /^\| `(\w+)` \| (\w+) \|/gm;
+    my %row;
 
-    is_deeply(\%row, \%answer, 'the table is that of the module');
+    while ($page{'docs/troubleshooting.md'}
+           =~ /^### (\w+)\n\n(?:(Served)|Code (\d+))\. /gm)
+    {
+        $row{$1} = $2 ? 'served' : $3;
+    }
+
+    is_deeply(\%row, \%answer, 'the headings are those of the module');
 };
 
 
@@ -783,8 +827,9 @@ subtest 'errors and warnings' => sub {
     $all =~ s/"\s*\n\s*"//g;
     $all =~ s/\\"/"/g;
 
-    my ($text) = $readme =~ /^## Configuration errors.*?\n(.*?)^## /ms;
-    my @quoted = $text =~ /^\| `(.*?)`/gm;
+    my ($tables) = $page{'docs/troubleshooting.md'}
+                   =~ /^## Configuration errors.*?\n(.*)/ms;
+    my @quoted   = $tables =~ /^\| `(.*?)`/gm;
 
     cmp_ok(scalar @quoted, '>', 15, 'the tables were read');
 
@@ -813,7 +858,7 @@ subtest 'errors and warnings' => sub {
 
     for my $warning (@warned) {
         ok((grep { index($warning, (split / ?\.\.\./)[0]) >= 0 } @quoted),
-           "README explains: $warning");
+           "explained: $warning");
     }
 
     $nginx->configure(http('location / { if ($arg_a) { aop on; } }'));
@@ -830,8 +875,8 @@ subtest 'fingerprints' => sub {
     $nginx->write('work/ca.pem',
                   join '', map { s/\\n/\n/r } $lines =~ /"(.*?)"/g);
 
-    my ($cert) = $readme =~ /^\| A, certificate \| `(.*)`/m;
-    my ($key)  = $readme =~ /^\| A and B, key.*`(.*)`/m;
+    my ($cert) = $docs =~ /^\| A, certificate \| `(.*)`/m;
+    my ($key)  = $docs =~ /^\| A and B, key.*`(.*)`/m;
     my $look   = sh(sh_block(qr/x509 -in ca\.pem.*-subject/));
 
     like($look, qr/Fingerprint=\Q$cert\E$/m, 'A is the built-in CA');
@@ -844,7 +889,7 @@ subtest 'fingerprints' => sub {
 
     (my $bytes = lc $source) =~ s/0x|[\s,]//g;
 
-    for ($readme =~ /^\| (?:B, certificate|[CD], Origin CA.*?) \| `(.*)`/gm) {
+    for ($docs =~ /^\| (?:B, certificate|[CD], Origin CA.*?) \| `(.*)`/gm) {
         my $hex = lc s/://gr;
 
         ok(index($bytes, $hex) >= 0,
@@ -852,24 +897,19 @@ subtest 'fingerprints' => sub {
     }
 
     ok(index($source, qq("$_")) >= 0, "the module knows $_")
-        for $readme =~ /`(CloudFlare Origin SSL[^`]*)`/g;
+        for $docs =~ /`(CloudFlare Origin SSL[^`]*)`/g;
 };
 
 
-subtest 'packages, targets, links' => sub {
+subtest 'packages, targets' => sub {
     my ($list) = slurp('t/tools/install-packages') =~ /packages=\(\n(.*?)\n\)/s;
 
     $list =~ s/"[^"]*"//g;
-    like($readme, qr/`\Q$_\E`/, "package $_") for split ' ', $list;
+    like($docs, qr/`\Q$_\E`/, "package $_") for split ' ', $list;
 
     my %target = map { $_ => 1 }
                  sh("make -s -C $checkout help") =~ /^([a-z-]+)  /gm;
-    ok($target{$_}, "make $_") for $readme =~ /(?:^|`)make ([a-z-]+)/gm;
-
-    my %anchor = map { slug($_) => 1 } $readme =~ /^#+ (.*)$/gm;
-    ok($anchor{$_}, "link to #$_") for $readme =~ /\]\(#(.*?)\)/g;
-    ok(-e "$checkout/$_", "file $_")
-        for $readme =~ /\]\((?!#|https?:)(.*?)\)/g;
+    ok($target{$_}, "make $_") for $docs =~ /(?:^|`)make ([a-z-]+)/gm;
 };
 
 
@@ -893,15 +933,30 @@ sub slurp {
 }
 
 
-# blocks($text): the fenced ones: { lang, text, line }.
+# promised($pattern): what the pages say in its brackets.
+sub promised {
+    my ($pattern) = @_;
+
+    my ($said) = $docs =~ $pattern;
+
+    die "the pages do not say: $pattern" if !defined $said;
+
+    return $said;
+}
+
+
+# blocks($text, $page): the fenced ones: { lang, text, where }.
 sub blocks {
-    my ($text) = @_;
+    my ($in, $page) = @_;
 
     my @found;
 
-    while ($text =~ /^```(\w+)\n(.*?)^```$/gms) {
-        push @found, { lang => $1, text => $2,
-                       line => 1 + (substr($text, 0, $-[0]) =~ tr/\n//) };
+    while ($in =~ /^( *)```(\w+)\n(.*?)^\1```$/gms) {
+        my ($indent, $lang, $lines) = ($1, $2, $3);
+        my $line = 1 + (substr($in, 0, $-[0]) =~ tr/\n//);
+
+        push @found, { lang => $lang, text => $lines =~ s/^$indent//gmr,
+                       where => ($page || '') . ":$line" };
     }
 
     return @found;
@@ -919,7 +974,7 @@ sub first_block {
     my ($block) = grep { $_->{lang} eq $lang && $_->{text} =~ $pattern }
                   @blocks;
 
-    die "README has no such block: $pattern" unless $block;
+    die "there is no such block: $pattern" unless $block;
 
     return $block->{text};
 }
@@ -957,7 +1012,7 @@ END
 }
 
 
-# hash_of($pattern): of the good certificate, by that command of README.
+# hash_of($pattern): of the good certificate, by that command of a page.
 sub hash_of {
     my ($pattern) = @_;
 
@@ -1041,16 +1096,6 @@ sub keys_of {
 sub variables {
     return slurp('src/request/ngx_http_aop_variables.c')
            =~ /ngx_http_aop_var\("(aop_\w+)"/g;
-}
-
-
-# slug($title): what a heading is called in a link.
-sub slug {
-    my ($title) = @_;
-
-    (my $slug = lc $title) =~ s/[^\w\- ]//g;
-
-    return $slug =~ tr/ /-/r;
 }
 
 
