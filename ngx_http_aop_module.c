@@ -433,7 +433,7 @@ ngx_http_aop_init_module(ngx_cycle_t *cycle)
     }
 
     ngx_http_aop_zone_bind(cycle);
-    ngx_http_aop_count_throttles(cycle);
+    ngx_http_aop_throttle_init(cycle);
 
     if (!ngx_test_config) {
         ngx_http_aop_expiry_start(cycle);

@@ -36,7 +36,7 @@ ngx_http_aop_log(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
     u_char                    buf[NGX_HTTP_AOP_SIMILAR_LEN];
     time_t                    span;
     ngx_str_t                 similar;
-    ngx_uint_t                held;
+    ngx_uint_t                suppressed;
     ngx_http_aop_peer_t       peer;
     ngx_http_aop_loc_conf_t  *alcf;
 
@@ -44,9 +44,9 @@ ngx_http_aop_log(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
 
     ngx_http_aop_peer(r, &peer);
 
-    if (!ngx_http_aop_count_log_allowed(r, alcf->log_level,
-                                        state->result->verdict,
-                                        peer.class, &held, &span))
+    if (!ngx_http_aop_throttle_allows(r, alcf->log_level,
+                                      state->result->verdict, peer.class,
+                                      &suppressed, &span))
     {
         return;
     }
@@ -56,9 +56,9 @@ ngx_http_aop_log(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
     similar.data = buf;
     similar.len = 0;
 
-    if (held) {
-        similar.len = ngx_sprintf(buf, " (%ui similar in the last %Ts)", held,
-                                  span)
+    if (suppressed) {
+        similar.len = ngx_sprintf(buf, " (%ui similar in the last %Ts)",
+                                  suppressed, span)
                       - buf;
     }
 

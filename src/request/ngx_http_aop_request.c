@@ -133,7 +133,7 @@ ngx_http_aop_mode(ngx_http_request_t *r, const ngx_http_aop_mode_t *conf,
         return NGX_OK;
     }
 
-    if (ngx_http_aop_count_mode_log_allowed(r)) {
+    if (ngx_http_aop_throttle_allows_mode(r)) {
         ngx_http_aop_log_mode(r, conf, &value);
     }
 

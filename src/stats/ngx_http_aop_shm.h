@@ -55,8 +55,8 @@ typedef struct {
 /* Lines in error.log of one cause. */
 
 typedef struct {
-    ngx_atomic_t        until;      /* held back till then */
-    ngx_atomic_t        held;
+    ngx_atomic_t        until;      /* none is logged till then */
+    ngx_atomic_t        suppressed;
 } ngx_http_aop_throttle_slot_t;
 
 
@@ -68,8 +68,8 @@ typedef struct {
 #define NGX_HTTP_AOP_LEVELS        (NGX_LOG_INFO - NGX_LOG_ERR + 1)
 
 typedef struct {
-    ngx_http_aop_throttle_slot_t  held[NGX_HTTP_AOP_LEVELS][NGX_AOP_VERDICTS]
-                                      [NGX_AOP_PEERS];
+    ngx_http_aop_throttle_slot_t  slots[NGX_HTTP_AOP_LEVELS][NGX_AOP_VERDICTS]
+                                       [NGX_AOP_PEERS];
     ngx_http_aop_throttle_slot_t  mode;     /* of lines about invalid modes */
 } ngx_http_aop_throttle_t;
 

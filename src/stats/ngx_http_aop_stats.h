@@ -87,23 +87,10 @@ ngx_uint_t ngx_http_aop_zone_better(const ngx_http_conf_addr_t *one,
 /*
  * ngx_http_aop_count() counts a request, and its connection if it is the
  * first judged one on it; it is called once for each.
- *
- * ngx_http_aop_count_throttles() gives each server what bounds its lines, once
- * the servers have their places in the zone.
- *
- * ngx_http_aop_count_log_allowed() tells whether a line of this level about
- * this cause may be logged now, how many were held back since the last one,
- * and for how long; ngx_http_aop_count_mode_log_allowed() does so for invalid
- * modes.  A line that error_log does not want is neither logged nor counted.
  */
 
-void ngx_http_aop_count_throttles(ngx_cycle_t *cycle);
 void ngx_http_aop_count(ngx_http_request_t *r,
     const ngx_http_aop_state_t *state);
-ngx_uint_t ngx_http_aop_count_log_allowed(ngx_http_request_t *r,
-    ngx_uint_t level, ngx_aop_verdict_e verdict, ngx_aop_peer_e peer,
-    ngx_uint_t *held, time_t *span);
-ngx_uint_t ngx_http_aop_count_mode_log_allowed(ngx_http_request_t *r);
 
 
 /*
@@ -128,6 +115,30 @@ const char *ngx_http_aop_count_hint(ngx_http_request_t *r,
 void ngx_http_aop_count_failed(ngx_http_request_t *r,
     const ngx_http_aop_state_t *state);
 void ngx_http_aop_count_off(ngx_http_request_t *r);
+
+
+/* Notes that a client certificate passed; the mutex is not held. */
+
+void ngx_http_aop_clients_add(ngx_http_request_t *r, ngx_http_aop_stat_t *stat,
+    const ngx_aop_result_t *result);
+
+
+/*
+ * ngx_http_aop_throttle_allows() is true if a line of this level about this
+ * cause may be logged now, and has then the number of those that were
+ * suppressed since the last one, and for how long;
+ * ngx_http_aop_throttle_allows_mode() is for lines about invalid modes.  A line
+ * that error_log does not want is neither logged nor counted.
+ *
+ * ngx_http_aop_throttle_init() gives each server a throttle, once the servers
+ * have their places in the zone.
+ */
+
+ngx_uint_t ngx_http_aop_throttle_allows(ngx_http_request_t *r,
+    ngx_uint_t level, ngx_aop_verdict_e verdict, ngx_aop_peer_e peer,
+    ngx_uint_t *suppressed, time_t *span);
+ngx_uint_t ngx_http_aop_throttle_allows_mode(ngx_http_request_t *r);
+void ngx_http_aop_throttle_init(ngx_cycle_t *cycle);
 
 
 /* Notes a request that was refused or would have been. */

@@ -1,0 +1,169 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+/*
+ * The client certificates that passed lately in a server, so that it can be
+ * reported and logged when they expire.
+ */
+
+
+#include "ngx_http_aop_stats.h"
+
+
+#define NGX_HTTP_AOP_CLIENT_IN_USE  3600
+
+
+static ngx_uint_t ngx_http_aop_clients_seen(ngx_http_aop_stat_t *stat,
+    const ngx_aop_result_t *result);
+static void ngx_http_aop_clients_read(ngx_http_request_t *r,
+    ngx_http_aop_client_t *client);
+static ngx_http_aop_client_t *ngx_http_aop_clients_place(
+    ngx_http_aop_stat_t *stat, const u_char *digest);
+
+
+/* What is to be printed of a new certificate is printed without the lock. */
+
+void
+ngx_http_aop_clients_add(ngx_http_request_t *r, ngx_http_aop_stat_t *stat,
+    const ngx_aop_result_t *result)
+{
+    ngx_http_aop_client_t   new, *client;
+
+    if (ngx_http_aop_clients_seen(stat, result)) {
+        return;
+    }
+
+    ngx_memzero(&new, sizeof(ngx_http_aop_client_t));
+
+    ngx_memcpy(new.leaf, result->leaf, NGX_AOP_DIGEST);
+    ngx_memcpy(new.anchor, result->anchor->digest, NGX_AOP_DIGEST);
+
+    ngx_http_aop_clients_read(r, &new);
+
+    ngx_http_aop_shm_lock();
+
+    client = ngx_http_aop_clients_place(stat, result->leaf);
+
+    if (client != NULL) {
+
+        /* until all of it is there, the place is free */
+
+        client->seen = 0;
+        ngx_memory_barrier();
+
+        *client = new;
+        ngx_memory_barrier();
+
+        client->seen = ngx_time();
+    }
+
+    ngx_http_aop_shm_unlock();
+}
+
+
+/* Notes that a certificate passed; 0: it is not among those that are known. */
+
+static ngx_uint_t
+ngx_http_aop_clients_seen(ngx_http_aop_stat_t *stat,
+    const ngx_aop_result_t *result)
+{
+    ngx_uint_t              found;
+    ngx_http_aop_client_t  *client;
+
+    found = 0;
+
+    ngx_http_aop_shm_lock();
+
+    client = ngx_http_aop_clients_place(stat, result->leaf);
+
+    if (client == NULL) {
+
+        /* all places are in use, and it is not worth to be read */
+
+        found = 1;
+
+    } else if (client->seen != 0
+               && ngx_memcmp(client->leaf, result->leaf, NGX_AOP_DIGEST) == 0)
+    {
+        ngx_memcpy(client->anchor, result->anchor->digest, NGX_AOP_DIGEST);
+        client->seen = ngx_time();
+        found = 1;
+    }
+
+    ngx_http_aop_shm_unlock();
+
+    return found;
+}
+
+
+static void
+ngx_http_aop_clients_read(ngx_http_request_t *r, ngx_http_aop_client_t *client)
+{
+    X509       *leaf;
+    ngx_str_t  *subject, *key;
+
+    leaf = SSL_get_peer_certificate(r->connection->ssl->connection);
+
+    if (leaf != NULL) {
+        (void) ngx_aop_cert_time(X509_get0_notBefore(leaf),
+                                 &client->not_before);
+        (void) ngx_aop_cert_time(X509_get0_notAfter(leaf),
+                                 &client->not_after);
+        X509_free(leaf);
+    }
+
+    subject = ngx_http_aop_conn_fact(r, NGX_AOP_CERT_SUBJECT);
+
+    if (subject != NULL) {
+        ngx_memcpy(client->subject, subject->data,
+                   ngx_aop_cert_cut((char *) subject->data, subject->len,
+                                    sizeof(client->subject) - 1));
+    }
+
+    key = ngx_http_aop_conn_fact(r, NGX_AOP_CERT_KEY);
+
+    if (key != NULL) {
+        ngx_memcpy(client->key, key->data,
+                   ngx_min(key->len, sizeof(client->key) - 1));
+    }
+}
+
+
+/*
+ * The place of a certificate: its own, a free one, or that of the one longest
+ * unseen.  NULL if all are in use: many certificates that take turns must not
+ * push each other out, and be warned of each time.
+ */
+
+static ngx_http_aop_client_t *
+ngx_http_aop_clients_place(ngx_http_aop_stat_t *stat, const u_char *digest)
+{
+    time_t                  now;
+    ngx_uint_t              i;
+    ngx_http_aop_client_t  *client, *oldest;
+
+    client = stat->clients;
+    oldest = client;
+
+    for (i = 0; i < NGX_HTTP_AOP_CLIENTS; i++) {
+
+        if (ngx_memcmp(client[i].leaf, digest, NGX_AOP_DIGEST) == 0) {
+            return &client[i];
+        }
+
+        if (client[i].seen < oldest->seen) {
+            oldest = &client[i];
+        }
+    }
+
+    /* the clock may have been set back since */
+
+    now = ngx_time();
+
+    return (now - oldest->seen > NGX_HTTP_AOP_CLIENT_IN_USE
+            || oldest->seen > now)
+           ? oldest : NULL;
+}
