@@ -160,6 +160,22 @@ is(scalar lines(qr/client certificate "CN=short" has ended/), 1,
 is(scalar lines(qr/client certificate "CN=$_" has ended/), 0,
    "client: $_, its end is no news") for qw(renewed orphan);
 
+# servers are looked at some at a time: the last of many, too
+
+my @many = map { "server { $listen server_name many-$_; }" } 1 .. 70;
+
+my $many = join "\n", 'aop on; aop_ca root.pem;', @many,
+    "server { $listen server_name last; }";
+
+$nginx->reload($many);
+my $last = $root->leaf('of the last', lives(-900, 0), not_after => time() + 3);
+get($port, sni => 'last', cert => $last);
+sleep 4;
+
+$nginx->reload;
+like($nginx->wait_log(qr/client certificate "CN=of the last" has ended/),
+     qr/server: last /, 'many servers: the last, too');
+
 # wrong arguments
 
 for my $bad ('', 'soon', '0', '14d off', '-1d') {

@@ -20,14 +20,16 @@
 
 #define NGX_HTTP_AOP_EXPIRY_SOON   1000         /* msec after the start */
 #define NGX_HTTP_AOP_EXPIRY_TICK   3600000
+#define NGX_HTTP_AOP_EXPIRY_BATCH  64           /* servers at a time */
 #define NGX_HTTP_AOP_EXPIRY_CRL    86400
 
 
 static int ngx_libc_cdecl ngx_http_aop_expiry_cmp(const void *one,
     const void *two);
 static void ngx_http_aop_expiry_handler(ngx_event_t *ev);
+static ngx_uint_t ngx_http_aop_expiry_batch(ngx_log_t *log);
 static void ngx_http_aop_expiry_server(ngx_pool_t *pool, ngx_log_t *log,
-    ngx_http_aop_server_t *server, time_t last);
+    ngx_http_aop_server_t *server, time_t last, time_t now);
 static ngx_int_t ngx_http_aop_expiry_firsts(ngx_cycle_t *cycle,
     ngx_http_aop_main_conf_t *amcf);
 static int ngx_libc_cdecl ngx_http_aop_expiry_cmp_known(const void *one,
@@ -45,6 +47,8 @@ static void ngx_http_aop_expiry_log(ngx_log_t *log,
 static ngx_event_t       ngx_http_aop_expiry_event;
 static ngx_connection_t  ngx_http_aop_expiry_dummy;
 static time_t            ngx_http_aop_expiry_last;
+static time_t            ngx_http_aop_expiry_now;
+static ngx_uint_t        ngx_http_aop_expiry_next;
 
 
 static ngx_array_t  ngx_http_aop_expiry_none;
@@ -159,7 +163,8 @@ ngx_http_aop_expiry_start(ngx_cycle_t *cycle)
 
     for (i = 0; i < amcf->servers.nelts; i++) {
         if (server[i].first) {
-            ngx_http_aop_expiry_server(cycle->pool, cycle->log, &server[i], 0);
+            ngx_http_aop_expiry_server(cycle->pool, cycle->log, &server[i], 0,
+                                       ngx_time());
         }
     }
 }
@@ -194,10 +199,33 @@ ngx_http_aop_expiry_watch(ngx_cycle_t *cycle)
 }
 
 
+/* There may be thousands of servers, and requests that wait. */
+
 static void
 ngx_http_aop_expiry_handler(ngx_event_t *ev)
 {
-    ngx_uint_t                 i;
+    if (ngx_http_aop_expiry_next == 0) {
+        ngx_http_aop_expiry_now = ngx_time();
+    }
+
+    if (ngx_http_aop_expiry_batch(ev->log)) {
+        ngx_add_timer(ev, 1);
+        return;
+    }
+
+    ngx_http_aop_expiry_next = 0;
+    ngx_http_aop_expiry_last = ngx_http_aop_expiry_now;
+
+    ngx_add_timer(ev, NGX_HTTP_AOP_EXPIRY_TICK);
+}
+
+
+/* The next servers; returns whether there are more. */
+
+static ngx_uint_t
+ngx_http_aop_expiry_batch(ngx_log_t *log)
+{
+    ngx_uint_t                 i, n;
     ngx_pool_t                *pool;
     ngx_http_aop_server_t     *server;
     ngx_http_aop_main_conf_t  *amcf;
@@ -205,43 +233,45 @@ ngx_http_aop_expiry_handler(ngx_event_t *ev)
     amcf = ngx_http_cycle_get_module_main_conf(ngx_cycle, ngx_http_aop_module);
     server = amcf->servers.elts;
 
-    pool = ngx_create_pool(NGX_DEFAULT_POOL_SIZE, ev->log);
+    i = ngx_http_aop_expiry_next;
+    n = ngx_min(i + NGX_HTTP_AOP_EXPIRY_BATCH, amcf->servers.nelts);
+
+    ngx_http_aop_expiry_next = n;
+
+    pool = ngx_create_pool(NGX_DEFAULT_POOL_SIZE, log);
 
     if (pool != NULL) {
-        for (i = 0; i < amcf->servers.nelts; i++) {
-            ngx_http_aop_expiry_clients(ev->log, &server[i]);
+        for ( /* void */ ; i < n; i++) {
+            ngx_http_aop_expiry_clients(log, &server[i]);
 
             if (server[i].first) {
-                ngx_http_aop_expiry_server(pool, ev->log, &server[i],
-                                           ngx_http_aop_expiry_last);
+                ngx_http_aop_expiry_server(pool, log, &server[i],
+                                           ngx_http_aop_expiry_last,
+                                           ngx_http_aop_expiry_now);
             }
         }
 
         ngx_destroy_pool(pool);
     }
 
-    ngx_http_aop_expiry_last = ngx_time();
-
-    ngx_add_timer(ev, NGX_HTTP_AOP_EXPIRY_TICK);
+    return n < amcf->servers.nelts;
 }
 
 
 /*
- * Anchors and CRLs: what has passed a threshold since "last", or all that has
- * passed one if that is 0.
+ * Anchors and CRLs: what has passed a threshold from "last" to "now", or all
+ * that has passed one if "last" is 0.
  */
 
 static void
 ngx_http_aop_expiry_server(ngx_pool_t *pool, ngx_log_t *log,
-    ngx_http_aop_server_t *server, time_t last)
+    ngx_http_aop_server_t *server, time_t last, time_t now)
 {
-    time_t                    now;
     ngx_uint_t                i, stage, before;
     ngx_array_t              *endings;
     ngx_http_aop_validity_t  *ending;
     ngx_http_aop_srv_conf_t  *ascf;
 
-    now = ngx_time();
     ascf = server->cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
 
     endings = ngx_http_aop_validity(pool, ascf->policy, NULL);
