@@ -67,6 +67,15 @@
 #endif
 
 
+/* Linux has it; elsewhere setsockopt() is to know nothing of it */
+
+#ifdef TCP_QUICKACK
+#define NGX_HTTP_AOP_QUICKACK  TCP_QUICKACK
+#else
+#define NGX_HTTP_AOP_QUICKACK  -1
+#endif
+
+
 /*
  * Some patch OpenSSL to let a get_session callback wait: it then returns what
  * this function does, which is not a session.

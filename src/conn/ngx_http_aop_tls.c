@@ -22,6 +22,7 @@ static ngx_uint_t ngx_http_aop_tls_shared(ngx_ssl_conn_t *ssl,
 static void ngx_http_aop_tls_tickets(ngx_ssl_conn_t *ssl,
     ngx_http_aop_srv_conf_t *ascf, const ngx_aop_result_t *result);
 static ngx_uint_t ngx_http_aop_tls_resumption_pays_off(ngx_ssl_conn_t *ssl);
+static void ngx_http_aop_tls_acknowledge(ngx_ssl_conn_t *ssl);
 static ngx_int_t ngx_http_aop_tls_add_name(SSL_CTX *ctx, X509 *x509);
 
 
@@ -185,6 +186,10 @@ ngx_http_aop_tls_tickets(ngx_ssl_conn_t *ssl, ngx_http_aop_srv_conf_t *ascf,
     if (SSL_get_num_tickets(ssl) > n) {
         (void) SSL_set_num_tickets(ssl, n);
     }
+
+    if (SSL_get_num_tickets(ssl) == 0) {
+        ngx_http_aop_tls_acknowledge(ssl);
+    }
 }
 
 
@@ -205,6 +210,28 @@ ngx_http_aop_tls_resumption_pays_off(ngx_ssl_conn_t *ssl)
     key = SSL_get_privatekey(ssl);
 
     return key == NULL || EVP_PKEY_bits(key) > NGX_HTTP_AOP_CHEAP_KEY_BITS;
+}
+
+
+/*
+ * Without a ticket no message follows the client's Finished in TLS 1.3.  A
+ * client without TCP_NODELAY then holds its request back until the kernel
+ * sends an acknowledgment, which is delayed by 40 ms unless it is asked for.
+ */
+
+static void
+ngx_http_aop_tls_acknowledge(ngx_ssl_conn_t *ssl)
+{
+    int                on;
+    ngx_connection_t  *c;
+
+    c = ngx_ssl_get_connection(ssl);
+
+    if (SSL_version(ssl) == TLS1_3_VERSION && c->type == SOCK_STREAM) {
+        on = 1;
+        (void) setsockopt(c->fd, IPPROTO_TCP, NGX_HTTP_AOP_QUICKACK,
+                          (const void *) &on, sizeof(int));
+    }
 }
 
 

@@ -37,7 +37,8 @@ sub connect {
     ) or return $self->_fail("connect() failed: $!");
 
     # or the request waits 40 ms for an ACK of the handshake's last message
-    setsockopt $self->{socket}, IPPROTO_TCP, TCP_NODELAY, 1;
+    setsockopt $self->{socket}, IPPROTO_TCP, TCP_NODELAY, 1
+        unless $self->{nagle};
 
     if (defined $self->{prelude}) {
         my $prelude = delete $self->{prelude};
