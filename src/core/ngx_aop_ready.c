@@ -33,7 +33,6 @@ static void ngx_aop_answer_lost(const ngx_aop_lost_t *lost, time_t time,
     time_t now, ngx_aop_answer_t *answer, uint64_t *count);
 static void ngx_aop_answer_relays(const ngx_aop_evidence_t *evidence,
     ngx_aop_answer_t *answer);
-static int ngx_aop_answer_unsettled(time_t settles, time_t last, time_t now);
 static int ngx_aop_answer_unjudged(const ngx_aop_evidence_t *evidence,
     const ngx_aop_ready_conf_t *conf, time_t now);
 static int ngx_aop_answer_traffic(const ngx_aop_evidence_t *evidence,
@@ -169,7 +168,7 @@ ngx_aop_answer_hosts(const ngx_aop_evidence_t *evidence,
                                              conf->requests);
         last = ngx_aop_answer_last(host->spells);
 
-        if (settles == 0 || !ngx_aop_answer_unsettled(settles, last, now)) {
+        if (now >= settles) {
             continue;
         }
 
@@ -205,7 +204,7 @@ ngx_aop_answer_privates(const ngx_aop_evidence_t *evidence,
         settles = ngx_aop_spell_private_settles(evidence, i, conf->time);
         last = ngx_aop_answer_last(peer->spells);
 
-        if (settles == 0 || !ngx_aop_answer_unsettled(settles, last, now)) {
+        if (now >= settles) {
             continue;
         }
 
@@ -240,7 +239,7 @@ ngx_aop_answer_lost(const ngx_aop_lost_t *lost, time_t time, time_t now,
         until = lost[kind].last + time;
         ngx_aop_answer_max(&until, lost[kind].until);
 
-        if (ngx_aop_answer_unsettled(until, lost[kind].last, now)) {
+        if (now < until) {
             ngx_aop_answer_max(&answer->settles, until);
             ngx_aop_answer_max(&answer->last, lost[kind].last);
 
@@ -265,15 +264,6 @@ ngx_aop_answer_relays(const ngx_aop_evidence_t *evidence,
             answer->relay = 1;
         }
     }
-}
-
-
-/* A failure of the future is one of a clock that was set back since. */
-
-static int
-ngx_aop_answer_unsettled(time_t settles, time_t last, time_t now)
-{
-    return now < settles || last > now;
 }
 
 

@@ -172,6 +172,13 @@ static const rollout_t  cases[] = {
       { 2 * HOUR, YES, "would reject 96 without", NULL } },
       0, NULL, NULL, 0, 0 },
 
+    { "a private address that failed, and is in aop_edge since", {
+      busy(0, 3 * DAY), health(MIN, MIN, 0, NONE),
+      peer(HOUR, 3 * DAY, 10 * MIN, NONE, "10.0.0.9", LISTED) }, {
+      { 30 * MIN, NO, "request from private addresses failed", "hosts:" },
+      { 2 * DAY, NO, "requests from Cloudflare failed", "private addresses" }
+      }, 0, NULL, NULL, 0, 0 },
+
     { "Docker's proxy, AOP not yet on", {
       peer(0, DAY, 5, NONE, DOCKER, RAY) }, {
       { HOUR, NO, "requests from there carry CF-Ray, so this address may hide "
