@@ -57,7 +57,7 @@ MAKEOVERRIDES =
 
 .PHONY: help deps build install uninstall test quick demo bench check \
         check-mutants check-long sanitize valgrind fuzz coverage soak deb \
-        deb-nginx matrix builds clean tool aopctl FORCE
+        deb-nginx matrix builds man clean tool aopctl FORCE
 
 help: ## List the targets (the default)
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile \
@@ -309,6 +309,11 @@ builds: ## Build and test what others run, SOURCES="bullseye bookworm trixie"
 	@$(install) dpkg-dev libpcre2-dev libpcre3-dev zlib1g-dev
 	@$(if $(filter command%,$(origin TESTS)),TESTS='$(TESTS)') \
 	    t/tools/builds $(BUILD)/builds $(SOURCES)
+
+
+man: ## Make the man page from README.md and docs/
+	t/tools/man-page > debian/ngx_http_aop_module.5.new
+	mv debian/ngx_http_aop_module.5.new debian/ngx_http_aop_module.5
 
 
 clean: ## Remove all that was built

@@ -107,10 +107,15 @@ like(ask($good, path => '/decoy.html'), qr/^404 /, 'decoy: nor by its name');
 
 # without an answer
 
-run('aop on; aop_status 444;');
+for my $code (444, 408, 499) {
+    # nginx itself rejects an error_page for 499
+    my $page = $code == 499 ? '' : "error_page $code /decoy.html;";
 
-is(ask($none), '0 ', '444: none');
-is(ask($good), '200 the site', '444: good');
+    run("aop on; aop_status $code; $page");
+
+    is(ask($none, http => $_), '0 ', "$code, HTTP/$_: none") for '1.1', '2';
+    is(ask($good), '200 the site', "$code: good");
+}
 
 # the client's address
 
