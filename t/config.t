@@ -140,7 +140,7 @@ my @bad = (
          [ 'words.pem', 'no PEM' ],
          [ 'garbage.pem', 'no PEM' ],
          [ 'key.pem', 'no certificate' ],
-         [ 'request.pem', 'is no certificate' ],
+         [ 'request.pem', 'not a certificate' ],
          [ 'crl.pem', 'no certificate' ],
          [ 'der.pem', 'DER' ],
          [ 'cut.pem', 'broken' ],
@@ -151,8 +151,8 @@ my @bad = (
          [ 'no end.pem', 'broken' ]),
     [ "file: Cloudflare's Origin CA", 'server',
       'aop on; aop_ca "origin ca.pem";',
-      qr/"aop_ca".*"\Q$dir\E\/origin ca\.pem" holds Cloudflare's Origin CA, /
-      . qr/.*; use the built-in "aop_ca cloudflare"/ ],
+      qr/"aop_ca".*"\Q$dir\E\/origin ca\.pem" contains Cloudflare's Origin CA, /
+      . qr/.* \(use the built-in "aop_ca cloudflare"/ ],
     [ 'file: a good and a bad one', 'server',
       'aop on; aop_ca ca.pem empty.pem;',
       qr/"aop_ca".*"\Q$dir\E\/empty\.pem".*empty/ ],
@@ -201,7 +201,7 @@ my @bad = (
 
 push @bad, (
     [ 'a key that no OpenSSL knows', 'server', 'aop on; aop_ca unknown.pem;',
-      qr/"aop_ca".*trusts no certificate that can be verified here.* /
+      qr/"aop_ca".*contains only certificates that cannot be verified,.* /
       . qr/\(2\.16\.840\.1\.101\.3\.4\.3\.99: this OpenSSL \([\d.]+\w*\) /
       . qr/cannot verify it\)/ ],
     [ 'a wrong requirement', 'server', 'aop_require ml_dsa;',
@@ -216,19 +216,19 @@ push @bad, (
     [ 'ML-DSA-44, which this OpenSSL does not have', 'server',
       'aop on; aop_ca quantum.pem;',
       qr/"aop_ca".*\(ML-DSA-44: this OpenSSL \([\d.]+\w*\) cannot verify /
-      . qr/it, OpenSSL 3\.5 or later is needed\)/ ],
+      . qr/it, OpenSSL 3\.5 or later is required\)/ ],
     [ 'a requirement that this OpenSSL does not meet', 'server',
       'aop_require post_quantum;',
-      qr/"aop_require post_quantum" needs ML-DSA, which this OpenSSL/ ],
+      qr/"aop_require post_quantum" requires ML-DSA, which this OpenSSL/ ],
 ) if !$ml_dsa;
 
 my @warned = (
     [ 'one key that no OpenSSL knows', 'aop on; aop_ca ca.pem unknown.pem;',
       '', qr/"aop_ca".*unknown\.pem": the certificate of "CN=Edge CA" has a key /
-          . qr/that cannot be verified here /
+          . qr/that cannot be verified /
           . qr/\(2\.16\.840\.1\.101\.3\.4\.3\.99: this OpenSSL/ ],
     [ 'post-quantum and classical keys', 'aop on; aop_ca ca.pem quantum.pem;',
-      '', qr/"aop_ca".*post-quantum and keys that are not.*"CN=Edge CA"/ ],
+      '', qr/"aop_ca".*both post-quantum and classical keys,.*"CN=Edge CA"/ ],
     ($ml_dsa
      ? ([ 'a classical key beside aop_require', 'aop on; '
          . 'aop_require post_quantum; aop_ca ca.pem quantum.pem;', '',
@@ -245,7 +245,7 @@ my @warned = (
          '', qr/"ssl_conf_command".*"RSA-PSS\+SHA256" only/ ],
        [ 'sessions too large for the cache', 'aop on; aop_ca quantum.pem; '
          . 'ssl_session_cache shared:S:1m; ssl_session_tickets off;', '',
-         qr/"ssl_session_tickets off".*more than 4096 bytes/ ])
+         qr/"ssl_session_tickets off".*at most 4096 bytes/ ])
      : ()),
     [ 'a key beside the certificate', 'aop on; aop_ca "with key.pem";', '',
       qr/"aop_ca".*with key\.pem".*private key/ ],
@@ -257,18 +257,18 @@ my @warned = (
       '', qr/"aop_ca".*cloudflare/i ],
     [ 'a server certificate of the Origin CA',
       'aop on; aop_ca "server of origin CA.pem";', '',
-      qr/"aop_ca".*of origin CA\.pem".*"CN=example\.com" is made to be shown/ ],
+      qr/"aop_ca".*of origin CA\.pem".*"CN=example\.com" is a Cloudflare Origin CA server/ ],
     [ 'eleven anchors', 'aop on; aop_ca many.pem;', '', qr/"aop_ca".*11/ ],
     [ 'a relaxed location', 'aop on;', 'aop off;',
-      qr/less strict.*nginx\.conf:\d+.*once the location is known/ ],
+      qr/less strict.*nginx\.conf:\d+.*after the location is selected/ ],
     [ 'a relaxed location, optional', 'aop on;', 'aop optional;',
       qr/less strict/ ],
     [ 'a relaxed location, by a variable', 'aop on;', 'aop $arg_x;',
       qr/less strict/ ],
     [ 'stock verification', "aop on; $stock on;", '',
-      qr/"ssl_verify_client" beside "aop"/ ],
+      qr/"ssl_verify_client" is used with "aop"/ ],
     [ 'stock verification, optional', "aop on; $stock optional;", '',
-      qr/"ssl_verify_client" beside "aop"/ ],
+      qr/"ssl_verify_client" is used with "aop"/ ],
     [ 'the builtin session cache', 'aop on; ssl_session_cache builtin;', '',
       qr/"ssl_session_cache builtin"/ ],
 );

@@ -630,8 +630,8 @@ sub full_zone {
     is(scalar @said, 1, 'a full zone is told of once');
     my ($lost) = $said[0] =~ /\ \[error\]\ \d+\#\d+:\ aop:\ "aop_zone"
         \ is\ full:
-        \ (\d+)\ of\ 100\ servers\ are\ judged\ but\ not\ counted;
-        \ raise\ its\ size$/x;
+        \ requests\ to\ (\d+)\ of\ 100\ servers\ are\ verified\ but
+        \ not\ counted\ \(increase\ its\ size\)$/x;
     cmp_ok($lost || 0, '>', 10, "not counted: " . ($lost || $said[0]));
 
     my $none = grep { $_->{why} eq 'not counted: "aop_zone" is full'
@@ -706,10 +706,10 @@ sub other_version {
 
     my @said = grep { /aop_zone/ } $nginx->log_since($mark);
 
-    like($said[0] || '', qr/\ \[error\]\ \d+\#\d+:\ aop:\ the\ counters\ in
-         \ "aop_zone"\ are\ of\ another\ version\ of\ the\ module:\ nothing
-         \ is\ counted\ until\ nginx\ is\ restarted,\ or\ "aop_zone"\ is
-         \ given\ another\ size$/x, 'another version: said');
+    like($said[0] || '', qr/\ \[error\]\ \d+\#\d+:\ aop:\ "aop_zone"
+         \ was\ created\ by\ another\ version\ of\ the\ module;\ counting
+         \ is\ disabled\ until\ nginx\ is\ restarted\ or\ the\ size\ of
+         \ "aop_zone"\ is\ changed$/x, 'another version: said');
     is(scalar @said, 1, 'another version: once');
 
     is(seen(get($port)), '400 on none REJECTED', 'another version: refused');
@@ -718,8 +718,8 @@ sub other_version {
 
     my ($server) = @{ report($admin)->json->{servers} };
 
-    is("$server->{ready}: $server->{why}", 'unknown: not counted: the counters '
-       . 'in "aop_zone" are of another version of the module',
+    is("$server->{ready}: $server->{why}", 'unknown: not counted: "aop_zone" was '
+       . 'created by another version of the module',
        'another version: the report says so');
 
     $mark = $nginx->mark;

@@ -183,7 +183,7 @@ sub plain_http {
     # why it is there
     my $block = block(qr/listen 80;/) =~ s/aop off/aop on/r;
     $nginx->configure(http($block));
-    like(($nginx->test_config)[1], qr/refuses every request to the plain HTTP/,
+    like(($nginx->test_config)[1], qr/rejects all requests to the plain HTTP/,
          "$name: \"aop on\" is warned of");
     $nginx->reload;
     is(get($plain, tls => 0, host => 'example.com')->status, 403,
@@ -316,7 +316,7 @@ sub rotation {
     $nginx->configure(http('aop on; aop_ca cloudflare aop/new-ca.pem;'));
     my ($code, $output) = $nginx->test_config;
     is($code, 0, "$name: beside the built-in one");
-    like($output, qr/\[warn\].*trusts the CA that all customers/,
+    like($output, qr/\[warn\].*CA shared by all Cloudflare customers/,
          "$name: which is warned of");
 }
 
@@ -837,7 +837,7 @@ subtest 'errors and warnings' => sub {
         next if /is not allowed here/;          # nginx's own
 
         for my $part (split / ?\.\.\."? ?/) {
-            $part =~ s/^holds (?=the|Cloud)//;
+            $part =~ s/^contains (?=the|Cloud)//;
             ok(index($all, $part) >= 0, "the module says: $part");
         }
     }

@@ -109,21 +109,21 @@ $nginx->configure(config('dropped.pem'))->start;
 is(scalar lines(qr/"CN=Ends long".*server: long/), 0, 'far: nothing said');
 is(scalar lines(qr/"CN=Ends month"/), 1, 'soon: one line for one policy');
 like((lines(qr/"CN=Ends month"/))[0],
-     qr/aop: the CA "CN=Ends month" ends in 20 days, on \d{4}-\d\d-\d\dT[\d:]{8}Z; add its successor to "aop_ca" beside it, server: month /,
+     qr/aop: CA "CN=Ends month" expires in 20 days, on \d{4}-\d\d-\d\dT[\d:]{8}Z; add the new CA to "aop_ca", server: month /,
      'soon: what, when, what to do, where');
 is(scalar lines(qr/"CN=Ends gone"/), 1, 'ended: one line; off is off');
-like((lines(qr/"CN=Ends gone"/))[0], qr/the CA "CN=Ends gone" has ended on /,
+like((lines(qr/"CN=Ends gone"/))[0], qr/CA "CN=Ends gone" expired on \S+, certificates issued by it are rejected; add the new CA to "aop_ca", server: gone/,
      'ended: said so');
 is(scalar lines(qr/"CN=Ends long".*server: early/), 1, 'own thresholds');
-is(scalar lines(qr/CRL of the CA "CN=CRL late" ends in 0 days/), 1,
+is(scalar lines(qr/CRL of the CA "CN=CRL late" expires in 0 days/), 1,
    'CRL: a day ahead');
-is(scalar lines(qr/CRL of the CA "CN=CRL middle" ends in 13 days/), 1,
+is(scalar lines(qr/CRL of the CA "CN=CRL middle" expires in 13 days/), 1,
    'CRL: in the second half of its life');
 is(scalar lines(qr/CRL of the CA "CN=CRL $_"/), 0, "CRL: $_, nothing said")
     for qw(thirty five endless);
-is(scalar lines(qr/the CA "CN=Ends $_"/), 0,
+is(scalar lines(qr/CA "CN=Ends $_"/), 0,
    "$_: nothing said in the first half of its life") for qw(monthly weekly);
-is(scalar lines(qr/the CA "CN=Ends two_months" ends in 20 days/), 1,
+is(scalar lines(qr/CA "CN=Ends two_months" expires in 20 days/), 1,
    'two months: said in the second half');
 
 # client certificates that are seen
@@ -131,7 +131,7 @@ is(scalar lines(qr/the CA "CN=Ends two_months" ends in 20 days/), 1,
 get($port, sni => 'client', cert => $leaf) for 1 .. 12;
 
 my $line = $nginx->wait_log(qr/client certificate "CN=of two weeks"/);
-like($line, qr/ends in 10 days, on \S+; upload its successor to Cloudflare, server: client /,
+like($line, qr/expires in 10 days, on \S+; upload a new one to Cloudflare, server: client /,
      'client: said');
 get($port, sni => 'client', cert => $_) for $fresh, $week;
 get($port, sni => 'client', cert => $leaf) for 1 .. 3;
@@ -141,7 +141,7 @@ is(scalar lines(qr/"CN=fresh"/), 0, 'client: far, nothing said');
 is(scalar lines(qr/"CN=of a week"/), 0, 'client: short-lived, nothing said');
 
 get($port, sni => 'client', cert => $_) for $orphan, $renewed, $short;
-$nginx->wait_log(qr/client certificate "CN=$_" ends in 0 days/)
+$nginx->wait_log(qr/client certificate "CN=$_" expires in 0 days/)
     for qw(orphan renewed short);
 is(scalar lines(qr/"CN=short"/), 1, 'client: short, said once');
 
@@ -154,10 +154,10 @@ $nginx->reload(config(''));
 sleep 3;
 
 $nginx->reload;
-$nginx->wait_log(qr/client certificate "CN=short" has ended/);
-is(scalar lines(qr/client certificate "CN=short" has ended/), 1,
+$nginx->wait_log(qr/client certificate "CN=short" expired on/);
+is(scalar lines(qr/client certificate "CN=short" expired on/), 1,
    'client: ended, said once');
-is(scalar lines(qr/client certificate "CN=$_" has ended/), 0,
+is(scalar lines(qr/client certificate "CN=$_" expired on/), 0,
    "client: $_, its end is no news") for qw(renewed orphan);
 
 # servers are looked at some at a time: the last of many, too

@@ -279,7 +279,7 @@ sub other_phases {
             'aop on; aop_test change_phases;'))->test_config;
 
         isnt($code, 0, "$order: nginx -t fails");
-        like($output, qr/\[emerg\] .*the request phases of this nginx are not/,
+        like($output, qr/\[emerg\] .*unexpected order of request phases/,
              "$order: and tells why");
 
         ($code) = $nginx->configure($conf->('aop_test change_phases;'))

@@ -325,7 +325,7 @@ my $lint = answer('lint', '--ca', $nginx->path('pq.pem'), '--require',
                   'post_quantum', $nginx->path('client.pem'));
 
 is($lint->{status}, 0, 'lint: passes');
-is($lint->{files}[0]{certificates}[0]{what}, 'a root CA, not of Cloudflare\'s',
+is($lint->{files}[0]{certificates}[0]{what}, 'a root CA, not Cloudflare\'s',
    'lint: a root CA');
 is($lint->{files}[1]{certificates}[0]{key}, 'ML-DSA-44', 'lint: its key');
 

@@ -484,7 +484,8 @@ SKIP: {
         my ($stock, $ours, $header) = @$_;
 
         like(warnings("$stock aop_real_ip $ours; server { aop on;"),
-             qr/"real_ip_header\ $header"\ beside\ "aop_real_ip"\ in
+             qr/"real_ip_header\ $header"\ is\ used\ with
+                \ "aop_real_ip"\ in
                 \ \S+:\d+,\ in\ the\ server\ in\ \S+:\d+:\ .*without/x,
              "warns: $stock $ours");
     }

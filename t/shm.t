@@ -190,7 +190,7 @@ sub other_zone_under_load {
     is($wrong, '', 'no other answer');
     is(scalar(grep { /"aop_zone" is full/ } $nginx->log_since($mark)), 1,
        'a full zone is told of once');
-    is(scalar(grep { /of another version/ } $nginx->log_since($mark)), 1,
+    is(scalar(grep { /by another version/ } $nginx->log_since($mark)), 1,
        'another version is told of once');
 
     my $before = requests($admin);

@@ -335,11 +335,11 @@ like(($nginx->configure('aop_status 404; aop_status 404;')->test_config)[1],
 
 for (
     [ 'listen PLAIN default_server; return 444;',
-      qr/\(write "aop off" in that server if it has only/ ],
+      qr/\(add "aop off" to that server if it serves only/ ],
     [ 'listen PLAIN; location / { return 301 https://$host$request_uri; }',
-      qr/\(write "aop off" in that server if it has only/ ],
+      qr/\(add "aop off" to that server if it serves only/ ],
     [ "listen PLAIN; $listen return 200 x;",
-      qr/\(move that listen to a server of its own with "aop off"/ ])
+      qr/\(move it to a separate server with "aop off"/ ])
 {
     my ($server, $advice) = @$_;
 

@@ -133,7 +133,7 @@ for my $tls ('1.2', '1.3') {
 my ($code, $output) = $nginx->test_config;
 
 is($code, 0, 'nginx -t accepts it');
-is(scalar(() = $output =~ /\[warn\].*"ssl_verify_client" beside "aop"/g), 3,
+is(scalar(() = $output =~ /\[warn\].*"ssl_verify_client" is used with "aop"/g), 3,
    'nginx -t: three servers where stock refuses by itself');
 
 $nginx->finish;

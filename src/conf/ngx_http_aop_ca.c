@@ -133,8 +133,8 @@ ngx_http_aop_add_ca_file(ngx_conf_t *cf, ngx_array_t *cas, ngx_str_t *file)
     if (sk_X509_num(pem.certs) == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "cannot load \"aop_ca\" file \"%V\": no "
-                           "certificate in it, but a CRL; that is for "
-                           "\"aop_crl\"", file);
+                           "certificate in it, but a CRL (use \"aop_crl\" for "
+                           "CRLs)", file);
         rc = NGX_ERROR;
     }
 
@@ -241,7 +241,8 @@ ngx_http_aop_ca_set_crl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (sk_X509_CRL_num(pem.crls) == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "cannot load \"aop_crl\" file \"%V\": no CRL in "
-                           "it, but a certificate; that is for \"aop_ca\"",
+                           "it, but a certificate (use \"aop_ca\" for "
+                           "certificates)",
                            &value[1]);
         rc = NGX_ERROR;
     }
@@ -355,8 +356,9 @@ ngx_http_aop_ca_set_require(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         && !ngx_aop_key_ml_dsa())
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"aop_require post_quantum\" needs ML-DSA, which "
-                           "%s does not have (OpenSSL 3.5 or later does)",
+                           "\"aop_require post_quantum\" requires ML-DSA, "
+                           "which %s does not support (OpenSSL 3.5 or later "
+                           "does)",
                            ngx_aop_key_openssl(version));
         return NGX_CONF_ERROR;
     }

@@ -104,8 +104,8 @@ ngx_http_aop_realip_warn_unused(ngx_conf_t *cf,
 
     ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                   "\"aop_real_ip\" in %s:%ui has no effect, because \"aop\" "
-                  "is \"off\" there (without a verified certificate no "
-                  "address is believed)",
+                  "is \"off\" there (an address is trusted only with a "
+                  "verified certificate)",
                   real_ip->file, real_ip->line);
 }
 
@@ -168,10 +168,10 @@ ngx_http_aop_realip_warn_same(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf,
     }
 
     ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                  "\"real_ip_header %V\" beside \"aop_real_ip\" in %s:%ui, in "
-                  "the server in %s:%ui: clients from the addresses in "
-                  "\"set_real_ip_from\" are believed without a verified "
-                  "certificate (remove \"real_ip_header\")",
+                  "\"real_ip_header %V\" is used with \"aop_real_ip\" in "
+                  "%s:%ui, in the server in %s:%ui: clients from the "
+                  "addresses in \"set_real_ip_from\" are trusted without a "
+                  "verified certificate (remove \"real_ip_header\")",
                   ours, ascf->real_ip->file, ascf->real_ip->line,
                   cscf->file_name, cscf->line);
 }

@@ -253,9 +253,10 @@ ngx_http_aop_server_relaxed(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
 
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                       "\"aop\" in the location in %s:%ui is less strict than "
-                      "\"aop\" of its server in %s:%ui: requests are judged "
-                      "once the location is known, and \"return\" and "
-                      "\"rewrite\" of the server itself are not covered",
+                      "\"aop\" of its server in %s:%ui: requests are verified "
+                      "only after the location is selected, and \"return\" "
+                      "and \"rewrite\" directives of the server itself are "
+                      "not protected",
                       mode[i]->file, mode[i]->line,
                       alcf->mode->file, alcf->mode->line);
     }
@@ -327,25 +328,25 @@ ngx_http_aop_servers_check_ssl_directives(ngx_conf_t *cf,
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"ssl_ocsp\" without \"ssl_verify_client\" is "
                       "incompatible with \"aop\" in the server in %s:%ui: "
-                      "nginx would abort connections with a good "
-                      "certificate; remove \"ssl_ocsp\"",
+                      "nginx would close connections with a valid certificate "
+                      "(remove \"ssl_ocsp\")",
                       cscf->file_name, cscf->line);
         return NGX_ERROR;
     }
 
     if (sscf->early_data) {
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                      "\"ssl_early_data on\" beside \"aop\" in the server in "
-                      "%s:%ui: who has recorded a request of Cloudflare's that "
-                      "came as early data can send it again; remove it",
+                      "\"ssl_early_data on\" is used with \"aop\" in the "
+                      "server in %s:%ui: early data can be replayed (disable "
+                      "it)",
                       cscf->file_name, cscf->line);
     }
 
     if (sscf->verify == 1 || sscf->verify == 2) {
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                      "\"ssl_verify_client\" beside \"aop\" in the server in "
-                      "%s:%ui refuses by itself, whatever the mode of "
-                      "\"aop\"; remove it",
+                      "\"ssl_verify_client\" is used with \"aop\" in the "
+                      "server in %s:%ui: it rejects requests regardless of "
+                      "the \"aop\" mode (remove it)",
                       cscf->file_name, cscf->line);
     }
 
@@ -380,8 +381,8 @@ ngx_http_aop_server_names(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
     if (n > 0) {
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                       "too many CA names for a TLS handshake in the server in "
-                      "%s:%ui: none of the %i are sent, clients choose their "
-                      "certificate without them (name fewer certificates in "
+                      "%s:%ui: none of the %i are sent, clients choose a "
+                      "certificate without them (use fewer certificates in "
                       "\"aop_ca\")",
                       cscf->file_name, cscf->line, n);
     }
@@ -449,11 +450,10 @@ ngx_http_aop_address_arm(ngx_conf_t *cf, ngx_http_conf_addr_t *addr,
 
         if (dascf->policy == NULL) {
             ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                          "the server in %s:%ui, default for %V, asks its "
-                          "clients for a certificate although it does not "
-                          "use \"aop\": the server in %s:%ui uses \"aop\" "
-                          "and has no \"ssl_certificate\" of its own; give "
-                          "it one",
+                          "the server in %s:%ui, default for %V, requests a "
+                          "client certificate although it does not use "
+                          "\"aop\": the server in %s:%ui uses \"aop\" and has "
+                          "no \"ssl_certificate\" of its own (add one)",
                           dcscf->file_name, dcscf->line,
                           &addr->opt.addr_text, cscf->file_name, cscf->line);
         }
@@ -490,8 +490,8 @@ ngx_http_aop_address_sessions(ngx_conf_t *cf, ngx_http_conf_addr_t *addr)
     {
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                       "\"ssl_session_cache builtin\" of the server in %s:%ui "
-                      "is not used, because servers at %V use \"aop\"; use "
-                      "\"shared:\" alone",
+                      "is disabled, because servers at %V use \"aop\" (use "
+                      "\"shared:\" alone)",
                       addr->default_server->file_name,
                       addr->default_server->line, &addr->opt.addr_text);
     }
@@ -524,10 +524,10 @@ ngx_http_aop_servers_warn_shared_ssl_ctx(ngx_conf_t *cf,
     }
 
     ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                  "the server in %s:%ui asks its clients for a certificate "
+                  "the server in %s:%ui requests a client certificate "
                   "although it does not use \"aop\": it has no "
-                  "\"ssl_certificate\" of its own, and the default server "
-                  "for %V in %s:%ui uses \"aop\"; give it one",
+                  "\"ssl_certificate\" of its own, and the default server for "
+                  "%V in %s:%ui uses \"aop\" (add one)",
                   cscf->file_name, cscf->line, &addr->opt.addr_text,
                   dcscf->file_name, dcscf->line);
 }
@@ -548,14 +548,13 @@ ngx_http_aop_address_plain(ngx_conf_t *cf, ngx_http_conf_addr_t *addr,
     }
 
     ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                  "\"aop on\" in %s:%ui refuses every request to the plain "
+                  "\"aop on\" in %s:%ui rejects all requests to the plain "
                   "HTTP \"listen %V\" of the server in %s:%ui (%s)",
                   alcf->mode->file, alcf->mode->line, &addr->opt.addr_text,
                   cscf->file_name, cscf->line,
-                  ascf->tls ? "move that listen to a server of its own with "
-                              "\"aop off\", for redirects, ACME and health "
-                              "checks"
-                            : "write \"aop off\" in that server if it has "
+                  ascf->tls ? "move it to a separate server with \"aop off\", "
+                              "for redirects, ACME and health checks"
+                            : "add \"aop off\" to that server if it serves "
                               "only redirects, ACME, health checks or "
                               "\"return 444\"");
 }

@@ -55,10 +55,10 @@ ngx_http_aop_tls13_check(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
         && !ngx_http_aop_tls13_lists(list, "DEFAULT"))
     {
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                      "\"ssl_conf_command\" of the server in %s:%ui allows the "
-                      "signatures \"%V\" only, with which Cloudflare cannot "
-                      "present a post-quantum certificate (add mldsa44, "
-                      "mldsa65 or mldsa87)",
+                      "\"ssl_conf_command\" of the server in %s:%ui allows "
+                      "only the signature algorithms \"%V\", with which "
+                      "Cloudflare cannot present a post-quantum certificate "
+                      "(add mldsa44, mldsa65 or mldsa87)",
                       cscf->file_name, cscf->line, list);
     }
 
@@ -70,8 +70,8 @@ ngx_http_aop_tls13_check(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                       "\"ssl_session_tickets off\" of the server in %s:%ui: "
                       "sessions with a post-quantum certificate are not "
-                      "resumed, because \"ssl_session_cache\" holds none of "
-                      "more than 4096 bytes (use session tickets)",
+                      "resumed, because \"ssl_session_cache\" stores at most "
+                      "4096 bytes per session (enable session tickets)",
                       cscf->file_name, cscf->line);
     }
 }

@@ -295,7 +295,7 @@ ngx_aop_key_needs(X509 *x509, char *buf)
     snprintf(buf, NGX_AOP_KEY_NEEDS, "%s: %s cannot verify it%s",
              ngx_aop_key_name(x509, name), ngx_aop_key_openssl(version),
              ngx_aop_key_post_quantum(x509)
-             ? ", OpenSSL 3.5 or later is needed" : "");
+             ? ", OpenSSL 3.5 or later is required" : "");
 
     return buf;
 }

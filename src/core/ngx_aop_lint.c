@@ -47,17 +47,18 @@ static const ngx_aop_lint_kind_t  ngx_aop_lint_kinds[NGX_AOP_LINT_KINDS] = {
 
     [NGX_AOP_LINT_CLOUDFLARE] = {
         "origin_pull_ca",
-        "Cloudflare's origin-pull CA, the one that is built in"
+        "Cloudflare's origin-pull CA, as built in"
     },
 
     [NGX_AOP_LINT_CLOUDFLARE_2015] = {
         "origin_pull_ca_2015",
-        "the edition of Cloudflare's origin-pull CA that ended in 2020"
+        "the edition of Cloudflare's origin-pull CA that expired in 2020"
     },
 
     [NGX_AOP_LINT_ORIGIN_CA] = {
         "origin_ca_root",
-        "Cloudflare's Origin CA, which signs server certificates for anyone"
+        "Cloudflare's Origin CA, which issues server certificates to any "
+        "customer"
     },
 
     [NGX_AOP_LINT_ORIGIN_CA_LEAF] = {
@@ -67,7 +68,7 @@ static const ngx_aop_lint_kind_t  ngx_aop_lint_kinds[NGX_AOP_LINT_KINDS] = {
 
     [NGX_AOP_LINT_ROOT] = {
         "root_ca",
-        "a root CA, not of Cloudflare's"
+        "a root CA, not Cloudflare's"
     },
 
     [NGX_AOP_LINT_INTERMEDIATE] = {
@@ -77,7 +78,7 @@ static const ngx_aop_lint_kind_t  ngx_aop_lint_kinds[NGX_AOP_LINT_KINDS] = {
 
     [NGX_AOP_LINT_LEAF] = {
         "leaf",
-        "a certificate that is no CA: it can vouch for itself only"
+        "a certificate that is not a CA"
     }
 };
 
@@ -86,136 +87,137 @@ static const ngx_aop_lint_t  ngx_aop_lint_findings[NGX_AOP_LINT_FINDINGS] = {
 
     [NGX_AOP_LINT_LOOKALIKE] = {
         NGX_AOP_LINT_ERROR, "origin_ca",
-        "holds Cloudflare's Origin CA, which signs server certificates for "
-        "anyone, not the origin-pull CA; use the built-in \"aop_ca "
+        "contains Cloudflare's Origin CA, which issues server certificates to "
+        "any customer, not the origin-pull CA (use the built-in \"aop_ca "
         "cloudflare\", or the CA of the certificate that you uploaded to "
-        "Cloudflare"
+        "Cloudflare)"
     },
 
     [NGX_AOP_LINT_OUTDATED] = {
         NGX_AOP_LINT_ERROR, "origin_pull_ca_2015",
-        "holds the edition of Cloudflare's origin-pull CA that ended in 2020; "
-        "use the built-in \"aop_ca cloudflare\", or the CA of the certificate "
-        "that you uploaded to Cloudflare"
+        "contains the edition of Cloudflare's origin-pull CA that expired in "
+        "2020 (use the built-in \"aop_ca cloudflare\", or the CA of the "
+        "certificate that you uploaded to Cloudflare)"
     },
 
     [NGX_AOP_LINT_DELTA_CRL] = {
         NGX_AOP_LINT_ERROR, "delta_crl",
-        "holds a delta CRL, which is not supported; use complete CRLs"
+        "contains a delta CRL, which is not supported (use complete CRLs)"
     },
 
     [NGX_AOP_LINT_NOT_YET_VALID] = {
         NGX_AOP_LINT_WARNING, "not_yet_valid",
-        "is not valid before %s: no certificate that depends on it passes; "
-        "replace it, or check this machine's clock"
+        "is not valid before %s, certificates that depend on it are rejected "
+        "(replace it, or check the system clock)"
     },
 
     [NGX_AOP_LINT_ENDED] = {
         NGX_AOP_LINT_WARNING, "ended",
-        "has ended on %s: no certificate that depends on it passes; replace "
-        "it, or check this machine's clock"
+        "expired on %s, certificates that depend on it are rejected (replace "
+        "it, or check the system clock)"
     },
 
     [NGX_AOP_LINT_SERVER_CERT] = {
         NGX_AOP_LINT_WARNING, "origin_ca_certificate",
-        "is made to be shown by an origin (\"ssl_certificate\"), and anyone "
-        "can get one like it; Cloudflare shows another one to you"
+        "is a Cloudflare Origin CA server certificate, which any customer can "
+        "obtain; Cloudflare presents a different certificate to origins"
     },
 
     [NGX_AOP_LINT_WEAK] = {
         NGX_AOP_LINT_WARNING, "weak",
         "has a key that is too short for OpenSSL's security level on this "
-        "machine: no certificate that depends on it passes; issue it anew"
+        "system, certificates that depend on it are rejected (reissue it with "
+        "a longer key)"
     },
 
     [NGX_AOP_LINT_PURPOSE] = {
         NGX_AOP_LINT_WARNING, "purpose",
-        "is a CA for other purposes than TLS client authentication "
-        "(extendedKeyUsage): no certificate that depends on it passes; name "
-        "the CA of the certificate that you uploaded to Cloudflare"
+        "is not a CA for TLS client authentication (extendedKeyUsage), "
+        "certificates issued by it are rejected (use the CA of the "
+        "certificate that you uploaded to Cloudflare)"
     },
 
     [NGX_AOP_LINT_CRITICAL] = {
         NGX_AOP_LINT_WARNING, "critical",
-        "is a CA with a critical extension that OpenSSL does not know: no "
-        "certificate that depends on it passes; issue it anew without"
+        "is a CA with a critical extension unknown to OpenSSL, certificates "
+        "issued by it are rejected (reissue it without the extension)"
     },
 
     [NGX_AOP_LINT_UNMARKED] = {
         NGX_AOP_LINT_WARNING, "unmarked_ca",
-        "is not marked as a CA (basicConstraints): it is a client certificate "
-        "here, and certificates issued by it are rejected; if it is a CA, "
-        "issue it anew with CA:TRUE"
+        "is not marked as a CA (basicConstraints): it is treated as a client "
+        "certificate, and certificates issued by it are rejected (if it is a "
+        "CA, reissue it with CA:TRUE)"
     },
 
     [NGX_AOP_LINT_KEY] = {
         NGX_AOP_LINT_WARNING, "private_key",
-        "holds a private key, which is not used and should not be there"
+        "contains a private key, which is not used (remove it)"
     },
 
     [NGX_AOP_LINT_MANY] = {
         NGX_AOP_LINT_WARNING, "many",
-        "holds %s certificates: is it a bundle of public roots? whoever has "
-        "a certificate of any of them passes"
+        "contains %s certificates, possibly a bundle of public roots: clients "
+        "with a certificate issued by any of them are accepted"
     },
 
     [NGX_AOP_LINT_MIXED] = {
         NGX_AOP_LINT_WARNING, "mixed",
-        "trusts the CA that all customers of Cloudflare share beside your "
-        "own: the weaker guarantee holds; remove the shared one once all "
-        "traffic uses your own"
+        "trusts both your own CA and the CA shared by all Cloudflare "
+        "customers: certificates issued by the shared CA are accepted (remove "
+        "it once all traffic uses your own)"
     },
 
     [NGX_AOP_LINT_UNASKED] = {
         NGX_AOP_LINT_WARNING, "crl_not_asked",
-        "holds \"%s\", which is no CA but itself a client certificate: "
-        "\"aop_crl\" is not asked about it; to revoke it, remove it from "
-        "\"aop_ca\""
+        "contains \"%s\", which is a client certificate, not a CA: "
+        "\"aop_crl\" does not apply to it (remove it from \"aop_ca\" to "
+        "revoke it)"
     },
 
     [NGX_AOP_LINT_NO_CRL] = {
         NGX_AOP_LINT_WARNING, "no_crl",
-        "holds \"%s\", of which \"aop_crl\" has no CRL: no certificate that "
-        "it has issued passes"
+        "contains \"%s\", for which there is no CRL in \"aop_crl\": "
+        "certificates issued by it are rejected"
     },
 
     [NGX_AOP_LINT_PUBLIC] = {
         NGX_AOP_LINT_WARNING, "public_ca",
-        "trusts %s, which this system trusts for websites: unless it is a CA "
-        "of your own, anyone can get a certificate from it; use the CA of the "
-        "certificate that you uploaded to Cloudflare"
+        "trusts %s, which this system trusts for websites: unless it is your "
+        "own CA, anyone can obtain a certificate from it (use the CA of the "
+        "certificate that you uploaded to Cloudflare)"
     },
 
     [NGX_AOP_LINT_OWN_CHAIN] = {
         NGX_AOP_LINT_WARNING, "own_chain",
-        "trusts %s, which issued its own \"ssl_certificate\": unless it is a "
-        "CA of your own, anyone can get a certificate from it; use the CA of "
-        "the certificate that you uploaded to Cloudflare"
+        "trusts %s, which issued its own \"ssl_certificate\": unless it is "
+        "your own CA, anyone can obtain a certificate from it (use the CA of "
+        "the certificate that you uploaded to Cloudflare)"
     },
 
     [NGX_AOP_LINT_UNSUPPORTED] = {
         NGX_AOP_LINT_WARNING, "unsupported_key",
-        "has a key that cannot be verified here (%s)"
+        "has a key that cannot be verified (%s)"
     },
 
     [NGX_AOP_LINT_NONE_SUPPORTED] = {
         NGX_AOP_LINT_ERROR, "no_supported_key",
-        "trusts no certificate that can be verified here, so that no client "
-        "certificate would pass (%s)"
+        "contains only certificates that cannot be verified, all client "
+        "certificates would be rejected (%s)"
     },
 
     [NGX_AOP_LINT_BOTH_KINDS] = {
         NGX_AOP_LINT_WARNING, "both_kinds_of_keys",
-        "trusts keys that are post-quantum and keys that are not, such as "
-        "that of %s: classical certificates still pass, which is right during "
-        "a migration only; then remove the classical ones and set "
-        "\"aop_require post_quantum\""
+        "trusts both post-quantum and classical keys, such as that of %s: "
+        "classical certificates are still accepted (after a migration, remove "
+        "the classical ones and set \"aop_require post_quantum\")"
     },
 
     [NGX_AOP_LINT_CLASSICAL] = {
         NGX_AOP_LINT_WARNING, "classical_key",
-        "trusts %s, whose key is not post-quantum, beside \"aop_require "
-        "post_quantum\": no certificate that depends on it passes; remove it"
+        "trusts %s, whose key is not post-quantum, with \"aop_require "
+        "post_quantum\": certificates that depend on it are rejected (remove "
+        "it)"
     }
 };
 

@@ -118,7 +118,7 @@ ngx_aop_pem_load(ngx_aop_pem_t *pem, FILE *f, size_t *len)
 
     if (st.st_size > NGX_AOP_PEM_MAX) {
         snprintf(pem->err, sizeof(pem->err),
-                 "larger than 100 MB, not a file of certificates or CRLs");
+                 "larger than 100 MB, not a certificate or CRL file");
         return NULL;
     }
 
@@ -167,8 +167,8 @@ ngx_aop_pem_parse_as(ngx_aop_pem_t *pem, const char *data, size_t len,
 
     if (ngx_aop_pem_is_der(data, len)) {
         snprintf(pem->err, sizeof(pem->err),
-                 "DER instead of PEM: convert it with "
-                 "\"openssl x509 -inform DER\" (or \"openssl crl\")");
+                 "DER instead of PEM (convert it with \"openssl x509 -inform "
+                 "DER\" or \"openssl crl -inform DER\")");
         return 0;
     }
 
@@ -261,8 +261,8 @@ ngx_aop_pem_blocks(ngx_aop_pem_t *pem, BIO *bio, int count)
 
     if (n - 1 < count) {
         snprintf(pem->err, sizeof(pem->err),
-                 "%d of %d blocks cannot be read: \"-----BEGIN ...-----\" "
-                 "must be a line of its own, with five dashes at each end",
+                 "%d of %d blocks cannot be read (\"-----BEGIN ...-----\" "
+                 "must be on a separate line, with five dashes at each end)",
                  count - n + 1, count);
         return 0;
     }
@@ -344,8 +344,8 @@ ngx_aop_pem_add_trusted(ngx_aop_pem_t *pem, const unsigned char *der,
     if (trust == X509_TRUST_REJECTED) {
         snprintf(pem->err, sizeof(pem->err),
                  "the trust settings of a TRUSTED CERTIFICATE reject TLS "
-                 "client authentication (remove them with \"openssl x509\" "
-                 "if they are not meant)");
+                 "client authentication (remove them with \"openssl x509\" if "
+                 "they are not intended)");
         return 0;
     }
 
@@ -441,7 +441,7 @@ ngx_aop_pem_broken(ngx_aop_pem_t *pem, const char *what, int n)
     reason = ERR_reason_error_string(ERR_peek_last_error());
 
     snprintf(pem->err, sizeof(pem->err), "block %d (%s) is broken: %s",
-             n, name, reason ? reason : "it is no certificate or CRL");
+             n, name, reason ? reason : "not a certificate or CRL");
 
     ERR_clear_error();
 

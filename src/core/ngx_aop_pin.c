@@ -53,7 +53,7 @@ ngx_aop_pin_parse(ngx_aop_pin_t *pin, const char *text, size_t len)
         return NULL;
     }
 
-    return pin->spki ? "not 64 hexadecimal digits, nor 44 characters of base64"
+    return pin->spki ? "not 64 hexadecimal digits or 44 base64 characters"
                      : "not 64 hexadecimal digits";
 }
 

@@ -339,11 +339,10 @@ ngx_aop_ready_hint(const ngx_aop_answer_t *answer, ngx_aop_verdict_e verdict,
         && peer == NGX_AOP_PEER_PRIVATE
         && (answer->suspected || answer->relay))
     {
-        return "a private address that may stand for all clients (Docker's "
-               "proxy, NAT, a load balancer): let it pass on their addresses "
-               "by the PROXY protocol, or use the host network; then check "
-               "whether Authenticated Origin Pulls is on for this zone or "
-               "hostname";
+        return "private address that may hide the addresses of all clients "
+               "(Docker's proxy, NAT, a load balancer): use the PROXY "
+               "protocol or the host network, then check whether "
+               "Authenticated Origin Pulls is on for this zone or hostname";
     }
 
     if (verdict == NGX_AOP_VERDICT_NONE

@@ -59,14 +59,14 @@ static const ngx_aop_verdict_t  ngx_aop_verdicts[NGX_AOP_VERDICTS] = {
 
     [NGX_AOP_VERDICT_MISDIRECTED] = {
         "misdirected",
-        "the TLS handshake was for another server, and presented no "
-        "certificate that passes here",
+        "the TLS handshake was for another server, and without a certificate "
+        "that is valid for this one",
         NGX_AOP_MISDIRECTED_STATUS,
-        { "SNI and Host name servers with different \"aop\" settings: give "
-          "both the same \"aop\" mode, \"aop_ca\", \"aop_crl\" and "
-          "\"aop_pin\", or let Cloudflare send this host's name as SNI",
-          ngx_aop_stranger("SNI and Host name servers with different \"aop\" "
-          "settings: request this host with its own name as SNI") }
+        { "SNI and Host select servers with different \"aop\" settings: use "
+          "the same \"aop\" mode, \"aop_ca\", \"aop_crl\" and \"aop_pin\" in "
+          "both, or make Cloudflare send this host's name as SNI",
+          ngx_aop_stranger("SNI and Host select servers with different "
+          "\"aop\" settings: request this host with its own name as SNI") }
     },
 
     [NGX_AOP_VERDICT_PLAINTEXT] = {
@@ -74,32 +74,32 @@ static const ngx_aop_verdict_t  ngx_aop_verdicts[NGX_AOP_VERDICTS] = {
         "the request did not come over TLS",
         NGX_AOP_FORBIDDEN,
         { "Cloudflare connected without TLS: set the zone's SSL/TLS mode to "
-          "Full or higher, or serve plain HTTP from a server of its own with "
+          "Full or higher, or serve plain HTTP from a separate server with "
           "\"aop off\"",
-          ngx_aop_stranger("a private address without TLS: serve health "
-          "checks from a server of their own with \"aop off\"") }
+          ngx_aop_stranger("private address without TLS: serve health checks "
+          "from a separate server with \"aop off\"") }
     },
 
     [NGX_AOP_VERDICT_UNTRUSTED] = {
         "untrusted",
         "the certificate does not chain to an anchor",
         NGX_AOP_CERT_ERROR,
-        { "Cloudflare's certificate is of another CA than \"aop_ca\" names: "
+        { "Cloudflare's certificate is not issued by a CA in \"aop_ca\": "
           "compare the issuer with the certificate uploaded to Cloudflare "
           "(zone or hostname), or use the built-in \"aop_ca cloudflare\" if "
-          "none was",
-          ngx_aop_stranger("a private address with a certificate of another "
-          "CA: exempt it by \"aop off\" if it is yours, never trust a CA for "
-          "a health check") }
+          "none was uploaded",
+          ngx_aop_stranger("private address with a certificate of another CA: "
+          "exempt it with \"aop off\" if it is yours, never trust a CA for a "
+          "health check") }
     },
 
     [NGX_AOP_VERDICT_ORIGIN_CA] = {
         "origin_ca",
         "the certificate names Cloudflare's Origin CA as its issuer",
         NGX_AOP_CERT_ERROR,
-        { ngx_aop_anyone("a certificate of Cloudflare's Origin CA, not of "
-          "the origin-pull CA: anyone can get one, so upload a client "
-          "certificate of a CA of your own, never trust the Origin CA") }
+        { ngx_aop_anyone("a certificate of Cloudflare's Origin CA, not of the "
+          "origin-pull CA: any customer can obtain one, so upload a client "
+          "certificate of your own CA, never trust the Origin CA") }
     },
 
     [NGX_AOP_VERDICT_EXPIRED] = {
@@ -107,16 +107,16 @@ static const ngx_aop_verdict_t  ngx_aop_verdicts[NGX_AOP_VERDICTS] = {
         "a certificate of the chain has expired",
         NGX_AOP_CERT_ERROR,
         { "upload a new client certificate to Cloudflare, or replace the "
-          "expired CA in \"aop_ca\"; check this machine's clock",
+          "expired CA in \"aop_ca\"; check the system clock",
           ngx_aop_stranger("renew the client's certificate, or replace the "
-          "expired CA in \"aop_ca\"; check this machine's clock") }
+          "expired CA in \"aop_ca\"; check the system clock") }
     },
 
     [NGX_AOP_VERDICT_NOT_YET_VALID] = {
         "not_yet_valid",
         "a certificate of the chain is not yet valid",
         NGX_AOP_CERT_ERROR,
-        { ngx_aop_anyone("check this machine's clock and the certificate's "
+        { ngx_aop_anyone("check the system clock and the certificate's "
           "notBefore") }
     },
 
@@ -127,25 +127,25 @@ static const ngx_aop_verdict_t  ngx_aop_verdicts[NGX_AOP_VERDICTS] = {
         { "the certificate that Cloudflare presents is on \"aop_crl\": upload "
           "a new one to Cloudflare",
           ngx_aop_stranger("the certificate is on \"aop_crl\": replace it if "
-          "its holder should pass") }
+          "its holder should be accepted") }
     },
 
     [NGX_AOP_VERDICT_CRL] = {
         "crl",
-        "the CRL does not answer for this certificate",
+        "no valid CRL for this certificate",
         NGX_AOP_CERT_ERROR,
-        { ngx_aop_anyone("\"aop_crl\" is out of date, or lacks the CRL of an "
-          "issuer: it needs one of each CA of the chain, the anchor too; "
-          "replace it and reload") }
+        { ngx_aop_anyone("\"aop_crl\" is out of date, or the CRL of an issuer "
+          "is missing: one is required for each CA of the chain, including "
+          "the anchor; replace it and reload") }
     },
 
     [NGX_AOP_VERDICT_PURPOSE] = {
         "purpose",
         "the certificate is not for TLS client authentication",
         NGX_AOP_CERT_ERROR,
-        { "issue the certificate anew with extendedKeyUsage clientAuth (or "
-          "none) and upload it to Cloudflare",
-          ngx_aop_stranger("issue the certificate anew with extendedKeyUsage "
+        { "reissue the certificate with extendedKeyUsage clientAuth (or none) "
+          "and upload it to Cloudflare",
+          ngx_aop_stranger("reissue the certificate with extendedKeyUsage "
           "clientAuth") }
     },
 
@@ -153,13 +153,13 @@ static const ngx_aop_verdict_t  ngx_aop_verdicts[NGX_AOP_VERDICTS] = {
         "depth",
         "the chain is longer than \"aop_verify_depth\"",
         NGX_AOP_CERT_ERROR,
-        { ngx_aop_anyone("raise \"aop_verify_depth\", or name the "
-          "intermediate CA in \"aop_ca\"") }
+        { ngx_aop_anyone("increase \"aop_verify_depth\", or add the "
+          "intermediate CA to \"aop_ca\"") }
     },
 
     [NGX_AOP_VERDICT_PIN] = {
         "pin",
-        "the chain is good, but no \"aop_pin\" matches the certificate",
+        "the chain is valid, but no \"aop_pin\" matches the certificate",
         NGX_AOP_CERT_ERROR,
         { "another certificate of the same CA: if it is yours, add its "
           NGX_AOP_FINGERPRINT " to \"aop_pin\"; with the shared CA of "
@@ -172,26 +172,25 @@ static const ngx_aop_verdict_t  ngx_aop_verdicts[NGX_AOP_VERDICTS] = {
         "weak",
         "a key or digest of the chain is too weak",
         NGX_AOP_CERT_ERROR,
-        { "the key, or the digest of the signature, of the certificate or of "
-          "its CA is too weak, see the reason: issue it anew with a stronger "
-          "one (ML-DSA if \"aop_require post_quantum\" is set) and upload it "
-          "to Cloudflare",
-          ngx_aop_stranger("the key, or the digest of the signature, of the "
-          "certificate or of its CA is too weak, see the reason: issue it "
-          "anew with a stronger one") }
+        { "the key or signature digest of the certificate or its CA is too "
+          "weak, see the reason: reissue it with a stronger one (ML-DSA if "
+          "\"aop_require post_quantum\" is set) and upload it to Cloudflare",
+          ngx_aop_stranger("the key or signature digest of the certificate or "
+          "its CA is too weak, see the reason: reissue it with a stronger "
+          "one") }
     },
 
     [NGX_AOP_VERDICT_INVALID] = {
         "invalid",
         "the certificate is not valid",
         NGX_AOP_CERT_ERROR,
-        { ngx_aop_anyone("the certificate or its CA is malformed or breaks a "
-          "constraint: see the reason, and issue it anew") }
+        { ngx_aop_anyone("the certificate or its CA is malformed or violates "
+          "a constraint: see the reason, and reissue it") }
     },
 
     [NGX_AOP_VERDICT_ERROR] = {
         "error",
-        "the certificate could not be judged",
+        "the certificate could not be verified",
         NGX_AOP_INTERNAL_ERROR,
         { ngx_aop_anyone("internal error: out of memory or OpenSSL failure, "
           "see the preceding log entries") }

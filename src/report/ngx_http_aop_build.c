@@ -416,8 +416,8 @@ ngx_http_aop_build_alloc(void *data, size_t size)
 
     if (ngx_http_aop_build_size + size > NGX_HTTP_AOP_BUILD_MAX) {
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "aop: reports of %uz bytes are still being sent: no "
-                      "further report", ngx_http_aop_build_size);
+                      "aop: reports of %uz bytes are still being sent, the "
+                      "request is rejected", ngx_http_aop_build_size);
 
         build->rc = NGX_HTTP_SERVICE_UNAVAILABLE;
         return NULL;

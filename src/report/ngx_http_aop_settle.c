@@ -89,8 +89,8 @@ ngx_http_aop_settle_ready(ngx_aop_report_server_t *settled,
 
         ngx_aop_text_puts(&why, ngx_http_aop_shm_get(amcf->zone)
                           ? "not counted: \"aop_zone\" is full"
-                          : "not counted: the counters in \"aop_zone\" are of "
-                            "another version of the module");
+                          : "not counted: \"aop_zone\" was created by another "
+                            "version of the module");
     }
 
     *why.pos = '\0';

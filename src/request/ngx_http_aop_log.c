@@ -129,8 +129,8 @@ ngx_http_aop_log_mode(ngx_http_request_t *r, const ngx_http_aop_mode_t *mode,
                      value->len, sizeof(buf));
 
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                  "aop: invalid mode \"%*s\" of variable \"%V\", taken as "
-                  "\"on\": let it be \"off\", \"optional\" or \"on\", in "
+                  "aop: invalid mode \"%*s\" of variable \"%V\", \"on\" is "
+                  "used (it must be \"off\", \"optional\" or \"on\") in "
                   "%s:%ui",
                   text.pos - text.start, text.start, &mode->value->value,
                   mode->file, mode->line);

@@ -365,9 +365,9 @@ ngx_http_aop_phase_check(ngx_http_core_main_conf_t *cmcf, ngx_log_t *log)
 unknown:
 
     ngx_log_error(NGX_LOG_EMERG, log, 0,
-                  "the request phases of this nginx are not those that \"aop\" "
-                  "relies on: requests could be answered before they are "
-                  "verified (another module may have changed the phases)");
+                  "unexpected order of request phases: requests could be "
+                  "answered before \"aop\" verifies them (another module may "
+                  "have changed the phases)");
 
     return NGX_ERROR;
 }

@@ -462,18 +462,20 @@ ngx_http_aop_expiry_log(ngx_log_t *log, const ngx_http_aop_server_t *server,
     const ngx_http_aop_validity_t *ending, time_t now)
 {
     char        date[NGX_AOP_DATE];
+    ngx_int_t   days;
     ngx_uint_t  i;
 
     static const struct {
         const char  *kind;
         const char  *what;
+        const char  *effect;
         const char  *advice;
     } words[] = {
-        { "anchor", "CA", "add its successor to \"aop_ca\" beside it" },
-        { "crl", "CRL of the CA", "fetch a current one for \"aop_crl\" and "
-          "reload" },
-        { "client", "client certificate", "upload its successor to "
-          "Cloudflare" }
+        { "anchor", "CA", ", certificates issued by it are rejected",
+          "add the new CA to \"aop_ca\"" },
+        { "crl", "CRL of the CA", ", certificates of this CA are rejected",
+          "update \"aop_crl\" and reload" },
+        { "client", "client certificate", "", "upload a new one to Cloudflare" }
     };
 
     for (i = 0; ngx_strcmp(words[i].kind, ending->kind) != 0; i++) {
@@ -484,17 +486,18 @@ ngx_http_aop_expiry_log(ngx_log_t *log, const ngx_http_aop_server_t *server,
 
     if (ending->not_after < now) {
         ngx_log_error(NGX_LOG_ERR, log, 0,
-                      "aop: the %s \"%s\" has ended on %s: what depends on it "
-                      "fails; %s, server: %V",
-                      words[i].what, ending->subject, date, words[i].advice,
-                      &server->label);
+                      "aop: %s \"%s\" expired on %s%s; %s, server: %V",
+                      words[i].what, ending->subject, date, words[i].effect,
+                      words[i].advice, &server->label);
 
     } else {
+        days = ngx_http_aop_validity_days_left(ending->not_after);
+
         ngx_log_error(NGX_LOG_ERR, log, 0,
-                      "aop: the %s \"%s\" ends in %i days, on %s; %s, "
+                      "aop: %s \"%s\" expires in %i day%s, on %s; %s, "
                       "server: %V",
-                      words[i].what, ending->subject,
-                      ngx_http_aop_validity_days_left(ending->not_after), date,
-                      words[i].advice, &server->label);
+                      words[i].what, ending->subject, days,
+                      days == 1 ? "" : "s", date, words[i].advice,
+                      &server->label);
     }
 }

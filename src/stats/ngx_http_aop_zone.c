@@ -441,9 +441,9 @@ ngx_http_aop_zone_bind(ngx_cycle_t *cycle)
 
     if (shared == NULL) {
         ngx_log_error(NGX_LOG_ERR, cycle->log, 0,
-                      "aop: the counters in \"aop_zone\" are of another "
-                      "version of the module: nothing is counted until nginx "
-                      "is restarted, or \"aop_zone\" is given another size");
+                      "aop: \"aop_zone\" was created by another version of "
+                      "the module; counting is disabled until nginx is "
+                      "restarted or the size of \"aop_zone\" is changed");
         return;
     }
 
@@ -455,8 +455,9 @@ ngx_http_aop_zone_bind(ngx_cycle_t *cycle)
 
     if (lost) {
         ngx_log_error(NGX_LOG_ERR, cycle->log, 0,
-                      "aop: \"aop_zone\" is full: %ui of %ui servers are "
-                      "judged but not counted; raise its size",
+                      "aop: \"aop_zone\" is full: requests to %ui of %ui "
+                      "servers are verified but not counted (increase its "
+                      "size)",
                       lost, amcf->servers.nelts);
     }
 }

@@ -147,9 +147,9 @@ static const pem_case_t  cases[] = {
       .err = "no PEM certificate or CRL in it" },
     { "a request only",
       BEGIN("CERTIFICATE REQUEST") "AAAA\n" END("CERTIFICATE REQUEST"),
-      .err = "it is no certificate or CRL" },
+      .err = "not a certificate or CRL" },
     { "PKCS7 only", BEGIN("PKCS7") "AAAA\n" END("PKCS7"),
-      .err = "it is no certificate or CRL" },
+      .err = "not a certificate or CRL" },
     { "CR only", "{root}", .eol = PEM_CR,
       .err = "1 of 1 blocks cannot be read" },
 

@@ -78,15 +78,16 @@ static const verdict_hint_t  hints[] = {
 
     { "hint: untrusted from a private address", NGX_AOP_VERDICT_UNTRUSTED,
       NGX_AOP_PEER_PRIVATE,
-      "a private address with a certificate of another CA: exempt it by "
+      "private address with a certificate of another CA: exempt it with "
       "\"aop off\" if it is yours, never trust a CA for a health check" },
 
     { "hint: crl from the edge", NGX_AOP_VERDICT_CRL, NGX_AOP_PEER_EDGE,
-      "\"aop_crl\" is out of date, or lacks the CRL of an issuer: it needs "
-      "one of each CA of the chain, the anchor too; replace it and reload" },
+      "\"aop_crl\" is out of date, or the CRL of an issuer is missing: one is "
+      "required for each CA of the chain, including the anchor; replace it "
+      "and reload" },
 
     { "hint: crl from elsewhere", NGX_AOP_VERDICT_CRL, NGX_AOP_PEER_DIRECT,
-      "\"aop_crl\" is out of date, or lacks the CRL of an issuer: " },
+      "\"aop_crl\" is out of date, or the CRL of an issuer is missing: " },
 
     { "hint: pin from the edge", NGX_AOP_VERDICT_PIN, NGX_AOP_PEER_EDGE,
       "another certificate of the same CA: if it is yours, add its "
