@@ -638,6 +638,9 @@ sub full_zone {
                       && $_->{ready} eq 'unknown' }
                @{ report($admin)->json->{servers} };
     is($none, $lost, 'the report tells which');
+    my $counted = report($admin)->metrics;
+    is(scalar(grep { /^nginx_aop_counted\{/ && !$counted->{$_} }
+              keys %$counted), $lost, 'so do metrics');
     is(scalar(grep { /^nginx_aop_certificate/ }
               keys %{ report($admin)->metrics }), 100,
        'their anchors are told of all the same');
@@ -721,6 +724,8 @@ sub other_version {
     is("$server->{ready}: $server->{why}", 'unknown: not counted: "aop_zone" was '
        . 'created by another version of the module',
        'another version: the report says so');
+    is(report($admin)->metric('nginx_aop_counted', server => $server->{name}),
+       0, 'another version: so do metrics');
 
     $mark = $nginx->mark;
     ok($nginx->reload($configuration->('257k')), 'another size');

@@ -509,6 +509,9 @@ sub check {
     my $value = $report->metric('nginx_aop_ready', server => $is->{name});
 
     is($value, { yes => 1, no => 0 }->{$ready}, "$name: metric");
+    is(join(' ', grep { $report->metric('nginx_aop_ready_state', state => $_,
+                                        server => $is->{name}) }
+                 qw(yes no unknown)), $ready, "$name: metric of each answer");
 
     my ($card) = grep { s/<[^>]*>//gr =~ /^\w+ \Q$is->{name}\E / }
                  $report->text('html') =~ m{(<section .*?</section>)}gs;

@@ -173,7 +173,8 @@ for my $kind (qw(client crl anchor)) {
 
     my $metric = $report->metric(
         'nginx_aop_certificate_expiry_timestamp_seconds', kind => $kind,
-        server => $label, subject => $in_json->{subject});
+        server => $label, subject => $in_json->{subject},
+        fingerprint => $in_json->{fingerprint});
 
     is(iso($metric), $in_json->{not_after}, "$kind: end in Prometheus");
     is($in_html->{Ends}, $in_json->{not_after}, "$kind: end on the page");
@@ -556,15 +557,16 @@ sub clients_of {
            @{ report($admin)->server($_[0])->{certificates} };
 }
 
-# days left in Prometheus of a client certificate
+# days left in Prometheus of the client certificates of a name
 sub days_of {
     my ($of, $subject) = @_;
 
-    my $end = report($admin)->metric(
-        'nginx_aop_certificate_expiry_timestamp_seconds', kind => 'client',
-        server => $of, subject => $subject);
+    my $metrics = report($admin)->metrics;
 
-    return defined $end ? int(($end - time()) / DAY) : -1;
+    return join ' ', sort map { int(($metrics->{$_} - time()) / DAY) }
+           grep { /^nginx_aop_certificate_expiry/ && /kind="client"/
+                  && /server="\Q$of\E"/ && /subject="\Q$subject\E"/ }
+           keys %$metrics;
 }
 
 sub elements { return $_[0] =~ /(<[^>]*>)/g }

@@ -26,7 +26,7 @@
  */
 
 #define NGX_AOP_REPORT_COLUMNS  13
-#define NGX_AOP_REPORT_TABLES   16      /* at most */
+#define NGX_AOP_REPORT_TABLES   20      /* at most */
 #define NGX_AOP_REPORT_PARTS    (NGX_AOP_REPORT_TABLES + 8)
 #define NGX_AOP_REPORT_BLOCK    16384
 #define NGX_AOP_REPORT_TOP      10      /* of the page */
@@ -59,7 +59,7 @@ typedef struct {
     time_t                        not_after;    /* 0: it does not expire */
     time_t                        last;
     unsigned                      replaced:1;   /* another one is in use */
-    unsigned                      series:1;     /* the one of its name */
+    unsigned                      series:1;     /* is one of the metric */
 } ngx_aop_report_cert_t;
 
 

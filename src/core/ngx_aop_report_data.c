@@ -22,6 +22,8 @@ typedef enum {
     NGX_AOP_REPORT_READINESS,
     NGX_AOP_REPORT_MODE,
     NGX_AOP_REPORT_READY,
+    NGX_AOP_REPORT_READY_STATE,
+    NGX_AOP_REPORT_COUNTED,
     NGX_AOP_REPORT_UNPROTECTED,
     NGX_AOP_REPORT_EDGE,
     NGX_AOP_REPORT_DIRECT,
@@ -46,6 +48,12 @@ static void ngx_aop_report_data_mode_row(ngx_aop_report_t *report,
 static void ngx_aop_report_data_ready_metric(ngx_aop_report_t *report,
     const ngx_aop_report_table_t *table,
     const ngx_aop_report_server_t *server, ngx_aop_report_row_pt row);
+static void ngx_aop_report_data_ready_state(ngx_aop_report_t *report,
+    const ngx_aop_report_table_t *table,
+    const ngx_aop_report_server_t *server, ngx_aop_report_row_pt row);
+static void ngx_aop_report_data_counted(ngx_aop_report_t *report,
+    const ngx_aop_report_table_t *table,
+    const ngx_aop_report_server_t *server, ngx_aop_report_row_pt row);
 static void ngx_aop_report_data_requests(ngx_aop_report_t *report,
     const ngx_aop_report_table_t *table,
     const ngx_aop_report_server_t *server, ngx_aop_report_row_pt row);
@@ -63,9 +71,8 @@ static void ngx_aop_report_data_certificates(ngx_aop_report_t *report,
 static void ngx_aop_report_data_sort(ngx_aop_report_server_t *server);
 static int ngx_aop_report_data_cmp_time(const void *one, const void *two);
 static int ngx_aop_report_data_cmp_series(const void *one, const void *two);
-static int ngx_aop_report_data_cmp_name(const ngx_aop_report_cert_t *one,
+static int ngx_aop_report_data_cmp_same(const ngx_aop_report_cert_t *one,
     const ngx_aop_report_cert_t *two);
-static unsigned long ngx_aop_report_data_char(const char **p);
 
 
 static const ngx_aop_report_column_t  ngx_aop_report_versions[] = {
@@ -93,7 +100,13 @@ static const ngx_aop_report_column_t  ngx_aop_report_mode[] = {
     { NULL, NULL, 0, 0 }
 };
 
-static const ngx_aop_report_column_t  ngx_aop_report_ready[] = {
+static const ngx_aop_report_column_t  ngx_aop_report_value[] = {
+    { "value", NULL, NGX_AOP_REPORT_NUMBER, 0 },
+    { NULL, NULL, 0, 0 }
+};
+
+static const ngx_aop_report_column_t  ngx_aop_report_ready_state[] = {
+    { "state", NULL, NGX_AOP_REPORT_TEXT, 1 },
     { "value", NULL, NGX_AOP_REPORT_NUMBER, 0 },
     { NULL, NULL, 0, 0 }
 };
@@ -136,7 +149,7 @@ static const ngx_aop_report_column_t  ngx_aop_report_failed[] = {
 static const ngx_aop_report_column_t  ngx_aop_report_certificates[] = {
     { "kind", "Kind", NGX_AOP_REPORT_TEXT, 1 },
     { "subject", "Subject", NGX_AOP_REPORT_TEXT, 1 },
-    { "fingerprint", "SHA-256", NGX_AOP_REPORT_TEXT, 0 },
+    { "fingerprint", "SHA-256", NGX_AOP_REPORT_TEXT, 1 },
     { "anchor", "By anchor", NGX_AOP_REPORT_TEXT, 0 },
     { "not_after", "Ends", NGX_AOP_REPORT_TIME, 0 },
     { "days_left", "Days left", NGX_AOP_REPORT_DAYS, 0 },
@@ -186,11 +199,23 @@ const ngx_aop_report_table_t  ngx_aop_report_data_tables[] = {
       "TLS server without one; always 1.",
       1, 0, 0, ngx_aop_report_data_mode },
 
-    { NULL, NULL, ngx_aop_report_ready,
+    { NULL, NULL, ngx_aop_report_value,
       "nginx_aop_ready", "gauge",
       "Whether enforcing now would lock out no traffic that matters: "
       "1 yes, 0 no, absent if that cannot be told.",
       0, 0, 0, ngx_aop_report_data_ready_metric },
+
+    { NULL, NULL, ngx_aop_report_ready_state,
+      "nginx_aop_ready_state", "gauge",
+      "The same, with a sample for each answer: 1 for the one that holds, 0 "
+      "for the others.",
+      1, 0, 0, ngx_aop_report_data_ready_state },
+
+    { NULL, NULL, ngx_aop_report_value,
+      "nginx_aop_counted", "gauge",
+      "Whether the requests of the server are counted: 0 if \"aop_zone\" is "
+      "full or of another version of the module.",
+      0, 0, 0, ngx_aop_report_data_counted },
 
     { "unprotected", "TLS servers without \"aop\"",
       ngx_aop_report_unprotected,
@@ -217,8 +242,8 @@ const ngx_aop_report_table_t  ngx_aop_report_data_tables[] = {
     { NULL, NULL, ngx_aop_report_certificates,
       "nginx_aop_certificate_expiry_timestamp_seconds", "gauge",
       "When an anchor, a CRL, or a client certificate that passed by one of "
-      "the anchors ends; of client certificates with one subject the one "
-      "that passed last, of others the next to end.",
+      "the anchors expires; of client certificates with one subject the one "
+      "that passed last.",
       4, 0, 0, ngx_aop_report_data_certificates },
 
     { "requests", "Requests judged", ngx_aop_report_requests,
@@ -416,6 +441,40 @@ ngx_aop_report_data_ready_metric(ngx_aop_report_t *report,
 
 
 static void
+ngx_aop_report_data_ready_state(ngx_aop_report_t *report,
+    const ngx_aop_report_table_t *table,
+    const ngx_aop_report_server_t *server, ngx_aop_report_row_pt row)
+{
+    size_t                  i;
+    ngx_aop_report_value_t  value[NGX_AOP_REPORT_COLUMNS];
+
+    static const ngx_aop_ready_e  answers[] = {
+        NGX_AOP_READY_YES, NGX_AOP_READY_NO, NGX_AOP_READY_UNKNOWN
+    };
+
+    for (i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        value[0].text = ngx_aop_ready_word(answers[i]);
+        value[1].number = (server->answer.ready == answers[i]);
+
+        row(report, table, server->name, value);
+    }
+}
+
+
+static void
+ngx_aop_report_data_counted(ngx_aop_report_t *report,
+    const ngx_aop_report_table_t *table,
+    const ngx_aop_report_server_t *server, ngx_aop_report_row_pt row)
+{
+    ngx_aop_report_value_t  value[NGX_AOP_REPORT_COLUMNS];
+
+    value[0].number = server->counted;
+
+    row(report, table, server->name, value);
+}
+
+
+static void
 ngx_aop_report_data_requests(ngx_aop_report_t *report,
     const ngx_aop_report_table_t *table,
     const ngx_aop_report_server_t *server, ngx_aop_report_row_pt row)
@@ -514,8 +573,9 @@ ngx_aop_report_data_connections(ngx_aop_report_t *report,
 
 
 /*
- * The next to expire comes first.  In the metric a name is one series, and what
- * does not expire is none: 1970 would be a date.
+ * The next to expire comes first.  In the metric a certificate is one series,
+ * by however many anchors it passed, and what does not expire is none: 1970
+ * would be a date.
  */
 
 static void
@@ -550,7 +610,7 @@ ngx_aop_report_data_certificates(ngx_aop_report_t *report,
 }
 
 
-/* Of those with one name, the first to expire that is in use is the series. */
+/* Of what is one certificate, the first that is in use is the series. */
 
 static void
 ngx_aop_report_data_sort(ngx_aop_report_server_t *server)
@@ -571,7 +631,7 @@ ngx_aop_report_data_sort(ngx_aop_report_server_t *server)
         cert[i].series = !cert[i].replaced
                          && cert[i].not_after != 0
                          && (i == 0
-                             || ngx_aop_report_data_cmp_name(&cert[i - 1],
+                             || ngx_aop_report_data_cmp_same(&cert[i - 1],
                                                              &cert[i])
                                 != 0);
     }
@@ -604,68 +664,17 @@ ngx_aop_report_data_cmp_series(const void *one, const void *two)
     rc = (first->replaced || first->not_after == 0)
          - (second->replaced || second->not_after == 0);
 
-    if (rc == 0) {
-        rc = ngx_aop_report_data_cmp_name(first, second);
-    }
-
-    return rc ? rc : ngx_aop_report_data_cmp_time(one, two);
+    return rc ? rc : ngx_aop_report_data_cmp_same(first, second);
 }
 
 
-/* Names are equal if they are once they are labels. */
-
 static int
-ngx_aop_report_data_cmp_name(const ngx_aop_report_cert_t *one,
+ngx_aop_report_data_cmp_same(const ngx_aop_report_cert_t *one,
     const ngx_aop_report_cert_t *two)
 {
-    int            rc;
-    const char    *p, *q;
-    unsigned long  first, second;
+    int  rc;
 
     rc = strcmp(one->kind, two->kind);
 
-    if (rc != 0) {
-        return rc;
-    }
-
-    p = one->subject;
-    q = two->subject;
-
-    do {
-        first = ngx_aop_report_data_char(&p);
-        second = ngx_aop_report_data_char(&q);
-
-    } while (first == second && first != 0);
-
-    return (first > second) - (first < second);
-}
-
-
-static unsigned long
-ngx_aop_report_data_char(const char **p)
-{
-    char             buf[8];
-    size_t           i, n;
-    unsigned long    ch;
-    ngx_aop_text_t   text;
-
-    if (**p == '\0') {
-        return 0;
-    }
-
-    n = ngx_aop_text_char((const unsigned char *) *p,
-                          (const unsigned char *) *p + strnlen(*p, 4));
-    n = n ? n : 1;
-
-    ngx_aop_text_init(&text, buf, sizeof(buf));
-    ngx_aop_text_label(&text, *p, n);
-
-    *p += n;
-    ch = 0;
-
-    for (i = 0; &buf[i] < text.pos; i++) {
-        ch = (ch << 8) | (unsigned char) buf[i];
-    }
-
-    return ch;
+    return rc ? rc : strcmp(one->fingerprint, two->fingerprint);
 }

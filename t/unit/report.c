@@ -287,6 +287,7 @@ unit_prometheus(void **state)
 
     unit_metric(unit, "nginx_aop_ready{server=\"www.test:443\"}", 0);
     unit_metric(unit, "nginx_aop_ready{server=\"b.test:443\"}", 1);
+    unit_metric(unit, "nginx_aop_counted{server=\"www.test:443\"}", 1);
     unit_metric(unit, "nginx_aop_mode_info{server=\"b.test:443\",mode=\"on\"}",
                 1);
     unit_metric(unit, "nginx_aop_mode_info{server=\"open.test:443\","
@@ -299,7 +300,48 @@ unit_prometheus(void **state)
 }
 
 
-/* Of one name the first to expire is the series, of those that are in use. */
+/* An answer that is not known is a sample too, and so is counting. */
+
+static void
+unit_ready_state(void **state)
+{
+    unsigned        ready, i;
+    char            series[128];
+    unit_report_t  *unit;
+
+    static const ngx_aop_ready_e  answers[] = {
+        NGX_AOP_READY_YES, NGX_AOP_READY_NO, NGX_AOP_READY_UNKNOWN
+    };
+
+    static const char *const  words[] = { "yes", "no", "unknown" };
+
+    (void) state;
+
+    for (ready = 0; ready < unit_nelts(answers); ready++) {
+        unit = unit_start(&ngx_aop_report_prometheus);
+
+        unit->server.answer.ready = answers[ready];
+        unit->server.counted = 0;
+        ngx_aop_report_data_server(&unit->report, &unit->server);
+        unit_end(unit);
+        unit_well_formed(unit);
+
+        for (i = 0; i < unit_nelts(words); i++) {
+            snprintf(series, sizeof(series), "nginx_aop_ready_state{"
+                     "server=\"www.test:443\",state=\"%s\"}", words[i]);
+            unit_metric(unit, series, i == ready);
+        }
+
+        unit_metric(unit, "nginx_aop_counted{server=\"www.test:443\"}", 0);
+        assert_true((strstr(unit->text, "\nnginx_aop_ready{") == NULL)
+                    == (answers[ready] == NGX_AOP_READY_UNKNOWN));
+
+        unit_free(unit);
+    }
+}
+
+
+/* A certificate is one series, also by two anchors, of those in use. */
 
 static void
 unit_series(void **state)
@@ -311,15 +353,19 @@ unit_series(void **state)
     unit = unit_start(&ngx_aop_report_prometheus);
 
     unit_cert(unit, "client", "CN=a", 90);
-    unit_cert(unit, "client", "CN=a", 40);
+    unit_cert(unit, "client", "CN=a", 90);
     unit_cert(unit, "client", "CN=a", 60);
-    unit_cert(unit, "client", "CN=a", 1);
-    unit_cert(unit, "anchor", "CN=a", 80);
+    unit_cert(unit, "client", "CN=replaced", 1);
+    unit_cert(unit, "anchor", "CN=a", 90);
     unit_cert(unit, "client", "\x01", 9);
     unit_cert(unit, "client", "\x02", 8);
     unit_cert(unit, "crl", "CN=endless", 8);
 
+    unit->certs[2].fingerprint = "bb";
+    unit->certs[3].fingerprint = "cc";
     unit->certs[3].replaced = 1;
+    unit->certs[5].fingerprint = "dd";
+    unit->certs[6].fingerprint = "ee";
     unit->certs[7].not_after = 0;
 
     ngx_aop_report_data_server(&unit->report, &unit->server);
@@ -329,12 +375,22 @@ unit_series(void **state)
 #define SERIES  "nginx_aop_certificate_expiry_timestamp_seconds"              \
                 "{server=\"www.test:443\",kind="
 
-    unit_metric(unit, SERIES "\"client\",subject=\"CN=a\"}",
-                UNIT_NOW + 40 * UNIT_DAY + UNIT_DAY / 2);
-    unit_metric(unit, SERIES "\"anchor\",subject=\"CN=a\"}",
-                UNIT_NOW + 80 * UNIT_DAY + UNIT_DAY / 2);
-    unit_metric(unit, SERIES "\"client\",subject=\"\xef\xbf\xbd\"}",
+    unit_metric(unit, SERIES "\"client\",subject=\"CN=a\","
+                "fingerprint=\"aa\"}",
+                UNIT_NOW + 90 * UNIT_DAY + UNIT_DAY / 2);
+    unit_metric(unit, SERIES "\"client\",subject=\"CN=a\","
+                "fingerprint=\"bb\"}",
+                UNIT_NOW + 60 * UNIT_DAY + UNIT_DAY / 2);
+    unit_metric(unit, SERIES "\"anchor\",subject=\"CN=a\","
+                "fingerprint=\"aa\"}",
+                UNIT_NOW + 90 * UNIT_DAY + UNIT_DAY / 2);
+    unit_metric(unit, SERIES "\"client\",subject=\"\xef\xbf\xbd\","
+                "fingerprint=\"dd\"}",
+                UNIT_NOW + 9 * UNIT_DAY + UNIT_DAY / 2);
+    unit_metric(unit, SERIES "\"client\",subject=\"\xef\xbf\xbd\","
+                "fingerprint=\"ee\"}",
                 UNIT_NOW + 8 * UNIT_DAY + UNIT_DAY / 2);
+    assert_null(strstr(unit->text, "replaced\""));
     assert_null(strstr(unit->text, "endless"));
 
     unit_free(unit);
@@ -647,7 +703,8 @@ main(void)
 {
     unit_case("JSON", unit_json, NULL);
     unit_case("Prometheus", unit_prometheus, NULL);
-    unit_case("Prometheus: certificates of one name", unit_series, NULL);
+    unit_case("Prometheus: unknown, not counted", unit_ready_state, NULL);
+    unit_case("Prometheus: certificates", unit_series, NULL);
     unit_case("page", unit_page, NULL);
     unit_case("page: enforced, and something is wrong", unit_enforced, NULL);
     unit_cases(unit_expiry_cases, unit_expiry);
