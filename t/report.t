@@ -370,10 +370,11 @@ SKIP: {
 }
 
 SKIP: {
-    my $promtool = promtool() or skip 'no promtool, package prometheus', 2;
+    my $promtool = promtool() or skip 'no promtool, package prometheus', 3;
 
     for ([ 'check', 'rules', RULES . '/aop.rules.yml' ],
-         [ 'test', 'rules', RULES . '/aop.rules.test.yml' ])
+         [ 'test', 'rules', RULES . '/aop.rules.test.yml' ],
+         [ 'test', 'rules', RULES . '/aop.rules.days.test.yml' ])
     {
         my ($code, $said) = run('', $promtool, @$_);
         is($code, 0, "promtool @$_[0, 1]") or diag($said);

@@ -1,58 +1,74 @@
 #!/usr/bin/perl
 
-# Debian's Prometheus scrapes the report, agrees with it about each number, and
-# its alerts, the rules that we ship, fire when the edge is refused.
+# Debian's Prometheus scrapes the report and agrees with it about each number;
+# each alert of the rules that we ship fires, and Debian's Alertmanager passes
+# it on; and "is the fleet safe?" is answered.
 
 use strict;
 use warnings;
 
 use FindBin;
-use lib "$FindBin::Bin/../lib";
+use lib "$FindBin::Bin/../lib", "$FindBin::Bin/lib";
 
-use Cwd qw(abs_path);
-use JSON::PP ();
-use POSIX qw(WNOHANG);
 use Test::More;
-use Time::HiRes qw(sleep time);
+use Time::HiRes ();
+use AOP::Prometheus;
 use AOP::Test;
 use AOP::Test::Report;
 
 use constant {
-    EDGE    => '173.245.48.9',
-    DIRECT  => '203.0.113.9',
-    TIMEOUT => 30,
+    DAY    => 86400,
+    EDGE   => '173.245.48.9',
+    DIRECT => '203.0.113.9',
+    DOCS   => 'https://wiki.example.com/aop',
 };
 
-my ($prometheus) = grep { -x } map { "$_/prometheus" } split /:/, $ENV{PATH};
+BEGIN { *within = \&AOP::Prometheus::within }
 
-plan skip_all => 'no Prometheus, package prometheus' unless $prometheus;
+alarm 900;
 
-my $ca    = ca('Edge CA', not_after => time() + 5.5 * 86400);
-my $good  = $ca->leaf('"edge" \\ M' . "\xc3\xbc" . 'ller');
-my $nginx = nginx(workers => 2);
-my ($port, $admin, $web) = $nginx->ports(3);
+my $missing = AOP::Prometheus::missing();
+
+plan skip_all => "not installed: $missing" if $missing;
+
+my $now    = time();
+my $ca     = ca('Edge CA', not_after => $now + 5.5 * DAY);
+my $over   = ca('Over CA', not_before => $now - 9 * DAY,
+                not_after => $now - DAY);
+my $good   = $ca->leaf('"edge" \\ M' . "\xc3\xbc" . 'ller');
+my $nginx  = nginx(workers => 2);
+my $second = nginx();
+my ($port, $admin)  = $nginx->ports(2);
+my ($other, $page)  = $second->ports(2);
 my $listen = $nginx->listen_tls($port, 'proxy_protocol');
-my $rules  = abs_path("$FindBin::Bin/../../contrib/prometheus/aop.rules.yml");
+my $at     = "127.0.0.1:$admin";
+my $from   = "127.0.0.1:$port";
 
 $nginx->write('ca.pem', $ca);
-$nginx->configure(<<"CONF")->start;
+$nginx->write('over.pem', [ $ca, $over ]);
+$nginx->write('soon.crl', $ca->crl(next_update => $now + DAY / 2));
+$nginx->write('over.crl', $ca->crl(last_update => $now - 2 * DAY,
+                                   next_update => $now - DAY));
+
+my $http = <<"CONF";
     aop_ca ca.pem;
     server { $listen server_name on.test; aop on; location / { return 200; } }
     server { $listen server_name "~^(?<x>opt)\\.test\$"; aop optional;
              location / { return 200; } }
+    server { $listen server_name ready.test; aop optional;
+             aop_ready requests=3 time=1s; location / { return 200; } }
+    server { $listen server_name lost.test; aop on; }
     server { listen 127.0.0.1:$admin; location /metrics {
              aop_report prometheus; } }
 CONF
 
-$nginx->write('prometheus.yml', <<"CONF");
-global: { scrape_interval: 1s, evaluation_interval: 1s }
-rule_files: [ '$rules' ]
-scrape_configs:
-  - job_name: aop
-    static_configs: [ { targets: [ '127.0.0.1:$admin' ] } ]
-CONF
+$nginx->configure($http)->start;
 
-my $pid = start_prometheus();
+$second->write('ca.pem', $ca);
+$second->configure(uncounted('4m'))->start;
+
+my $prometheus = AOP::Prometheus->start($nginx, [ $admin, $page ],
+                                        docs => DOCS);
 
 # a number of requests
 
@@ -60,72 +76,141 @@ ask('on.test', EDGE, 7, $good);
 ask('on.test', EDGE, 2);
 ask('on.test', DIRECT, 3);
 ask('opt.test', EDGE, 120, $good);
+ask('ready.test', EDGE, 4, $good);
 
-my $report = settled(132);
-my %ours   = %{ $report->metrics };
+settled(136);
+Time::HiRes::sleep(1.5);
+ok($prometheus->scrapes(2), 'Prometheus scrapes');
 
-# scraped twice since then
-
-my $seen = scrapes();
-ok(within(sub { scrapes() >= $seen + 2 }), 'Prometheus scrapes');
-
-my ($target) = @{ api('targets')->{activeTargets} };
-
-is($target->{health}, 'up', 'the target is up');
-is($target->{lastError}, '', 'without an error');
-is(join(' ', map { $_->{health} } map { @{ $_->{rules} } }
-        @{ api('rules')->{groups} }), join(' ', ('ok') x 6),
-   'all rules are well');
-
-my %theirs;
-
-for my $result (@{ query('{__name__=~"nginx_aop_.*"}') }) {
-    my %label = %{ $result->{metric} };
-    my $name  = delete $label{__name__};
-
-    delete @label{qw(job instance)};
-    s/([\\"])/\\$1/g for values %label;
-    utf8::encode($_) for values %label;
-
-    $theirs{ AOP::Test::Report::series($name, %label) } = $result->{value}[1];
+for my $target (@{ $prometheus->api('targets')->{activeTargets} }) {
+    is($target->{health}, 'up', 'the target is up');
+    is($target->{lastError}, '', 'without an error');
 }
 
-is_deeply(\%theirs, \%ours, 'it has the same numbers');
-cmp_ok(scalar keys %theirs, '>=', 14, 'which are ' . keys %theirs);
+my @rules = map { @{ $_->{rules} } } @{ $prometheus->api('rules')->{groups} };
+my @names = map { $_->{name} } grep { $_->{type} eq 'alerting' } @rules;
 
-# what fires; certificates that end soon do after ten minutes
+is(scalar(grep { $_->{health} ne 'ok' } @rules), 0, 'all rules are well')
+    or diag(map { "$_->{name}: $_->{lastError}\n" }
+            grep { $_->{lastError} } @rules);
+cmp_ok(scalar @rules, '>=', 16, 'which are ' . @rules);
 
-my ($alert) = grep { $_->{labels}{alertname} eq 'AopCertificateEndsSoon' }
-              @{ api('alerts')->{alerts} };
+ok(within(sub { same() }), 'it has the same numbers')
+    or is_deeply(theirs(), report($admin, path => '/metrics')->metrics);
+cmp_ok(scalar keys %{ theirs() }, '>=', 30, 'which are ' . keys %{ theirs() });
 
-is($alert->{state}, 'pending', 'the CA that ends soon is noticed');
-is(firing('AopEdgeRefused'), '', 'nothing is refused now');
+# what waits for ten minutes has waited for that long, and is the only one
+
+ok(within(sub { $prometheus->firing('AopCertificateExpiresSoon') }),
+   'a CA expires soon: it fires');
+like($prometheus->firing('AopCertificateExpiresSoon'),
+     qr/\ACertificate\ CN=Edge\ CA\ at\ 127\.0\.0\.1:(?:$admin|$page)\ and
+        \ others,\ 2\ in\ all\ expires\ in\ 5d\ .*\z/x,
+     'a CA expires soon: one alert for all servers');
+is(join(' ', grep { $prometheus->firing($_) } @names),
+   'AopCertificateExpiresSoon', 'no other alert');
+is($prometheus->value('aop:fleet:safe'), 0, 'not safe: there are unknown ones');
+
+# Cloudflare is rejected, or would be
 
 ask('on.test', EDGE, 1);
-ok(within(sub { firing('AopEdgeRefused') }), 'the edge is refused: it fires');
-is(firing('AopEdgeRefused'), "critical on.test 127.0.0.1:$port none",
-   'and tells where');
+fires('AopEdgeRefused', "on.test $from at $at rejects requests from Cloudflare");
 
 ask('opt.test', EDGE, 1);
-my $before = scrapes();
-within(sub { scrapes() >= $before + 2 });
+$prometheus->scrapes(2);
 ask('opt.test', EDGE, 1);
-ok(within(sub { firing('AopEdgeWouldBeRefused') }),
-   'the edge would be refused: it fires');
+fires('AopEdgeWouldBeRefused', "~^(?<x>opt)\\.test\$ $from at $at is not ready"
+      . ' for "aop on"');
 
-# a reload is no reset
+ask('ready.test', EDGE, 1);
+fires('AopNoLongerReady', "ready.test $from at $at is not ready any more");
 
-ok($nginx->reload, 'a reload');
-$before = scrapes();
-ok(within(sub { scrapes() >= $before + 2 }), 'it goes on');
-is(query('sum(resets(nginx_aop_requests_total[5m]))')->[0]{value}[1], 0,
+# a reload is no reset; enforcement is lost by it
+
+ok($nginx->reload($http =~ s/lost\.test; aop on;/lost.test; aop off;/r),
+   'a reload');
+fires('AopEnforcementLost', "lost.test $from at $at does not enforce any more");
+is(($prometheus->alerts('AopEnforcementLost'))[0]{annotations}{description},
+   'It had "aop on" within a week, and is now "off".', 'its mode');
+is($prometheus->value('sum(resets(nginx_aop_requests_total[5m]))'), 0,
    'without a reset of a counter');
 
-ok(stop_prometheus(), 'Prometheus stops');
+ok($nginx->reload($http =~ s/server [^\n]* lost\.test[^\n]*//r),
+   'the server has gone');
+ok(within(sub { ($prometheus->alerts('AopEnforcementLost'))[0]{annotations}
+                {description} =~ /is not in the report now/ }),
+   'it goes on firing');
+
+ok($nginx->reload($http), 'it enforces again');
+ok(within(sub { $prometheus->firing('AopEnforcementLost') eq '' }),
+   'it does not fire any more');
+ok(within(sub { $prometheus->notified('AopEnforcementLost')
+                =~ /^resolved lost\.test/m }), 'Alertmanager says so');
+
+# what has expired, or soon does
+
+ok($nginx->reload($http =~ s/ca\.pem;/over.pem; aop_crl soon.crl;/r),
+   'a CA that has expired, a CRL that soon does');
+fires('AopCertificateExpired', "Certificate CN=Over CA at $at has expired");
+fires('AopCrlExpiresSoon',
+      qr/^The CRL of CN=Edge CA at $at expires in 11h /);
+
+ok($nginx->reload($http =~ s/ca\.pem;/ca.pem; aop_crl over.crl;/r),
+   'a CRL that has expired');
+fires('AopCrlExpired', "The CRL of CN=Edge CA at $at has expired");
+ok($nginx->reload($http), 'all is well again');
+
+# not counted, not asked
+
+fires('AopNoRequests',
+      qr/^lost\.test $from at $at enforces, but gets no requests$/m);
+ok($second->reload(uncounted('256k')), 'a zone that is full');
+fires('AopNotCounted', qr/^Requests to s\d+\.test \S+ at 127\.0\.0\.1:$page are/);
+
+# the fleet
+
+is($prometheus->value('aop:origin:safe{instance="127.0.0.1:' . $page . '"}'), 0,
+   'not counted: not safe');
+$prometheus->scrape($page);
+fires('AopNoReport', "No report from $at");
+is($prometheus->value("aop:origin:safe{instance=\"$at\"}"), 0,
+   'not scraped any more: not safe');
+$prometheus->scrape($admin, $page);
+ok(within(sub { $prometheus->firing('AopNoReport') eq '' }), 'scraped again');
+
+ok($second->stop, 'one is down');
+fires('AopNoReport', "No report from 127.0.0.1:$page");
+like(($prometheus->alerts('AopNoReport'))[0]{annotations}{description},
+     qr/^It does not answer, so .* Servers that enforced: 100\.$/, 'and enforced');
+
+is(join(' ', grep { !$prometheus->notified($_) } @names), '',
+   'Alertmanager has sent each of them');
+
+ok($prometheus->stop, 'Prometheus stops');
 $nginx->finish;
 
 done_testing();
 
+
+# fires($name, $summary): it does, with this summary, and where to read about it.
+sub fires {
+    my ($name, $summary) = @_;
+
+    my $is = within(sub {
+        my $said = $prometheus->firing($name);
+        return ref $summary ? $said =~ $summary : $said eq $summary;
+    });
+
+    ok($is, "$name fires") or diag($prometheus->firing($name));
+    ok(within(sub { $prometheus->notified($name)
+                    =~ (ref $summary ? qr/^firing /m
+                                     : qr/^firing \Q$summary\E$/m) }),
+       "$name: Alertmanager has sent it");
+    is(($prometheus->alerts($name))[0]{annotations}{runbook_url},
+       DOCS . '/fleet.md#' . lc $name, "$name: its section");
+
+    return;
+}
 
 sub ask {
     my ($host, $from, $n, $cert) = @_;
@@ -134,113 +219,74 @@ sub ask {
         get($port, sni => $host, cert => $cert,
             prelude => "PROXY TCP4 $from 127.0.0.1 1 2\r\n");
     }
+
+    return;
 }
 
 # the report, once so many requests are counted
 sub settled {
     my ($n) = @_;
 
-    my $found;
-
     until_counted(sub {
         my $sum = 0;
 
-        $found = report($admin, path => '/metrics');
-
-        for my $server (@{ $found->json->{servers} }) {
+        for my $server (@{ report($admin, path => '/metrics')->json->{servers} })
+        {
             $sum += $_->{count} for @{ $server->{requests} };
         }
 
         return $sum == $n;
     });
 
-    return $found;
+    return;
 }
 
-sub api {
-    my ($path) = @_;
+# the configuration of the other one, with more servers than some zones hold
+sub uncounted {
+    my ($size) = @_;
 
-    my $answer = get($web, tls => 0, path => "/api/v1/$path");
+    my $tls = $second->listen_tls($other);
 
-    return eval { JSON::PP->new->utf8->decode($answer->body)->{data} } || {};
+    return "aop_ca ca.pem; aop_zone $size;\n"
+           . join('', map { "server { $tls server_name s$_.test; aop on; }\n" }
+                      1 .. 100)
+           . "server { listen 127.0.0.1:$page; location /metrics {"
+           . ' aop_report prometheus; } }';
 }
 
-sub query {
-    my ($expression) = @_;
+# whether each sample of the report is Prometheus' too
+sub same {
+    my ($ours, $theirs) = (report($admin, path => '/metrics')->metrics,
+                           theirs());
 
-    $expression =~ s/([^A-Za-z0-9_])/sprintf '%%%02X', ord $1/ge;
-
-    return api("query?query=$expression")->{result} || [];
+    return join(' ', map { "$_ $ours->{$_}" } sort keys %$ours)
+           eq join(' ', map { "$_ $theirs->{$_}" } sort keys %$theirs);
 }
 
-# how many scrapes there have been
-sub scrapes {
-    my ($result) = @{ query('count_over_time(up[1h])') };
-    return $result ? $result->{value}[1] : 0;
-}
+# what Prometheus has of the first one
+sub theirs {
+    my %theirs;
 
-sub firing {
-    my ($name) = @_;
+    for my $result (@{ $prometheus->query(
+            "{__name__=~\"nginx_aop_.*\",instance=\"$at\"}") })
+    {
+        my %label = %{ $result->{metric} };
+        my $name  = delete $label{__name__};
 
-    return join ', ', sort
-           map { "@{ $_->{labels} }{qw(severity server verdict)}" }
-           grep { $_->{state} eq 'firing' && $_->{labels}{alertname} eq $name }
-           @{ api('alerts')->{alerts} || [] };
-}
+        delete @label{qw(job instance)};
+        s/([\\"])/\\$1/g for values %label;
+        utf8::encode($_) for values %label;
 
-sub within {
-    my ($what) = @_;
-
-    my $end = time() + TIMEOUT;
-
-    while (time() < $end) {
-        return 1 if $what->();
-        sleep 0.2;
+        $theirs{ AOP::Test::Report::series($name, %label) }
+            = $result->{value}[1];
     }
 
-    return 0;
-}
-
-sub start_prometheus {
-    my $child = fork();
-    die "fork() failed: $!\n" unless defined $child;
-
-    if ($child == 0) {
-        open STDIN, '<', '/dev/null';
-        open STDOUT, '>>', $nginx->path('prometheus.log');
-        open STDERR, '>&', \*STDOUT;
-
-        exec $prometheus, '--config.file=' . $nginx->path('prometheus.yml'),
-            '--storage.tsdb.path=' . $nginx->path('prometheus'),
-            "--web.listen-address=127.0.0.1:$web", '--log.level=warn'
-            or POSIX::_exit(127);
-    }
-
-    $pid = $child;
-
-    within(sub { get($web, tls => 0, path => '/-/ready')->status == 200 })
-        or die 'Prometheus did not start: ' . $nginx->read('prometheus.log');
-
-    return $child;
-}
-
-sub stop_prometheus {
-    my $child = $pid or return 1;
-
-    $pid = undef;
-    kill TERM => $child;
-
-    return 1 if within(sub { waitpid($child, WNOHANG) != 0 });
-
-    kill KILL => $child;
-    waitpid $child, 0;
-
-    return 0;
+    return \%theirs;
 }
 
 END {
     my $status = $?;
 
-    stop_prometheus();
+    $prometheus->stop if $prometheus;
     $? = $status;
 }
