@@ -142,9 +142,12 @@ sub alerts {
     my $key = sub { join ' ', map { defined $_ ? $_ : '' }
                     @{ $_[0]{labels} }{qw(instance server fingerprint)} };
 
-    return sort { $key->($a) cmp $key->($b) }
-           grep { $_->{state} eq 'firing' && $_->{labels}{alertname} eq $name }
-           @{ $self->api('alerts')->{alerts} || [] };
+    my @alerts = sort { $key->($a) cmp $key->($b) }
+                 grep { $_->{state} eq 'firing'
+                        && $_->{labels}{alertname} eq $name }
+                 @{ $self->api('alerts')->{alerts} || [] };
+
+    return @alerts;
 }
 
 
