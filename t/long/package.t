@@ -71,9 +71,11 @@ has($module, qw(
     usr/share/doc/libnginx-mod-http-aop/SECURITY.md.gz
     usr/share/doc/libnginx-mod-http-aop/docs/advisory-0.1.0-ssl-verify-client.md.gz
     usr/share/doc/libnginx-mod-http-aop/docs/directives.md.gz
+    usr/share/doc/libnginx-mod-http-aop/docs/fleet.md
     usr/share/doc/libnginx-mod-http-aop/docs/troubleshooting.md.gz
     usr/share/doc/libnginx-mod-http-aop/changelog.gz
     usr/share/doc/libnginx-mod-http-aop/examples/aop.conf
+    usr/share/doc/libnginx-mod-http-aop/examples/grafana/aop.json
     usr/share/doc/libnginx-mod-http-aop/examples/prometheus/aop.rules.yml
 ));
 
