@@ -21,7 +21,7 @@
 
 /* the places where a key can be */
 
-#define NGX_AOP_CACHE_WAYS  4
+#define NGX_AOP_CACHE_WAYS  8
 
 
 static ngx_aop_cache_slot_t *ngx_aop_cache_set(ngx_aop_cache_t *cache,
@@ -99,7 +99,10 @@ ngx_aop_cache_find(ngx_aop_cache_t *cache, const unsigned char *key,
 }
 
 
-/* Takes the place of the same key, else of one of no use, else the oldest. */
+/*
+ * Takes the place of the same key, else of one of no use, else any: of keys
+ * that come in turn, the oldest would be the one that is needed next.
+ */
 
 static void
 ngx_aop_cache_add(ngx_aop_cache_t *cache, const unsigned char *key,
@@ -110,7 +113,7 @@ ngx_aop_cache_add(ngx_aop_cache_t *cache, const unsigned char *key,
     ngx_aop_cache_slot_t  *slot, *victim;
 
     slot = ngx_aop_cache_set(cache, key);
-    victim = slot;
+    victim = &slot[key[2] % NGX_AOP_CACHE_WAYS];
 
     for (i = 0; i < NGX_AOP_CACHE_WAYS; i++, slot++) {
 
@@ -119,10 +122,6 @@ ngx_aop_cache_add(ngx_aop_cache_t *cache, const unsigned char *key,
         {
             victim = slot;
             break;
-        }
-
-        if (slot->made < victim->made) {
-            victim = slot;
         }
     }
 
