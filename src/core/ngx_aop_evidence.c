@@ -14,6 +14,8 @@
 
 #include <string.h>
 
+#include "ngx_aop_host.h"
+#include "ngx_aop_private.h"
 #include "ngx_aop_repeat.h"
 #include "ngx_aop_spell.h"
 
@@ -23,10 +25,6 @@
 /* workers do not look at the clock at the same moment */
 
 #define NGX_AOP_EVIDENCE_SLACK  60
-
-
-#define ngx_aop_evidence_inc(p)                                               \
-    ((void) __atomic_fetch_add(p, 1, __ATOMIC_RELAXED))
 
 
 static ngx_aop_hour_t *ngx_aop_evidence_hour(ngx_aop_evidence_t *evidence,
@@ -40,12 +38,11 @@ static int ngx_aop_evidence_tool(const ngx_aop_event_t *event);
 static ngx_aop_from_e ngx_aop_evidence_from(const ngx_aop_event_t *event,
     const ngx_aop_private_t *peer);
 static void ngx_aop_evidence_sum_add(ngx_aop_hour_t *hour, unsigned sum);
+static void ngx_aop_evidence_credit(ngx_aop_hour_t *hour, uint32_t n);
 static void ngx_aop_evidence_unjudged(ngx_aop_evidence_t *evidence,
     ngx_aop_hour_t *hour, const ngx_aop_event_t *event, ngx_aop_from_e from);
 static void ngx_aop_evidence_passed(ngx_aop_evidence_t *evidence,
     ngx_aop_hour_t *hour, const ngx_aop_event_t *event, ngx_aop_from_e from);
-static void ngx_aop_evidence_passed_host(ngx_aop_evidence_t *evidence,
-    const ngx_aop_event_t *event);
 static int ngx_aop_evidence_failed_fast(ngx_aop_hour_t *hour,
     const ngx_aop_event_t *event, ngx_aop_from_e from);
 static void ngx_aop_evidence_failed(ngx_aop_evidence_t *evidence,
@@ -105,7 +102,7 @@ ngx_aop_evidence_fast(ngx_aop_evidence_t *evidence,
 
     if (event->private && event->ray) {
 
-        if (peer == NULL || peer->relay == 0) {
+        if (peer == NULL || !ngx_aop_private_relay(peer, event->time)) {
             return 0;
         }
 
@@ -122,6 +119,7 @@ void
 ngx_aop_evidence_add(ngx_aop_evidence_t *evidence,
     const ngx_aop_event_t *event)
 {
+    uint32_t            credit;
     ngx_aop_hour_t     *hour;
     ngx_aop_private_t  *peer;
 
@@ -157,11 +155,8 @@ ngx_aop_evidence_add(ngx_aop_evidence_t *evidence,
     peer = ngx_aop_evidence_private(evidence, event);
 
     if (event->private && event->ray) {
-        peer = ngx_aop_spell_private(evidence, event);
-
-        if (event->time > peer->relay) {
-            peer->relay = event->time;
-        }
+        peer = ngx_aop_private_carried(evidence, event, &credit);
+        ngx_aop_evidence_credit(hour, credit);
     }
 
     ngx_aop_evidence_passed(evidence, hour, event,
@@ -237,7 +232,14 @@ ngx_aop_evidence_back(ngx_aop_evidence_t *evidence, time_t t)
         }
     }
 
-    ngx_aop_spell_back(evidence, t);
+    ngx_aop_spell_not_after(&evidence->since, t);
+    ngx_aop_spell_not_after(&evidence->first, t);
+    ngx_aop_spell_not_after(&evidence->direct, t);
+    ngx_aop_spell_not_after(&evidence->unjudged[0], t);
+    ngx_aop_spell_not_after(&evidence->unjudged[1], t);
+
+    ngx_aop_host_back(evidence, t);
+    ngx_aop_private_back(evidence, t);
     ngx_aop_repeat_back(evidence, t);
 }
 
@@ -276,21 +278,22 @@ static ngx_aop_from_e
 ngx_aop_evidence_from(const ngx_aop_event_t *event,
     const ngx_aop_private_t *peer)
 {
-    unsigned        relay;
     ngx_aop_from_e  from;
 
     from = (event->peer == NGX_AOP_PEER_EDGE) ? NGX_AOP_FROM_CLOUDFLARE
            : (event->peer == NGX_AOP_PEER_PRIVATE) ? NGX_AOP_FROM_PRIVATE
            : NGX_AOP_FROM_DIRECT;
 
-    relay = (peer != NULL && peer->relay != 0);
-
-    if (relay) {
+    if (peer != NULL && ngx_aop_private_relay(peer, event->time)) {
         from = event->ray ? NGX_AOP_FROM_CLOUDFLARE : NGX_AOP_FROM_STRANGER;
     }
 
     if (from == NGX_AOP_FROM_CLOUDFLARE && event->other_host) {
-        return NGX_AOP_FROM_OTHER_HOST;
+
+        /* a private address that is listed, but Cloudflare sends CF-Ray */
+
+        return (event->private && !event->ray) ? NGX_AOP_FROM_PRIVATE
+                                               : NGX_AOP_FROM_OTHER_HOST;
     }
 
     return from;
@@ -303,6 +306,28 @@ ngx_aop_evidence_sum_add(ngx_aop_hour_t *hour, unsigned sum)
     if (hour != NULL) {
         ngx_aop_evidence_inc(&hour->sums[sum]);
     }
+}
+
+
+/* In this hour so many were counted as a private address's own. */
+
+static void
+ngx_aop_evidence_credit(ngx_aop_hour_t *hour, uint32_t n)
+{
+    uint32_t  *sums;
+
+    if (hour == NULL) {
+        return;
+    }
+
+    sums = &hour->sums[NGX_AOP_SUM_PASSED];
+
+    n = (n < sums[NGX_AOP_FROM_PRIVATE]) ? n : sums[NGX_AOP_FROM_PRIVATE];
+
+    (void) __atomic_fetch_sub(&sums[NGX_AOP_FROM_PRIVATE], n,
+                              __ATOMIC_RELAXED);
+    (void) __atomic_fetch_add(&sums[NGX_AOP_FROM_CLOUDFLARE], n,
+                              __ATOMIC_RELAXED);
 }
 
 
@@ -367,45 +392,7 @@ ngx_aop_evidence_passed(ngx_aop_evidence_t *evidence, ngx_aop_hour_t *hour,
     }
 
     if (evidence->nhosts) {
-        ngx_aop_evidence_passed_host(evidence, event);
-    }
-}
-
-
-/*
- * A place may become another host's between the look and the addition: a
- * count may be too high by one for each worker, where a hundred are needed.
- */
-
-static void
-ngx_aop_evidence_passed_host(ngx_aop_evidence_t *evidence,
-    const ngx_aop_event_t *event)
-{
-    size_t           i;
-    uint64_t         hash;
-    ngx_aop_host_t  *host;
-
-    hash = ngx_aop_spell_hash(event->host, event->host_len);
-
-    for (i = 0; i < NGX_AOP_EVIDENCE_HOSTS; i++) {
-
-        if (evidence->host_hashes[i] != hash) {
-            continue;
-        }
-
-        host = &evidence->hosts[i];
-
-        /* what a log has of the same second may have come before */
-
-        if (ngx_aop_spell_is(host->name, sizeof(host->name), event->host,
-                             event->host_len)
-            && (!evidence->log
-                || (event->time > host->spells[NGX_AOP_SPELL_KEPT].last
-                    && event->time
-                       > host->spells[NGX_AOP_SPELL_CERTIFICATE].last)))
-        {
-            ngx_aop_evidence_inc(&host->passed);
-        }
+        ngx_aop_host_passed(evidence, event);
     }
 }
 
@@ -453,21 +440,22 @@ ngx_aop_evidence_failed(ngx_aop_evidence_t *evidence, ngx_aop_hour_t *hour,
     }
 
     if (from == NGX_AOP_FROM_PRIVATE) {
-        peer = ngx_aop_spell_private(evidence, event);
-        ngx_aop_spell_private_failed(peer, event);
+        peer = ngx_aop_private(evidence, event);
+        ngx_aop_private_failed(evidence, peer, event);
 
         /* should the address turn out to be a relay */
 
         if (!event->ray) {
+            ngx_aop_repeat_add(evidence, event);
             return;
         }
     }
 
     if (event->other_host) {
-        ngx_aop_spell_other_host_failed(evidence, event);
+        ngx_aop_host_other_failed(evidence, event);
 
     } else {
-        ngx_aop_spell_host_failed(evidence, event);
+        ngx_aop_host_failed(evidence, event);
     }
 }
 
@@ -482,7 +470,7 @@ ngx_aop_evidence_private(ngx_aop_evidence_t *evidence,
         return NULL;
     }
 
-    return ngx_aop_spell_find(evidence, event->addr, event->addr_len);
+    return ngx_aop_private_find(evidence, event->addr, event->addr_len);
 }
 
 
@@ -492,9 +480,9 @@ ngx_aop_evidence_relay(const ngx_aop_evidence_t *evidence, const char *addr,
 {
     const ngx_aop_private_t  *peer;
 
-    peer = ngx_aop_spell_find((ngx_aop_evidence_t *) evidence, addr, len);
+    peer = ngx_aop_private_find((ngx_aop_evidence_t *) evidence, addr, len);
 
-    return peer != NULL && peer->relay != 0;
+    return peer != NULL && ngx_aop_private_relay(peer, evidence->latest);
 }
 
 
@@ -523,8 +511,8 @@ ngx_aop_evidence_policy(ngx_aop_evidence_t *evidence, time_t now)
         }
     }
 
-    ngx_aop_spell_policy(evidence);
-    ngx_aop_repeat_policy(evidence);
+    ngx_aop_host_policy(evidence);
+    ngx_aop_private_policy(evidence);
 }
 
 

@@ -31,19 +31,23 @@
 #define NGX_AOP_EVIDENCE_HOSTS    16
 #define NGX_AOP_EVIDENCE_PEERS    16
 #define NGX_AOP_EVIDENCE_OTHERS   8
-#define NGX_AOP_EVIDENCE_REPEATS  16
+#define NGX_AOP_EVIDENCE_REPEATS  32
 
 #define NGX_AOP_EVIDENCE_NAME     96
 #define NGX_AOP_EVIDENCE_ADDR     48
 
 #define NGX_AOP_EVIDENCE_DAY      86400
 
+/* requests of one private address that have a row of failures of their own */
+
+#define NGX_AOP_PRIVATE_REQUESTS  3
+
 
 /*
  * Whom a request is from, for this question.  Behind a relay (an address that
- * is private by its number and from which certificates pass in requests that
- * carry CF-Ray) addresses say nothing: what carries CF-Ray is Cloudflare's,
- * the rest are strangers'.
+ * is private by its number and from which certificates pass, again and again,
+ * in requests that carry CF-Ray) addresses say nothing: what carries CF-Ray is
+ * Cloudflare's, the rest are strangers'.
  */
 
 typedef enum {
@@ -129,11 +133,17 @@ typedef struct {
 } ngx_aop_host_t;
 
 
-/* A private address that failed, or that is a relay. */
+/* A private address that failed, or that may be a relay. */
+
+#define NGX_AOP_PRIVATE_SPELLS                                                \
+    ((NGX_AOP_PRIVATE_REQUESTS + 1) * NGX_AOP_SPELLS)
 
 typedef struct {
-    ngx_aop_spell_t      spells[NGX_AOP_SPELLS];
+    ngx_aop_spell_t      spells[NGX_AOP_PRIVATE_SPELLS];
+    uint64_t             requests[NGX_AOP_PRIVATE_REQUESTS];
     time_t               relay;         /* last passed with CF-Ray; 0: never */
+    uint32_t             carried;       /* so, with no day between */
+    uint32_t             own;           /* those for hosts of the server */
     uint32_t             verdicts[NGX_AOP_VERDICTS];
     uint32_t             rayed;         /* failed, with CF-Ray */
     uint32_t             unrayed;       /* failed, without */
@@ -148,6 +158,8 @@ typedef struct {
     uint64_t             via;
     time_t               last;
     uint32_t             count[NGX_AOP_SPELLS];
+    unsigned             ray:1;
+    unsigned             listed:1;
     char                 name[NGX_AOP_EVIDENCE_NAME];
 } ngx_aop_other_host_t;
 
@@ -156,6 +168,9 @@ typedef struct {
 
 typedef struct {
     ngx_aop_top_item_t   top;
+    time_t               before;        /* the one before */
+    time_t               shortest;      /* intervals */
+    time_t               longest;
     char                 addr[NGX_AOP_EVIDENCE_ADDR];
     char                 host[NGX_AOP_EVIDENCE_ADDR];
 } ngx_aop_repeat_t;
@@ -206,6 +221,10 @@ typedef struct {
     ngx_aop_top_t         repeated;
     ngx_aop_repeat_t      repeats[NGX_AOP_EVIDENCE_REPEATS];
 } ngx_aop_evidence_t;
+
+
+#define ngx_aop_evidence_inc(p)                                               \
+    ((void) __atomic_fetch_add(p, 1, __ATOMIC_RELAXED))
 
 
 /*

@@ -14,6 +14,8 @@
 
 #include <string.h>
 
+#include "ngx_aop_host.h"
+#include "ngx_aop_private.h"
 #include "ngx_aop_ready.h"
 #include "ngx_aop_repeat.h"
 #include "ngx_aop_spell.h"
@@ -32,14 +34,13 @@ static void ngx_aop_answer_privates(const ngx_aop_evidence_t *evidence,
 static void ngx_aop_answer_lost(const ngx_aop_lost_t *lost, time_t time,
     time_t now, ngx_aop_answer_t *answer, uint64_t *count);
 static void ngx_aop_answer_relays(const ngx_aop_evidence_t *evidence,
-    ngx_aop_answer_t *answer);
+    time_t now, ngx_aop_answer_t *answer);
 static int ngx_aop_answer_unjudged(const ngx_aop_evidence_t *evidence,
     const ngx_aop_ready_conf_t *conf, time_t now);
 static int ngx_aop_answer_traffic(const ngx_aop_evidence_t *evidence,
     const ngx_aop_ready_conf_t *conf, time_t now,
     const ngx_aop_answer_t *answer);
 static int ngx_aop_answer_today(time_t t, time_t now);
-static time_t ngx_aop_answer_last(const ngx_aop_spell_t *spells);
 static void ngx_aop_answer_max(time_t *max, time_t t);
 
 
@@ -69,7 +70,7 @@ ngx_aop_ready(const ngx_aop_evidence_t *evidence,
     answer->from = ngx_aop_evidence_sum(evidence, now, answer->sums);
 
     ngx_aop_answer_failed(evidence, conf, now, answer);
-    ngx_aop_answer_relays(evidence, answer);
+    ngx_aop_answer_relays(evidence, now, answer);
 
     answer->cause = ngx_aop_answer_cause(evidence, conf, now, answer);
     answer->ready = ready[answer->cause];
@@ -107,8 +108,10 @@ ngx_aop_answer_cause(const ngx_aop_evidence_t *evidence,
         return NGX_AOP_CAUSE_UNJUDGED;
     }
 
-    if (ngx_aop_repeat(evidence, now, conf->time) != NULL
-        || ngx_aop_repeat_flood(evidence, now))
+    if (ngx_aop_private_hidden(evidence)
+        && (ngx_aop_private_turned(evidence, now, conf->time) != NULL
+            || ngx_aop_repeat(evidence, now, conf->time) != NULL
+            || ngx_aop_repeat_flood(evidence, now)))
     {
         return NGX_AOP_CAUSE_REPEATED;
     }
@@ -164,13 +167,14 @@ ngx_aop_answer_hosts(const ngx_aop_evidence_t *evidence,
 
     for (i = 0; i < NGX_AOP_EVIDENCE_HOSTS; i++) {
         host = &evidence->hosts[i];
-        settles = ngx_aop_spell_host_settles(evidence, i, conf->time,
-                                             conf->requests);
-        last = ngx_aop_answer_last(host->spells);
+        settles = ngx_aop_host_settles(evidence, i, conf->time,
+                                       conf->requests);
 
         if (now >= settles) {
             continue;
         }
+
+        last = ngx_aop_spell_last(host->spells, NGX_AOP_SPELLS);
 
         ngx_aop_answer_max(&answer->settles, settles);
         ngx_aop_answer_max(&answer->last, last);
@@ -201,12 +205,13 @@ ngx_aop_answer_privates(const ngx_aop_evidence_t *evidence,
 
     for (i = 0; i < NGX_AOP_EVIDENCE_PEERS; i++) {
         peer = &evidence->privates[i];
-        settles = ngx_aop_spell_private_settles(evidence, i, conf->time);
-        last = ngx_aop_answer_last(peer->spells);
+        settles = ngx_aop_private_settles(evidence, i, conf->time);
 
         if (now >= settles) {
             continue;
         }
+
+        last = ngx_aop_spell_last(peer->spells, NGX_AOP_PRIVATE_SPELLS);
 
         ngx_aop_answer_max(&answer->settles, settles);
         ngx_aop_answer_max(&answer->last, last);
@@ -252,14 +257,14 @@ ngx_aop_answer_lost(const ngx_aop_lost_t *lost, time_t time, time_t now,
 
 
 static void
-ngx_aop_answer_relays(const ngx_aop_evidence_t *evidence,
+ngx_aop_answer_relays(const ngx_aop_evidence_t *evidence, time_t now,
     ngx_aop_answer_t *answer)
 {
     size_t  i;
 
     for (i = 0; i < NGX_AOP_EVIDENCE_PEERS; i++) {
         if (evidence->private_hashes[i] != 0
-            && evidence->privates[i].relay != 0)
+            && ngx_aop_private_relay(&evidence->privates[i], now))
         {
             answer->relay = 1;
         }
@@ -307,13 +312,6 @@ static int
 ngx_aop_answer_today(time_t t, time_t now)
 {
     return t != 0 && now - t < NGX_AOP_EVIDENCE_DAY;
-}
-
-
-static time_t
-ngx_aop_answer_last(const ngx_aop_spell_t *spells)
-{
-    return (spells[0].last > spells[1].last) ? spells[0].last : spells[1].last;
 }
 
 

@@ -20,6 +20,7 @@
 
 
 #define NGX_AOP_REPEAT_LEAST  10
+#define NGX_AOP_REPEAT_REGULAR  5       /* if the intervals are alike */
 #define NGX_AOP_REPEAT_SPAN   600       /* not one burst */
 #define NGX_AOP_REPEAT_MEAN   600       /* the longest interval on average */
 #define NGX_AOP_REPEAT_STALE  1200
@@ -29,9 +30,9 @@
 static void ngx_aop_repeat_expire(ngx_aop_evidence_t *evidence, time_t t);
 static uint64_t ngx_aop_repeat_hash(const ngx_aop_event_t *event);
 static int ngx_aop_repeat_same(const void *item, const void *key);
-static void ngx_aop_repeat_text(char *buf, size_t size, const char *text,
-    size_t len);
-static int ngx_aop_repeat_steady(const ngx_aop_top_item_t *item);
+static void ngx_aop_repeat_interval(ngx_aop_repeat_t *repeat, time_t t);
+static int ngx_aop_repeat_steady(const ngx_aop_repeat_t *repeat);
+static int ngx_aop_repeat_regular(const ngx_aop_repeat_t *repeat);
 
 
 void
@@ -49,11 +50,40 @@ ngx_aop_repeat_add(ngx_aop_evidence_t *evidence, const ngx_aop_event_t *event)
                              sizeof(ngx_aop_repeat_t), hash, &hash,
                              ngx_aop_repeat_same, event->time, 0);
 
-    if (repeat != NULL && repeat->top.count == 1) {
-        ngx_aop_repeat_text(repeat->addr, sizeof(repeat->addr), event->addr,
-                            event->addr_len);
-        ngx_aop_repeat_text(repeat->host, sizeof(repeat->host), event->host,
-                            event->host_len);
+    if (repeat == NULL) {
+        return;
+    }
+
+    if (repeat->top.count > 1) {
+        ngx_aop_repeat_interval(repeat, event->time);
+        return;
+    }
+
+    repeat->before = event->time;
+
+    ngx_aop_text_copy(repeat->addr, sizeof(repeat->addr), event->addr,
+                      event->addr_len);
+    ngx_aop_text_copy(repeat->host, sizeof(repeat->host), event->host,
+                      event->host_len);
+}
+
+
+/* The lines of a log may come in any order. */
+
+static void
+ngx_aop_repeat_interval(ngx_aop_repeat_t *repeat, time_t t)
+{
+    time_t  interval;
+
+    interval = (t > repeat->before) ? t - repeat->before : repeat->before - t;
+    repeat->before = t;
+
+    if (interval < repeat->shortest || repeat->top.count == 2) {
+        repeat->shortest = interval;
+    }
+
+    if (interval > repeat->longest) {
+        repeat->longest = interval;
     }
 }
 
@@ -73,7 +103,7 @@ ngx_aop_repeat_expire(ngx_aop_evidence_t *evidence, time_t t)
 
         if (age >= NGX_AOP_EVIDENCE_DAY
             || (age >= NGX_AOP_REPEAT_STALE
-                && !ngx_aop_repeat_steady(&repeat->top)))
+                && !ngx_aop_repeat_steady(repeat)))
         {
             memset(repeat, 0, sizeof(ngx_aop_repeat_t));
         }
@@ -105,13 +135,6 @@ ngx_aop_repeat_same(const void *item, const void *key)
 }
 
 
-static void
-ngx_aop_repeat_text(char *buf, size_t size, const char *text, size_t len)
-{
-    buf[ngx_aop_text_utf8(buf, size - 1, text, len)] = '\0';
-}
-
-
 const ngx_aop_repeat_t *
 ngx_aop_repeat(const ngx_aop_evidence_t *evidence, time_t now, time_t quiet)
 {
@@ -123,7 +146,7 @@ ngx_aop_repeat(const ngx_aop_evidence_t *evidence, time_t now, time_t quiet)
     for (i = 0; i < NGX_AOP_EVIDENCE_REPEATS; i++) {
         repeat = &evidence->repeats[i];
 
-        if (ngx_aop_repeat_steady(&repeat->top)
+        if (ngx_aop_repeat_steady(repeat)
             && now - repeat->top.last < quiet
             && (most == NULL || repeat->top.count > most->top.count))
         {
@@ -156,23 +179,31 @@ ngx_aop_repeat_flood(const ngx_aop_evidence_t *evidence, time_t now)
 
 
 static int
-ngx_aop_repeat_steady(const ngx_aop_top_item_t *item)
+ngx_aop_repeat_steady(const ngx_aop_repeat_t *repeat)
 {
-    time_t  span;
+    time_t                     span;
+    const ngx_aop_top_item_t  *item;
 
+    item = &repeat->top;
     span = item->last - item->first;
 
-    return item->count >= NGX_AOP_REPEAT_LEAST
-           && span >= NGX_AOP_REPEAT_SPAN
-           && (uint64_t) span <= (item->count - 1) * NGX_AOP_REPEAT_MEAN;
+    if (span < NGX_AOP_REPEAT_SPAN) {
+        return 0;
+    }
+
+    return ngx_aop_repeat_regular(repeat)
+           || (item->count >= NGX_AOP_REPEAT_LEAST
+               && (uint64_t) span <= (item->count - 1) * NGX_AOP_REPEAT_MEAN);
 }
 
 
-void
-ngx_aop_repeat_policy(ngx_aop_evidence_t *evidence)
+/* What comes by a timer shows it soon; visitors do not keep time. */
+
+static int
+ngx_aop_repeat_regular(const ngx_aop_repeat_t *repeat)
 {
-    memset(&evidence->repeated, 0, sizeof(evidence->repeated));
-    memset(evidence->repeats, 0, sizeof(evidence->repeats));
+    return repeat->top.count >= NGX_AOP_REPEAT_REGULAR
+           && repeat->longest <= repeat->shortest + repeat->shortest / 4;
 }
 
 
@@ -184,6 +215,7 @@ ngx_aop_repeat_back(ngx_aop_evidence_t *evidence, time_t t)
 
     for (i = 0; i < NGX_AOP_EVIDENCE_REPEATS; i++) {
         item = &evidence->repeats[i].top;
+        evidence->repeats[i].before = t;
 
         /* how long it has come is to stay */
 

@@ -29,9 +29,8 @@ const ngx_aop_repeat_t *ngx_aop_repeat(const ngx_aop_evidence_t *evidence,
 
 int ngx_aop_repeat_flood(const ngx_aop_evidence_t *evidence, time_t now);
 
-/* All are void, and: the clock was set back to t. */
+/* The clock was set back to t. */
 
-void ngx_aop_repeat_policy(ngx_aop_evidence_t *evidence);
 void ngx_aop_repeat_back(ngx_aop_evidence_t *evidence, time_t t);
 
 

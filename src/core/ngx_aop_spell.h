@@ -12,66 +12,55 @@
 
 
 /*
- * The tables of failures inside the evidence.  All that changes them is called
- * under the caller's mutex.
+ * Rows of failures, of which an array has one for each kind of verdict, or
+ * several times that: the kind of spells[i] is i % NGX_AOP_SPELLS.
  */
 
 ngx_aop_spell_e ngx_aop_spell_kind(ngx_aop_verdict_e verdict);
 
-
-/* The place of an address: NULL if it has none; or made, if need be. */
-
-ngx_aop_private_t *ngx_aop_spell_find(ngx_aop_evidence_t *evidence,
-    const char *addr, size_t len);
-ngx_aop_private_t *ngx_aop_spell_private(ngx_aop_evidence_t *evidence,
-    const ngx_aop_event_t *event);
-
-
-void ngx_aop_spell_private_failed(ngx_aop_private_t *peer,
-    const ngx_aop_event_t *event);
-void ngx_aop_spell_host_failed(ngx_aop_evidence_t *evidence,
-    const ngx_aop_event_t *event);
-void ngx_aop_spell_other_host_failed(ngx_aop_evidence_t *evidence,
-    const ngx_aop_event_t *event);
+void ngx_aop_spell_add(ngx_aop_spell_t *spell, time_t t);
 
 
 /*
- * Whether a host's failures decide: one that came through a private address
- * is Cloudflare's or not depending on what that address has turned out to be.
- * ngx_aop_spell_decides() is asked by place of hosts[],
- * ngx_aop_spell_named() of other_hosts[].
+ * When it is settled, if nothing more fails for the time "quiet"; 0: nothing
+ * failed.  For a host, "enough" is whether as many passed since as have to.
  */
 
-int ngx_aop_spell_decides(const ngx_aop_evidence_t *evidence, size_t i);
-int ngx_aop_spell_named(const ngx_aop_evidence_t *evidence, size_t i);
+time_t ngx_aop_spell_settles(const ngx_aop_spell_t *spell, time_t quiet);
+time_t ngx_aop_spell_settles_host(const ngx_aop_spell_t *spell, time_t quiet,
+    int enough);
+
+
+/* The last failure of all; whether all are settled, and for a day. */
+
+time_t ngx_aop_spell_last(const ngx_aop_spell_t *spells, size_t n);
+int ngx_aop_spell_over(const ngx_aop_spell_t *spells, size_t n, time_t now);
+
+
+/* What is lost with their place; and which of two places is to be lost. */
+
+void ngx_aop_spell_lose(ngx_aop_lost_t *lost, const ngx_aop_spell_t *spells,
+    size_t n);
+int ngx_aop_spell_rather(const ngx_aop_spell_t *one, uint64_t count,
+    const ngx_aop_spell_t *two, uint64_t least, size_t n, time_t now);
 
 
 /*
- * When the failures at this place of hosts[] or privates[] are settled, if
- * nothing more fails for the time "quiet", and a host has passed so many
- * requests; 0 if they do not decide.
+ * Another policy: what certificates failed is void.  Returns whether nothing
+ * is left.
  */
 
-time_t ngx_aop_spell_host_settles(const ngx_aop_evidence_t *evidence, size_t i,
-    time_t quiet, uint64_t requests);
-time_t ngx_aop_spell_private_settles(const ngx_aop_evidence_t *evidence,
-    size_t i, time_t quiet);
+int ngx_aop_spell_void(ngx_aop_spell_t *spells, size_t n, uint32_t *verdicts);
 
 
-/* Another policy; and a clock that was ahead and is set back to t. */
+/* A clock that was ahead is set back to t. */
 
-void ngx_aop_spell_policy(ngx_aop_evidence_t *evidence);
-void ngx_aop_spell_back(ngx_aop_evidence_t *evidence, time_t t);
+void ngx_aop_spell_back(ngx_aop_spell_t *spells, size_t n, time_t t);
+void ngx_aop_spell_back_lost(ngx_aop_lost_t *lost, time_t t);
+void ngx_aop_spell_not_after(time_t *t, time_t now);
 
 
-/* Whether a name, which may have been cut, is that of the text. */
-
-int ngx_aop_spell_is(const char *name, size_t size, const char *text,
-    size_t len);
-
-/* never 0 */
-
-uint64_t ngx_aop_spell_hash(const char *text, size_t len);
+uint64_t ngx_aop_spell_count(const uint32_t *verdicts);
 
 
 #endif /* _NGX_AOP_SPELL_H_INCLUDED_ */

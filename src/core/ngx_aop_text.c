@@ -390,3 +390,34 @@ ngx_aop_text_utf8(char *buf, size_t size, const char *data, size_t len)
 
     return text.pos - text.start;
 }
+
+
+void
+ngx_aop_text_copy(char *copy, size_t size, const char *data, size_t len)
+{
+    copy[ngx_aop_text_utf8(copy, size - 1, data, len)] = '\0';
+}
+
+
+/* The common case takes no copy. */
+
+int
+ngx_aop_text_is(const char *copy, size_t size, const char *data, size_t len)
+{
+    size_t  n;
+    char    buf[256];
+
+    n = strlen(copy);
+
+    if (n == len && memcmp(copy, data, len) == 0) {
+        return 1;
+    }
+
+    if (size > sizeof(buf)) {
+        size = sizeof(buf);
+    }
+
+    ngx_aop_text_copy(buf, size, data, len);
+
+    return strcmp(copy, buf) == 0;
+}

@@ -82,6 +82,16 @@ size_t ngx_aop_text_char(const unsigned char *p, const unsigned char *last);
 size_t ngx_aop_text_utf8(char *buf, size_t size, const char *data,
     size_t len);
 
+
+/*
+ * ngx_aop_text_copy() does so, and ends the copy with a zero within its size.
+ * ngx_aop_text_is() returns whether a text would be copied to just that.
+ */
+
+void ngx_aop_text_copy(char *copy, size_t size, const char *data, size_t len);
+int ngx_aop_text_is(const char *copy, size_t size, const char *data,
+    size_t len);
+
 #define NGX_AOP_TEXT_REPLACEMENT  "\xef\xbf\xbd"
 
 

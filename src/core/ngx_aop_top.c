@@ -184,3 +184,14 @@ ngx_aop_top_hash(uint64_t seed, const char *text, size_t len)
 
     return seed;
 }
+
+
+uint64_t
+ngx_aop_top_key(const char *text, size_t len)
+{
+    uint64_t  hash;
+
+    hash = ngx_aop_top_hash(NGX_AOP_TOP_SEED, text, len);
+
+    return hash ? hash : 1;
+}

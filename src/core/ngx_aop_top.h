@@ -65,5 +65,9 @@ void ngx_aop_top_sort(void *items, size_t n, size_t size);
 
 uint64_t ngx_aop_top_hash(uint64_t seed, const char *text, size_t len);
 
+/* That hash, but never 0. */
+
+uint64_t ngx_aop_top_key(const char *text, size_t len);
+
 
 #endif /* _NGX_AOP_TOP_H_INCLUDED_ */

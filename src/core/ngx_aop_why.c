@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "ngx_aop_cert.h"
+#include "ngx_aop_host.h"
+#include "ngx_aop_private.h"
 #include "ngx_aop_ready.h"
 #include "ngx_aop_repeat.h"
 #include "ngx_aop_spell.h"
@@ -21,11 +23,11 @@
 #define ngx_aop_why_n(n)   (unsigned long long) (n), (n) == 1 ? "" : "s"
 
 #define ngx_aop_why_host_settles(why, i)                                      \
-    ngx_aop_spell_host_settles((why)->evidence, i, (why)->conf->time,         \
-                               (why)->conf->requests)
+    ngx_aop_host_settles((why)->evidence, i, (why)->conf->time,               \
+                         (why)->conf->requests)
 
 #define ngx_aop_why_private_settles(why, i)                                   \
-    ngx_aop_spell_private_settles((why)->evidence, i, (why)->conf->time)
+    ngx_aop_private_settles((why)->evidence, i, (why)->conf->time)
 
 
 typedef struct {
@@ -311,7 +313,24 @@ ngx_aop_why_unjudged(ngx_aop_why_t *why)
 static void
 ngx_aop_why_repeated(ngx_aop_why_t *why)
 {
-    const ngx_aop_repeat_t  *repeat;
+    char                      date[NGX_AOP_DATE];
+    time_t                    t;
+    const ngx_aop_repeat_t   *repeat;
+    const ngx_aop_private_t  *peer;
+
+    peer = ngx_aop_private_turned(why->evidence, why->now, why->conf->time);
+
+    if (peer != NULL) {
+        t = ngx_aop_spell_last(peer->spells, NGX_AOP_PRIVATE_SPELLS)
+            + why->conf->time + why->conf->ahead;
+
+        ngx_aop_text_printf(why->text, "requests without CF-Ray from %s failed "
+                            "before it was known to hide the addresses of "
+                            "clients: its own health check may be among them "
+                            "(it shows until %s)", peer->addr,
+                            ngx_aop_cert_date(t, date));
+        return;
+    }
 
     repeat = ngx_aop_repeat(why->evidence, why->now, why->conf->time);
 
@@ -462,7 +481,7 @@ ngx_aop_why_other_hosts(ngx_aop_why_t *why)
     for (i = 0; i < NGX_AOP_EVIDENCE_OTHERS; i++) {
         other = &why->evidence->other_hosts[i];
 
-        if (!ngx_aop_spell_named(why->evidence, i)
+        if (!ngx_aop_host_named(why->evidence, i)
             || why->now - other->last >= NGX_AOP_EVIDENCE_DAY)
         {
             continue;
@@ -497,7 +516,9 @@ ngx_aop_why_relays(ngx_aop_why_t *why)
     for (i = 0; i < NGX_AOP_EVIDENCE_PEERS; i++) {
         peer = &why->evidence->privates[i];
 
-        if (why->evidence->private_hashes[i] != 0 && peer->relay != 0) {
+        if (why->evidence->private_hashes[i] != 0
+            && ngx_aop_private_relay(peer, why->now))
+        {
             strangers += peer->unrayed;
             (void) ngx_aop_why_name(why, "; the addresses of clients are lost "
                                     "behind ", peer->addr);

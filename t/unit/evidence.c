@@ -64,6 +64,19 @@ busy(time_t from, time_t to)
 }
 
 
+/* It passes often enough to be a relay. */
+
+static void
+carry(const char *peer, time_t t)
+{
+    unsigned  i;
+
+    for (i = 0; i < 10; i++) {
+        feed(NGX_AOP_VERDICT_OK, peer, "a.example", RAY, t);
+    }
+}
+
+
 static ngx_aop_ready_e
 ask(time_t t)
 {
@@ -84,19 +97,19 @@ evidence_lock(void **state)
     busy(HOUR, 3 * HOUR - 1);
     assert_int_equal(run.slow, 3);
 
-    feed(NGX_AOP_VERDICT_OK, DOCKER, "a.example", RAY, 3 * HOUR - 1);
-    assert_int_equal(run.slow, 4);
+    carry(DOCKER, 3 * HOUR - 1);
+    assert_int_equal(run.slow, 13);
     feed(NGX_AOP_VERDICT_OK, DOCKER, "a.example", RAY, 3 * HOUR - 1);
     feed(NGX_AOP_VERDICT_NONE, DIRECT, "a.example", 0, 3 * HOUR - 1);
     feed(NGX_AOP_VERDICT_OK, "10.0.0.1", "a.example", 0, 3 * HOUR - 1);
     feed(NGX_AOP_VERDICT_OK, EDGE, "a.example", VARIABLE, 3 * HOUR - 1);
-    assert_int_equal(run.slow, 4);
+    assert_int_equal(run.slow, 13);
 
     feed(NGX_AOP_VERDICT_NONE, EDGE, "b.example", 0, 3 * HOUR - 1);
-    assert_int_equal(run.slow, 5);
+    assert_int_equal(run.slow, 14);
 
     busy(3 * HOUR - 1, 3 * HOUR - 1);
-    assert_int_equal(run.slow, 5);
+    assert_int_equal(run.slow, 14);
 }
 
 
@@ -238,7 +251,7 @@ evidence_flood_relay(void **state)
 
     for (i = 0; i < 30; i++) {
         snprintf(addr, sizeof(addr), "10.2.0.%u", i);
-        feed(NGX_AOP_VERDICT_OK, addr, "a.example", RAY, 2 * HOUR + 1 + i);
+        carry(addr, 2 * HOUR + 1 + i);
     }
 
     assert_true(ngx_aop_evidence_relay(&run.evidence, "10.2.0.29", 9));
@@ -258,12 +271,12 @@ evidence_lost_relay(void **state)
     (void) evidence_start(state);
 
     busy(0, 3 * HOUR);
-    feed(NGX_AOP_VERDICT_OK, DOCKER, "a.example", RAY, HOUR);
+    carry(DOCKER, HOUR);
     feed(NGX_AOP_VERDICT_NONE, DOCKER, "b.example", RAY, HOUR);
 
     for (i = 0; i < 30; i++) {
         snprintf(addr, sizeof(addr), "10.2.0.%u", i);
-        feed(NGX_AOP_VERDICT_OK, addr, "a.example", RAY, 2 * HOUR + i);
+        carry(addr, 2 * HOUR + i);
     }
 
     assert_int_equal(ask(3 * HOUR), NO);

@@ -169,7 +169,7 @@ static const rollout_t  cases[] = {
       peer(0, DAY, 75, NONE, DOCKER, STRANGER|LISTED) }, {
       { 30, NO, "from Cloudflare failed", NULL },
       { 30 * MIN, MAYBE, "watched", NULL },
-      { 2 * HOUR, YES, "would reject 96 without", NULL } },
+      { 2 * HOUR, YES, "would reject 95 without", NULL } },
       0, NULL, NULL, 0, 0 },
 
     { "a private address that failed, and is in aop_edge since", {
@@ -187,7 +187,8 @@ static const rollout_t  cases[] = {
     { "Docker's proxy, AOP switched on", {
       peer(0, HOUR, 5, NONE, DOCKER, RAY),
       peer(HOUR, DAY, 5, OK, DOCKER, RAY) }, {
-      { HOUR + 5, NO, "from Cloudflare failed", "private addresses failed" },
+      { HOUR + 5, NO, "may hide those of all clients", NULL },
+      { HOUR + 50, NO, "from Cloudflare failed", "private addresses failed" },
       { 2 * HOUR - 1, NO, "hosts: a.example", NULL },
       { 2 * HOUR, YES, "failures before are settled", NULL } },
       0, NULL, NULL, 0, 0 },
@@ -221,10 +222,85 @@ static const rollout_t  cases[] = {
       peer(2 * HOUR, 2 * HOUR + 300, 1, NONE, DOCKER, RARE) }, {
       { 2 * HOUR + 400, YES, NULL, NULL } }, 0, NULL, NULL, 0, 0 },
 
-    { "an administrator's certificate and CF-Ray, beside a health check", {
+    { "an administrator's certificate and CF-Ray make no relay", {
       busy(0, DAY), health(0, DAY, 10, NONE),
       peer(MIN, MIN, 0, OK, "10.0.0.9", RAY) }, {
-      { 2 * HOUR, MAYBE, "alike", NULL } }, 0, NULL, NULL, 0, 0 },
+      { 2 * HOUR, NO, "addresses: 10.0.0.9", NULL } }, 0, NULL, NULL, 0, 0 },
+
+    { "a health check's address becomes a relay", {
+      busy(0, DAY), health(0, DAY, 10, NONE),
+      peer(2 * HOUR, DAY, 5, OK, "10.0.0.9", RAY) }, {
+      { 2 * HOUR + 44, NO, "addresses: 10.0.0.9", NULL },
+      { 2 * HOUR + 50, MAYBE, "requests without CF-Ray from 10.0.0.9 failed "
+        "before it was known to hide the addresses of clients: its own health "
+        "check may be among them (it shows until 2030-01-01T03:00:40Z)", NULL },
+      { 3 * HOUR + MIN, MAYBE, "alike failed", NULL } },
+      0, NULL, NULL, 0, 0 },
+
+    { "a relay that is none any more", {
+      busy(0, 4 * DAY), peer(0, HOUR, 5, OK, "10.0.0.9", RAY),
+      peer(HOUR, 4 * DAY, 2 * HOUR, NONE, "10.0.0.9", RARE) }, {
+      { 24 * HOUR, YES, NULL, NULL },
+      { 25 * HOUR, NO, "addresses: 10.0.0.9", "lost behind" },
+      { 3 * DAY, NO, NULL, NULL } }, 0, NULL, NULL, 0, 0 },
+
+    { "a relay that is none any more, and its health check", {
+      busy(0, 3 * DAY), peer(0, HOUR, 5, OK, "10.0.0.9", RAY),
+      peer(5 * MIN, 3 * DAY, 10 * MIN, NONE, "10.0.0.9", 0) }, {
+      { 24 * HOUR, MAYBE, "alike", NULL },
+      { 25 * HOUR + 4 * MIN, MAYBE, "alike", NULL },
+      { 25 * HOUR + 5 * MIN, NO, "addresses: 10.0.0.9", NULL } },
+      0, NULL, NULL, 0, 0 },
+
+    { "a relay's health check each 15 minutes", {
+      peer(0, DAY, 5, OK, DOCKER, RAY),
+      peer(0, DAY, 900, NONE, DOCKER, 0) }, {
+      { HOUR, MAYBE, "at least 5 requests from 172.17.0.1 ", NULL },
+      { DAY, MAYBE, "alike", NULL } }, 0, NULL, NULL, 0, 0 },
+
+    { "visitors behind a relay keep no time", {
+      peer(0, DAY, 5, OK, DOCKER, RAY),
+      peer(0, DAY, 950, NONE, DOCKER, RARE),
+      peer(300, DAY, 1900, NONE, DOCKER, RARE) }, {
+      { 4 * HOUR, YES, NULL, NULL } }, 0, NULL, NULL, 0, 0 },
+
+    { "an address sends a health check, and a backup each night", {
+      busy(0, 3 * DAY), { 0, 5 * HOUR, 10, NGX_AOP_VERDICT_NONE, "10.0.0.9",
+      "",
+      REQUEST(7) }, { HOUR, 3 * DAY, DAY, NGX_AOP_VERDICT_NONE, "10.0.0.9", "",
+      REQUEST(8) } }, {
+      { 7 * HOUR, NO, "settled at 2030-01-02T01:00:00Z", NULL },
+      { 3 * DAY, NO, NULL, NULL } }, 0, NULL, NULL, 0, 0 },
+
+    { "an address that sends more kinds than are told apart", {
+      busy(0, 2 * DAY),
+      { 0, 0, 0, NGX_AOP_VERDICT_NONE, "10.0.0.9", "",
+      REQUEST(1) },
+      { 0, 0, 0, NGX_AOP_VERDICT_NONE, "10.0.0.9", "",
+      REQUEST(2) },
+      { 0, 0, 0, NGX_AOP_VERDICT_NONE, "10.0.0.9", "",
+      REQUEST(3) },
+      { 0, 5 * HOUR, 9, NGX_AOP_VERDICT_NONE, "10.0.0.9", "",
+      REQUEST(4) },
+      { 0, 5 * HOUR, 9, NGX_AOP_VERDICT_NONE, "10.0.0.9", "",
+      REQUEST(5) } }, {
+      { DAY - 1, NO, "none 4005", NULL }, { DAY, YES, NULL, NULL } },
+      0, NULL, NULL, 0, 0 },
+
+    { "a health check without Host, from an address in aop_edge", {
+      busy(0, DAY), peer(0, DAY, 10, NONE, "10.0.0.9", OTHER_HOST|LISTED) }, {
+      { 3 * HOUR, NO, "addresses: 10.0.0.9", NULL } }, 0, NULL, NULL, 0, 0 },
+
+    { "a host of others that a private address asks for is not Cloudflare's", {
+      busy(0, DAY), peer(0, 2 * HOUR, 10, NONE, "10.0.0.9", RAY|OTHER_HOST) }, {
+      { 4 * HOUR, YES, "settled", "failed from Cloudflare" } },
+      0, NULL, NULL, 0, 0 },
+
+    { "a host of others that a relay asks for is", {
+      peer(0, DAY, 5, OK, DOCKER, RAY),
+      peer(HOUR, 2 * HOUR, 10, NONE, DOCKER, RAY|OTHER_HOST|RARE) }, {
+      { 4 * HOUR, YES, "failed from Cloudflare for hosts that are not names of "
+        "this server: a.example (361)", NULL } }, 0, NULL, NULL, 0, 0 },
 
     { "Docker's proxy, one host of two", {
       peer(0, DAY, 5, OK, DOCKER, RAY),

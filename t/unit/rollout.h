@@ -49,6 +49,10 @@
 #define POLICY      0x400     /* no request: another policy */
 #define CLOCK       0x800     /* no request: the clock is set, by "every" */
 
+/* a path and user agent of its own */
+
+#define REQUEST(n)  ((unsigned) (n) << 16)
+
 
 typedef struct {
     time_t              from;
@@ -139,7 +143,8 @@ rollout_event(ngx_aop_event_t *event, const rollout_stream_t *stream, time_t t)
 
     /* each of a stranger's requests is another, a health check's are not */
 
-    event->request = (stream->flags & STRANGER) ? (uint64_t) t : 1;
+    event->request = (stream->flags & STRANGER) ? (uint64_t) t
+                                                : stream->flags >> 16;
 
     if (strcmp(stream->peer, EDGE) == 0) {
         event->peer = NGX_AOP_PEER_EDGE;
