@@ -32,24 +32,25 @@ void
 aopctl_lint_client(aopctl_lint_t *lint, json_t *object,
     const ngx_aop_pem_t *pem, ngx_aop_lint_level_e *level)
 {
-    X509                   *leaf;
+    X509                   *x509;
     json_t                 *with;
+    ngx_aop_leaf_t          leaf;
     STACK_OF(X509)         *chain;
     ngx_aop_result_t        alone, chained;
     ngx_aop_lint_level_e    refused;
 
-    leaf = sk_X509_value(pem->certs, 0);
+    x509 = sk_X509_value(pem->certs, 0);
     chain = (sk_X509_num(pem->certs) > 1) ? pem->certs : NULL;
 
-    if (X509_check_ca(leaf) != 0) {
+    if (X509_check_ca(x509) != 0) {
         aopctl_lint_finding_add(object, NGX_AOP_LINT_ERROR, "client_ca",
                                 "is a CA: Cloudflare takes no CA for a client "
                                 "certificate; upload one that this CA has "
                                 "issued, and give the CA as --ca", level);
     }
 
-    ngx_aop_verify(lint->policy, lint->auth_level, leaf, NULL, lint->now,
-                   &alone);
+    ngx_aop_cert_leaf(&leaf, x509);
+    ngx_aop_verify(lint->policy, &leaf, NULL, lint->now, &alone);
     aopctl_lint_result(object, &alone);
 
     chained = alone;
@@ -57,8 +58,7 @@ aopctl_lint_client(aopctl_lint_t *lint, json_t *object,
     /* OpenSSL leaves the peer's own certificate in the chain it gives */
 
     if (chain != NULL) {
-        ngx_aop_verify(lint->policy, lint->auth_level, leaf, chain, lint->now,
-                       &chained);
+        ngx_aop_verify(lint->policy, &leaf, chain, lint->now, &chained);
 
         with = json_object();
         aopctl_lint_result(with, &chained);
@@ -66,7 +66,7 @@ aopctl_lint_client(aopctl_lint_t *lint, json_t *object,
     }
 
     if (lint->ncas == 0 && alone.anchor != NULL
-        && X509_cmp(alone.anchor->x509, leaf) == 0)
+        && X509_cmp(alone.anchor->x509, x509) == 0)
     {
         aopctl_lint_finding_add(object, NGX_AOP_LINT_WARNING, "no_ca",
                                 "begins its file, so that the file is taken "
@@ -94,10 +94,11 @@ void
 aopctl_lint_client_judge(aopctl_lint_t *lint, json_t *object, X509 *x509,
     ngx_aop_lint_level_e *level)
 {
+    ngx_aop_leaf_t    leaf;
     ngx_aop_result_t  result;
 
-    ngx_aop_verify(lint->policy, lint->auth_level, x509, NULL, lint->now,
-                   &result);
+    ngx_aop_cert_leaf(&leaf, x509);
+    ngx_aop_verify(lint->policy, &leaf, NULL, lint->now, &result);
 
     aopctl_lint_result(object, &result);
 

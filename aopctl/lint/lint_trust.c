@@ -44,6 +44,7 @@ aopctl_lint_trust_policy(aopctl_lint_t *lint)
         return 0;
     }
 
+    lint->policy->auth_level = lint->auth_level;
     lint->policy->post_quantum = lint->post_quantum;
 
     for (i = 0; i < lint->npins; i++) {

@@ -27,12 +27,17 @@ static void ngx_http_aop_judgement_init(ngx_http_aop_judgement_t *judgement);
 static ngx_http_aop_judgement_t *ngx_http_aop_conn_find(
     ngx_http_aop_conn_t *conn, const ngx_aop_policy_t *policy);
 static void ngx_http_aop_conn_result(ngx_ssl_conn_t *ssl,
-    const ngx_aop_policy_t *policy, X509 *leaf, STACK_OF(X509) *chain,
-    ngx_uint_t handshake, ngx_aop_result_t *result);
+    ngx_http_aop_conn_t *conn, const ngx_aop_policy_t *policy, X509 *x509,
+    STACK_OF(X509) *chain, ngx_uint_t handshake, ngx_aop_result_t *result);
+static const ngx_aop_leaf_t *ngx_http_aop_conn_leaf(ngx_http_aop_conn_t *conn,
+    X509 *x509);
 static ngx_uint_t ngx_http_aop_conn_resumed(ngx_ssl_conn_t *ssl,
-    const ngx_aop_policy_t *policy, X509 *leaf, ngx_aop_result_t *result);
+    const ngx_aop_policy_t *policy, const ngx_aop_leaf_t *leaf,
+    ngx_aop_result_t *result);
 static void ngx_http_aop_conn_verify(const ngx_aop_policy_t *policy,
-    X509 *leaf, STACK_OF(X509) *chain, ngx_aop_result_t *result);
+    const ngx_aop_leaf_t *leaf, STACK_OF(X509) *chain,
+    ngx_aop_result_t *result);
+static ngx_str_t *ngx_http_aop_conn_fingerprint(ngx_http_aop_conn_t *conn);
 static ngx_int_t ngx_http_aop_conn_print(ngx_pool_t *pool, X509 *leaf,
     ngx_aop_cert_fact_e fact, size_t max, ngx_str_t *text);
 
@@ -98,7 +103,7 @@ ngx_http_aop_conn_judge_request(ngx_http_request_t *r)
 
 ngx_http_aop_judgement_t *
 ngx_http_aop_conn_judge(ngx_ssl_conn_t *ssl, const ngx_aop_policy_t *policy,
-    X509 *leaf, STACK_OF(X509) *chain, ngx_uint_t handshake)
+    X509 *x509, STACK_OF(X509) *chain, ngx_uint_t handshake)
 {
     ngx_http_aop_conn_t       *conn;
     ngx_http_aop_judgement_t  *judgement;
@@ -124,7 +129,7 @@ ngx_http_aop_conn_judge(ngx_ssl_conn_t *ssl, const ngx_aop_policy_t *policy,
         return &ngx_http_aop_failed;
     }
 
-    ngx_http_aop_conn_result(ssl, policy, leaf, chain, handshake,
+    ngx_http_aop_conn_result(ssl, conn, policy, x509, chain, handshake,
                              &judgement->result);
 
     judgement->policy = policy;
@@ -165,22 +170,25 @@ ngx_http_aop_conn_find(ngx_http_aop_conn_t *conn,
 
 
 static void
-ngx_http_aop_conn_result(ngx_ssl_conn_t *ssl, const ngx_aop_policy_t *policy,
-    X509 *leaf, STACK_OF(X509) *chain, ngx_uint_t handshake,
-    ngx_aop_result_t *result)
+ngx_http_aop_conn_result(ngx_ssl_conn_t *ssl, ngx_http_aop_conn_t *conn,
+    const ngx_aop_policy_t *policy, X509 *x509, STACK_OF(X509) *chain,
+    ngx_uint_t handshake, ngx_aop_result_t *result)
 {
-    X509  *cert;
+    X509                  *cert;
+    const ngx_aop_leaf_t  *leaf;
 
     cert = NULL;
 
-    if (leaf == NULL) {
+    if (x509 == NULL) {
 
         /* a resumed session has a leaf only; the server's chain has no leaf */
 
         cert = SSL_get_peer_certificate(ssl);
-        leaf = cert;
+        x509 = cert;
         chain = SSL_get_peer_cert_chain(ssl);
     }
+
+    leaf = ngx_http_aop_conn_leaf(conn, x509);
 
     if (leaf == NULL) {
         ngx_memzero(result, sizeof(ngx_aop_result_t));
@@ -203,6 +211,27 @@ ngx_http_aop_conn_result(ngx_ssl_conn_t *ssl, const ngx_aop_policy_t *policy,
     }
 
     X509_free(cert);
+
+    conn->leaf.x509 = NULL;
+}
+
+
+/* The certificate of a connection is the same for each policy that asks. */
+
+static const ngx_aop_leaf_t *
+ngx_http_aop_conn_leaf(ngx_http_aop_conn_t *conn, X509 *x509)
+{
+    if (x509 == NULL) {
+        return NULL;
+    }
+
+    if (!conn->leaf.digested) {
+        ngx_aop_cert_leaf(&conn->leaf, x509);
+    }
+
+    conn->leaf.x509 = x509;
+
+    return &conn->leaf;
 }
 
 
@@ -210,7 +239,8 @@ ngx_http_aop_conn_result(ngx_ssl_conn_t *ssl, const ngx_aop_policy_t *policy,
 
 static ngx_uint_t
 ngx_http_aop_conn_resumed(ngx_ssl_conn_t *ssl,
-    const ngx_aop_policy_t *policy, X509 *leaf, ngx_aop_result_t *result)
+    const ngx_aop_policy_t *policy, const ngx_aop_leaf_t *leaf,
+    ngx_aop_result_t *result)
 {
     ngx_aop_stamp_t  stamp;
 
@@ -222,14 +252,14 @@ ngx_http_aop_conn_resumed(ngx_ssl_conn_t *ssl,
 
 
 static void
-ngx_http_aop_conn_verify(const ngx_aop_policy_t *policy, X509 *leaf,
-    STACK_OF(X509) *chain, ngx_aop_result_t *result)
+ngx_http_aop_conn_verify(const ngx_aop_policy_t *policy,
+    const ngx_aop_leaf_t *leaf, STACK_OF(X509) *chain,
+    ngx_aop_result_t *result)
 {
     ngx_uint_t  hit;
 
-    hit = ngx_aop_cache_judge(&ngx_http_aop_cache, policy,
-                              policy->auth_level, leaf, chain, ngx_time(),
-                              result);
+    hit = ngx_aop_cache_judge(&ngx_http_aop_cache, policy, leaf, chain,
+                              ngx_time(), result);
 
     if (ngx_http_aop_cache_handler != NULL) {
         ngx_http_aop_cache_handler(hit);
@@ -319,6 +349,10 @@ ngx_http_aop_conn_fact(ngx_http_request_t *r, ngx_aop_cert_fact_e fact)
         return &conn->facts[fact];
     }
 
+    if (fact == NGX_AOP_CERT_FINGERPRINT && conn->leaf.digested) {
+        return ngx_http_aop_conn_fingerprint(conn);
+    }
+
     leaf = SSL_get_peer_certificate(ssl);
 
     if (leaf == NULL) {
@@ -337,6 +371,25 @@ ngx_http_aop_conn_fact(ngx_http_request_t *r, ngx_aop_cert_fact_e fact)
     }
 
     return (rc != NGX_ERROR) ? &conn->facts[fact] : NULL;
+}
+
+
+static ngx_str_t *
+ngx_http_aop_conn_fingerprint(ngx_http_aop_conn_t *conn)
+{
+    ngx_str_t  *text;
+
+    text = &conn->facts[NGX_AOP_CERT_FINGERPRINT];
+
+    text->data = ngx_pnalloc(conn->pool, 2 * NGX_AOP_DIGEST);
+    if (text->data == NULL) {
+        return NULL;
+    }
+
+    text->len = ngx_hex_dump(text->data, conn->leaf.digest, NGX_AOP_DIGEST)
+                - text->data;
+
+    return text;
 }
 
 

@@ -68,6 +68,7 @@ typedef struct {
     ngx_pool_t                 *pool;       /* the connection's */
     ngx_http_aop_judgement_t   *judgements; /* one for each policy asked */
     ngx_http_aop_peer_t         peer;       /* addr.data NULL: not yet */
+    ngx_aop_leaf_t              leaf;       /* x509: while it is judged */
     ngx_str_t                   facts[NGX_AOP_CERT_FACTS];
     unsigned                    cut;        /* bits: facts that are not whole */
     unsigned                    declined:1; /* a session was not resumed */

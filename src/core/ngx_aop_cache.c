@@ -33,16 +33,15 @@ static void ngx_aop_cache_add(ngx_aop_cache_t *cache,
     const unsigned char *key, const ngx_aop_policy_t *policy, time_t now,
     const ngx_aop_result_t *result);
 static int ngx_aop_cache_usable(const ngx_aop_cache_slot_t *slot, time_t now);
-static int ngx_aop_cache_key(const ngx_aop_policy_t *policy, int auth_level,
-    const X509 *leaf, const unsigned char *digest, STACK_OF(X509) *chain,
-    unsigned char *key);
+static int ngx_aop_cache_key(const ngx_aop_policy_t *policy,
+    const ngx_aop_leaf_t *leaf, STACK_OF(X509) *chain, unsigned char *key);
 static int ngx_aop_cache_hash(EVP_MD_CTX *md, const X509 *x509,
-    const X509 *leaf, const unsigned char *digest);
+    const ngx_aop_leaf_t *leaf);
 
 
 int
 ngx_aop_cache_judge(ngx_aop_cache_t *cache, const ngx_aop_policy_t *policy,
-    int auth_level, X509 *leaf, STACK_OF(X509) *chain, time_t now,
+    const ngx_aop_leaf_t *leaf, STACK_OF(X509) *chain, time_t now,
     ngx_aop_result_t *result)
 {
     int            keyed;
@@ -50,17 +49,16 @@ ngx_aop_cache_judge(ngx_aop_cache_t *cache, const ngx_aop_policy_t *policy,
 
     ERR_set_mark();
 
-    keyed = ngx_aop_cert_digest(leaf, result->leaf)
-            && ngx_aop_cache_key(policy, auth_level, leaf, result->leaf, chain,
-                                 key);
+    keyed = leaf->digested && ngx_aop_cache_key(policy, leaf, chain, key);
 
     ERR_pop_to_mark();
 
     if (keyed && ngx_aop_cache_find(cache, key, policy, now, result)) {
+        memcpy(result->leaf, leaf->digest, NGX_AOP_DIGEST);
         return 1;
     }
 
-    ngx_aop_verify(policy, auth_level, leaf, chain, now, result);
+    ngx_aop_verify(policy, leaf, chain, now, result);
 
     if (keyed && result->verdict == NGX_AOP_VERDICT_OK) {
         ngx_aop_cache_add(cache, key, policy, now, result);
@@ -164,9 +162,8 @@ ngx_aop_cache_set(ngx_aop_cache_t *cache, const unsigned char *key)
  */
 
 static int
-ngx_aop_cache_key(const ngx_aop_policy_t *policy, int auth_level,
-    const X509 *leaf, const unsigned char *digest, STACK_OF(X509) *chain,
-    unsigned char *key)
+ngx_aop_cache_key(const ngx_aop_policy_t *policy, const ngx_aop_leaf_t *leaf,
+    STACK_OF(X509) *chain, unsigned char *key)
 {
     int          i, ok;
     EVP_MD_CTX  *md;
@@ -176,11 +173,10 @@ ngx_aop_cache_key(const ngx_aop_policy_t *policy, int auth_level,
     ok = md != NULL
          && EVP_DigestInit_ex(md, EVP_sha256(), NULL)
          && EVP_DigestUpdate(md, policy->digest, NGX_AOP_DIGEST)
-         && EVP_DigestUpdate(md, &auth_level, sizeof(int))
-         && EVP_DigestUpdate(md, digest, NGX_AOP_DIGEST);
+         && EVP_DigestUpdate(md, leaf->digest, NGX_AOP_DIGEST);
 
     for (i = 0; ok && i < sk_X509_num(chain); i++) {
-        ok = ngx_aop_cache_hash(md, sk_X509_value(chain, i), leaf, digest);
+        ok = ngx_aop_cache_hash(md, sk_X509_value(chain, i), leaf);
     }
 
     ok = ok && EVP_DigestFinal_ex(md, key, NULL);
@@ -194,15 +190,15 @@ ngx_aop_cache_key(const ngx_aop_policy_t *policy, int auth_level,
 /* In a handshake the leaf is the first certificate of the chain, too. */
 
 static int
-ngx_aop_cache_hash(EVP_MD_CTX *md, const X509 *x509, const X509 *leaf,
-    const unsigned char *digest)
+ngx_aop_cache_hash(EVP_MD_CTX *md, const X509 *x509,
+    const ngx_aop_leaf_t *leaf)
 {
-    unsigned char  other[NGX_AOP_DIGEST];
+    unsigned char  digest[NGX_AOP_DIGEST];
 
-    if (x509 == leaf) {
-        return EVP_DigestUpdate(md, digest, NGX_AOP_DIGEST);
+    if (x509 == leaf->x509) {
+        return EVP_DigestUpdate(md, leaf->digest, NGX_AOP_DIGEST);
     }
 
-    return ngx_aop_cert_digest(x509, other)
-           && EVP_DigestUpdate(md, other, NGX_AOP_DIGEST);
+    return ngx_aop_cert_digest(x509, digest)
+           && EVP_DigestUpdate(md, digest, NGX_AOP_DIGEST);
 }

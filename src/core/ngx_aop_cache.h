@@ -54,7 +54,7 @@ typedef struct {
  */
 
 int ngx_aop_cache_judge(ngx_aop_cache_t *cache,
-    const ngx_aop_policy_t *policy, int auth_level, X509 *leaf,
+    const ngx_aop_policy_t *policy, const ngx_aop_leaf_t *leaf,
     STACK_OF(X509) *chain, time_t now, ngx_aop_result_t *result);
 
 

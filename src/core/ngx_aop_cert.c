@@ -220,6 +220,18 @@ ngx_aop_cert_spki(const X509 *x509, unsigned char *digest)
 }
 
 
+void
+ngx_aop_cert_leaf(ngx_aop_leaf_t *leaf, X509 *x509)
+{
+    ERR_set_mark();
+
+    leaf->x509 = x509;
+    leaf->digested = ngx_aop_cert_digest(x509, leaf->digest);
+
+    ERR_pop_to_mark();
+}
+
+
 int
 ngx_aop_cert_same_key(X509 *one, X509 *two)
 {

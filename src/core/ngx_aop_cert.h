@@ -72,6 +72,22 @@ int ngx_aop_cert_crl_digest(const X509_CRL *crl, unsigned char *digest);
 
 
 /*
+ * A client certificate, and the digest that it goes by in pins, in the cache
+ * and in sessions: taken once, and passed on with it.
+ */
+
+typedef struct {
+    X509           *x509;               /* borrowed */
+    unsigned char   digest[NGX_AOP_DIGEST];
+    unsigned        digested:1;         /* 0: memory was short */
+} ngx_aop_leaf_t;
+
+/* Leaves OpenSSL's error queue as it was. */
+
+void ngx_aop_cert_leaf(ngx_aop_leaf_t *leaf, X509 *x509);
+
+
+/*
  * ngx_aop_cert_same_key() tells whether two certificates are of one key,
  * ngx_aop_cert_issued() whether x509 was signed by that of the issuer.
  */

@@ -133,17 +133,19 @@ ngx_aop_pin_base64(unsigned char *digest, const char *text, size_t len)
 
 
 int
-ngx_aop_pin_match(const ngx_aop_pin_t *pins, size_t n, const X509 *x509)
+ngx_aop_pin_match(const ngx_aop_pin_t *pins, size_t n,
+    const ngx_aop_leaf_t *leaf)
 {
     size_t         i;
-    unsigned char  cert[NGX_AOP_DIGEST], spki[NGX_AOP_DIGEST];
+    unsigned char  spki[NGX_AOP_DIGEST];
 
-    if (!ngx_aop_cert_digest(x509, cert) || !ngx_aop_cert_spki(x509, spki)) {
+    if (!leaf->digested || !ngx_aop_cert_spki(leaf->x509, spki)) {
         return -1;
     }
 
     for (i = 0; i < n; i++) {
-        if (memcmp(pins[i].digest, pins[i].spki ? spki : cert, NGX_AOP_DIGEST)
+        if (memcmp(pins[i].digest, pins[i].spki ? spki : leaf->digest,
+                   NGX_AOP_DIGEST)
             == 0)
         {
             return 1;

@@ -35,7 +35,8 @@ const char *ngx_aop_pin_parse(ngx_aop_pin_t *pin, const char *text,
  * none, -1 if its digests cannot be had.
  */
 
-int ngx_aop_pin_match(const ngx_aop_pin_t *pins, size_t n, const X509 *x509);
+int ngx_aop_pin_match(const ngx_aop_pin_t *pins, size_t n,
+    const ngx_aop_leaf_t *leaf);
 
 
 #endif /* _NGX_AOP_PIN_H_INCLUDED_ */

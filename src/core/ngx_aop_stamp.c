@@ -128,17 +128,16 @@ ngx_aop_stamp_resumable(const ngx_aop_stamp_t *stamp,
 
 int
 ngx_aop_stamp_result(const ngx_aop_stamp_t *stamp,
-    const ngx_aop_policy_t *policy, X509 *leaf, time_t now,
+    const ngx_aop_policy_t *policy, const ngx_aop_leaf_t *leaf, time_t now,
     ngx_aop_result_t *result)
 {
-    int            error;
-    size_t         i;
-    unsigned char  digest[NGX_AOP_DIGEST];
+    int     error;
+    size_t  i;
 
     if (stamp->verdict != NGX_AOP_VERDICT_OK
         || memcmp(stamp->policy, policy->digest, NGX_AOP_DIGEST) != 0
-        || !ngx_aop_cert_digest(leaf, digest)
-        || memcmp(stamp->leaf, digest, NGX_AOP_DIGEST) != 0)
+        || !leaf->digested
+        || memcmp(stamp->leaf, leaf->digest, NGX_AOP_DIGEST) != 0)
     {
         return 0;
     }
@@ -157,7 +156,7 @@ ngx_aop_stamp_result(const ngx_aop_stamp_t *stamp,
     }
 
     memset(result, 0, sizeof(ngx_aop_result_t));
-    memcpy(result->leaf, digest, NGX_AOP_DIGEST);
+    memcpy(result->leaf, leaf->digest, NGX_AOP_DIGEST);
 
     if (now > stamp->valid_until) {
         error = ngx_aop_stamp_ended(stamp, policy);

@@ -72,7 +72,7 @@ int ngx_aop_stamp_resumable(const ngx_aop_stamp_t *stamp,
  */
 
 int ngx_aop_stamp_result(const ngx_aop_stamp_t *stamp,
-    const ngx_aop_policy_t *policy, X509 *leaf, time_t now,
+    const ngx_aop_policy_t *policy, const ngx_aop_leaf_t *leaf, time_t now,
     ngx_aop_result_t *result);
 
 

@@ -24,19 +24,19 @@
 static int ngx_aop_verify_no_memory(unsigned long before);
 static int ngx_aop_verify_wrong_issuer(const ngx_aop_result_t *result);
 static void ngx_aop_verify_by_anchor(const ngx_aop_policy_t *policy,
-    int auth_level, X509 *leaf, STACK_OF(X509) *chain, time_t now, X509 *only,
+    const ngx_aop_leaf_t *leaf, STACK_OF(X509) *chain, time_t now, X509 *only,
     ngx_aop_result_t *result);
 static int ngx_aop_verify_chain(X509_STORE_CTX *ctx,
-    const ngx_aop_policy_t *policy, int auth_level, X509 *leaf,
-    STACK_OF(X509) *chain, time_t now, STACK_OF(X509) *trusted, X509 *real);
+    const ngx_aop_policy_t *policy, X509 *leaf, STACK_OF(X509) *chain,
+    time_t now, STACK_OF(X509) *trusted, X509 *real);
 static int ngx_aop_verify_signed(X509_STORE_CTX *ctx);
 static int ngx_aop_verify_callback(int ok, X509_STORE_CTX *ctx);
 static int ngx_aop_verify_issuers(STACK_OF(X509) *chain);
 static void ngx_aop_verify_failed(ngx_aop_result_t *result, X509 *leaf,
     int error);
 static void ngx_aop_verify_passed(ngx_aop_result_t *result,
-    const ngx_aop_policy_t *policy, X509 *leaf, X509_STORE_CTX *ctx,
-    time_t now);
+    const ngx_aop_policy_t *policy, const ngx_aop_leaf_t *leaf,
+    X509_STORE_CTX *ctx, time_t now);
 static int ngx_aop_verify_post_quantum(ngx_aop_result_t *result,
     STACK_OF(X509) *chain);
 static time_t ngx_aop_verify_until(const ngx_aop_policy_t *policy,
@@ -46,7 +46,7 @@ static void ngx_aop_verify_earlier(time_t *until, const ASN1_TIME *asn1,
 
 
 void
-ngx_aop_verify(const ngx_aop_policy_t *policy, int auth_level, X509 *leaf,
+ngx_aop_verify(const ngx_aop_policy_t *policy, const ngx_aop_leaf_t *leaf,
     STACK_OF(X509) *chain, time_t now, ngx_aop_result_t *result)
 {
     size_t            i;
@@ -56,8 +56,7 @@ ngx_aop_verify(const ngx_aop_policy_t *policy, int auth_level, X509 *leaf,
     before = ERR_peek_last_error();
     ERR_set_mark();
 
-    ngx_aop_verify_by_anchor(policy, auth_level, leaf, chain, now, NULL,
-                             result);
+    ngx_aop_verify_by_anchor(policy, leaf, chain, now, NULL, result);
 
     for (i = 0;
          ngx_aop_verify_wrong_issuer(result) && i < policy->nanchors;
@@ -67,7 +66,7 @@ ngx_aop_verify(const ngx_aop_policy_t *policy, int auth_level, X509 *leaf,
             continue;
         }
 
-        ngx_aop_verify_by_anchor(policy, auth_level, leaf, chain, now,
+        ngx_aop_verify_by_anchor(policy, leaf, chain, now,
                                  policy->anchors[i].x509, &other);
 
         if (other.verdict != NGX_AOP_VERDICT_UNTRUSTED) {
@@ -131,9 +130,9 @@ ngx_aop_verify_wrong_issuer(const ngx_aop_result_t *result)
 /* "only" is the one anchor that may end the chain, NULL for any. */
 
 static void
-ngx_aop_verify_by_anchor(const ngx_aop_policy_t *policy, int auth_level,
-    X509 *leaf,
-    STACK_OF(X509) *chain, time_t now, X509 *only, ngx_aop_result_t *result)
+ngx_aop_verify_by_anchor(const ngx_aop_policy_t *policy,
+    const ngx_aop_leaf_t *leaf, STACK_OF(X509) *chain, time_t now, X509 *only,
+    ngx_aop_result_t *result)
 {
     int              error;
     X509            *copy;
@@ -149,9 +148,11 @@ ngx_aop_verify_by_anchor(const ngx_aop_policy_t *policy, int auth_level,
 
     ctx = X509_STORE_CTX_new();
 
-    if (ctx == NULL || !ngx_aop_cert_digest(leaf, result->leaf)) {
+    if (ctx == NULL || !leaf->digested) {
         goto done;
     }
+
+    memcpy(result->leaf, leaf->digest, NGX_AOP_DIGEST);
 
     if (only != NULL) {
         trusted = sk_X509_new_null();
@@ -161,13 +162,13 @@ ngx_aop_verify_by_anchor(const ngx_aop_policy_t *policy, int auth_level,
         }
     }
 
-    error = ngx_aop_verify_chain(ctx, policy, auth_level, leaf, chain, now,
-                                 trusted, NULL);
+    error = ngx_aop_verify_chain(ctx, policy, leaf->x509, chain, now, trusted,
+                                 NULL);
 
     if (error == X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT
-        && ngx_aop_selfissued(leaf))
+        && ngx_aop_selfissued(leaf->x509))
     {
-        copy = ngx_aop_selfissued_copy(leaf);
+        copy = ngx_aop_selfissued_copy(leaf->x509);
 
         if (copy == NULL) {
             goto done;
@@ -175,15 +176,15 @@ ngx_aop_verify_by_anchor(const ngx_aop_policy_t *policy, int auth_level,
 
         X509_STORE_CTX_cleanup(ctx);
 
-        error = ngx_aop_verify_chain(ctx, policy, auth_level, copy, chain,
-                                     now, trusted, leaf);
+        error = ngx_aop_verify_chain(ctx, policy, copy, chain, now, trusted,
+                                     leaf->x509);
     }
 
     if (error == X509_V_OK) {
         ngx_aop_verify_passed(result, policy, leaf, ctx, now);
 
     } else {
-        ngx_aop_verify_failed(result, leaf, error);
+        ngx_aop_verify_failed(result, leaf->x509, error);
     }
 
 done:
@@ -203,8 +204,8 @@ done:
 
 static int
 ngx_aop_verify_chain(X509_STORE_CTX *ctx, const ngx_aop_policy_t *policy,
-    int auth_level, X509 *leaf, STACK_OF(X509) *chain, time_t now,
-    STACK_OF(X509) *trusted, X509 *real)
+    X509 *leaf, STACK_OF(X509) *chain, time_t now, STACK_OF(X509) *trusted,
+    X509 *real)
 {
     int                 rc, error;
     X509_VERIFY_PARAM  *param;
@@ -231,7 +232,7 @@ ngx_aop_verify_chain(X509_STORE_CTX *ctx, const ngx_aop_policy_t *policy,
     param = X509_STORE_CTX_get0_param(ctx);
 
     X509_VERIFY_PARAM_set_depth(param, policy->depth);
-    X509_VERIFY_PARAM_set_auth_level(param, auth_level);
+    X509_VERIFY_PARAM_set_auth_level(param, policy->auth_level);
     X509_VERIFY_PARAM_set_time(param, now);
 
     X509_STORE_CTX_set_app_data(ctx, real);
@@ -386,8 +387,8 @@ ngx_aop_verify_failed(ngx_aop_result_t *result, X509 *leaf, int error)
 
 static void
 ngx_aop_verify_passed(ngx_aop_result_t *result,
-    const ngx_aop_policy_t *policy, X509 *leaf, X509_STORE_CTX *ctx,
-    time_t now)
+    const ngx_aop_policy_t *policy, const ngx_aop_leaf_t *leaf,
+    X509_STORE_CTX *ctx, time_t now)
 {
     int              match;
     STACK_OF(X509)  *chain;

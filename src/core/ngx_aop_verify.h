@@ -27,9 +27,9 @@ typedef struct {
 
 /*
  * ngx_aop_verify() judges a client certificate and the chain presented with
- * it (may be NULL) by a sealed policy, at time now, with OpenSSL's security
- * level auth_level.  A pure function of its arguments: it keeps nothing,
- * owns nothing, and leaves OpenSSL's error queue as it was.
+ * it (may be NULL) by a sealed policy, at time now.  A pure function of its
+ * arguments: it keeps nothing, owns nothing, and leaves OpenSSL's error queue
+ * as it was.
  *
  * It always fills *result.  What could not be judged is NGX_AOP_VERDICT_ERROR.
  * valid_until is the earliest end of the certificates and CRLs that the
@@ -37,7 +37,7 @@ typedef struct {
  * weak if a key is not post-quantum; else it is NULL.
  */
 
-void ngx_aop_verify(const ngx_aop_policy_t *policy, int auth_level, X509 *leaf,
+void ngx_aop_verify(const ngx_aop_policy_t *policy, const ngx_aop_leaf_t *leaf,
     STACK_OF(X509) *chain, time_t now, ngx_aop_result_t *result);
 
 

@@ -70,6 +70,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     time_t                 t;
     unsigned               fact;
     ngx_aop_pin_t          pin[2];
+    ngx_aop_leaf_t         leaf;
     const unsigned char   *p;
     ngx_aop_lint_found_t   found;
 
@@ -108,13 +109,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(pin, 0, sizeof(pin));
     pin[1].spki = 1;
 
-    fuzz_check(ngx_aop_pin_match(pin, 2, x509) != 1);
+    ngx_aop_cert_leaf(&leaf, x509);
+
+    fuzz_check(ngx_aop_pin_match(pin, 2, &leaf) != 1);
 
     if (ngx_aop_cert_digest(x509, pin[0].digest)
         && ngx_aop_cert_spki(x509, pin[1].digest))
     {
-        fuzz_check(ngx_aop_pin_match(&pin[0], 1, x509) == 1);
-        fuzz_check(ngx_aop_pin_match(&pin[1], 1, x509) == 1);
+        fuzz_check(ngx_aop_pin_match(&pin[0], 1, &leaf) == 1);
+        fuzz_check(ngx_aop_pin_match(&pin[1], 1, &leaf) == 1);
     }
 
     X509_free(x509);

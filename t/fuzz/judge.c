@@ -119,16 +119,17 @@ fuzz_signed(const fuzz_judge_t *judge, X509 *x509)
 
 
 static void
-fuzz_judge(const fuzz_judge_t *judge, int auth_level)
+fuzz_judge(const fuzz_judge_t *judge)
 {
     size_t                   i;
+    ngx_aop_leaf_t           leaf;
     ngx_aop_result_t         result, again;
     static ngx_aop_cache_t   cache;
 
     ERR_clear_error();
 
-    ngx_aop_verify(judge->policy, auth_level, judge->leaf, judge->chain,
-                   FUZZ_NOW, &result);
+    ngx_aop_cert_leaf(&leaf, judge->leaf);
+    ngx_aop_verify(judge->policy, &leaf, judge->chain, FUZZ_NOW, &result);
 
     fuzz_check(ERR_peek_error() == 0);
     fuzz_check(result.verdict < NGX_AOP_VERDICTS);
@@ -150,9 +151,8 @@ fuzz_judge(const fuzz_judge_t *judge, int auth_level)
     memset(&cache, 0, sizeof(cache));
 
     for (i = 0; i < 2; i++) {
-        (void) ngx_aop_cache_judge(&cache, judge->policy, auth_level,
-                                   judge->leaf, judge->chain, FUZZ_NOW,
-                                   &again);
+        (void) ngx_aop_cache_judge(&cache, judge->policy, &leaf, judge->chain,
+                                   FUZZ_NOW, &again);
 
         fuzz_check(again.verdict == result.verdict);
         fuzz_check(result.verdict != NGX_AOP_VERDICT_OK
@@ -168,7 +168,6 @@ fuzz_judge(const fuzz_judge_t *judge, int auth_level)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    int           auth_level;
     unsigned      kind;
     fuzz_input_t  in, piece;
     fuzz_judge_t  judge;
@@ -181,7 +180,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     judge.chain = sk_X509_new_null();
     fuzz_check(judge.policy != NULL && judge.chain != NULL);
 
-    auth_level = fuzz_byte(&in) % 6;
+    judge.policy->auth_level = fuzz_byte(&in) % 6;
 
     while (in.size) {
         kind = fuzz_byte(&in);
@@ -190,7 +189,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
 
     if (judge.leaf != NULL && ngx_aop_policy_seal(judge.policy)) {
-        fuzz_judge(&judge, auth_level);
+        fuzz_judge(&judge);
     }
 
     ngx_aop_policy_free(judge.policy);

@@ -119,7 +119,7 @@ fuzz_is(const unsigned char *one, const unsigned char *other)
 static void
 fuzz_stamp(const ngx_aop_stamp_t *stamp, time_t now)
 {
-    unsigned char     leaf[NGX_AOP_DIGEST];
+    ngx_aop_leaf_t    leaf;
     ngx_aop_result_t  result;
 
     if (ngx_aop_stamp_resumable(stamp, fuzz_policy, 3600, now)) {
@@ -128,16 +128,17 @@ fuzz_stamp(const ngx_aop_stamp_t *stamp, time_t now)
         fuzz_check(now >= stamp->made && now <= stamp->valid_until);
     }
 
-    if (!ngx_aop_stamp_result(stamp, fuzz_policy, fuzz_leaf, now, &result)) {
+    ngx_aop_cert_leaf(&leaf, fuzz_leaf);
+    fuzz_check(leaf.digested);
+
+    if (!ngx_aop_stamp_result(stamp, fuzz_policy, &leaf, now, &result)) {
         return;
     }
-
-    fuzz_check(ngx_aop_cert_digest(fuzz_leaf, leaf));
 
     fuzz_check(stamp->verdict == NGX_AOP_VERDICT_OK);
     fuzz_check(fuzz_is(stamp->policy, fuzz_policy->digest));
     fuzz_check(fuzz_is(stamp->anchor, fuzz_policy->anchors[0].digest));
-    fuzz_check(fuzz_is(stamp->leaf, leaf));
+    fuzz_check(fuzz_is(stamp->leaf, leaf.digest));
     fuzz_check(result.reason != NULL);
 
     if (now <= stamp->valid_until) {

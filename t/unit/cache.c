@@ -204,6 +204,8 @@ cache_policy(const cache_question_t *q)
     policy = ngx_aop_policy_new(q->depth ? q->depth - 1 : 1);
     assert_non_null(policy);
 
+    policy->auth_level = q->level ? q->level - 1 : 1;
+
     for (i = 0; i < PKI_FEW && anchors[i]; i++) {
         assert_int_equal(ngx_aop_policy_add_anchor(policy,
                                                    pki.cert[anchors[i]],
@@ -234,15 +236,15 @@ static int
 cache_ask(ngx_aop_cache_t *cache, const ngx_aop_policy_t *policy,
     const cache_question_t *q, ngx_aop_result_t *result)
 {
-    int                hit, level;
+    int                hit;
     size_t             i;
-    X509              *leaf;
     time_t             now;
+    ngx_aop_leaf_t     leaf;
     STACK_OF(X509)    *chain;
     ngx_aop_result_t   judged;
 
-    leaf = pki.cert[q->leaf ? q->leaf : LEAF];
-    level = q->level ? q->level - 1 : 1;
+    ngx_aop_cert_leaf(&leaf, pki.cert[q->leaf ? q->leaf : LEAF]);
+
     now = PKI_NOW + q->later;
     chain = sk_X509_new_null();
 
@@ -252,9 +254,9 @@ cache_ask(ngx_aop_cache_t *cache, const ngx_aop_policy_t *policy,
 
     memset(result, 0xa5, sizeof(ngx_aop_result_t));
 
-    hit = ngx_aop_cache_judge(cache, policy, level, leaf, chain, now, result);
+    hit = ngx_aop_cache_judge(cache, policy, &leaf, chain, now, result);
 
-    ngx_aop_verify(policy, level, leaf, chain, now, &judged);
+    ngx_aop_verify(policy, &leaf, chain, now, &judged);
 
     assert_int_equal(result->verdict, judged.verdict);
     assert_int_equal(result->error, judged.error);
@@ -327,12 +329,11 @@ cache_renewed(void **state)
 
 /*
  * Asks n questions in turn, and returns how many were answered from the
- * cache.  Levels below zero are zero to OpenSSL, and to the
- * cache as many questions as a test may want.
+ * cache.  Another digest of the policy makes another question.
  */
 
 static int
-cache_turn(ngx_aop_cache_t *cache, const ngx_aop_policy_t *policy, int n)
+cache_turn(ngx_aop_cache_t *cache, ngx_aop_policy_t *policy, int n)
 {
     int               i, hits;
     cache_question_t  q;
@@ -342,7 +343,7 @@ cache_turn(ngx_aop_cache_t *cache, const ngx_aop_policy_t *policy, int n)
     hits = 0;
 
     for (i = 0; i < n; i++) {
-        q.level = -1 - i;
+        memcpy(policy->digest, &i, sizeof(int));
         hits += cache_ask(cache, policy, &q, &result);
 
         assert_int_equal(result.verdict, NGX_AOP_VERDICT_OK);

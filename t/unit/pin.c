@@ -238,6 +238,7 @@ pin_match(void **state)
 {
     size_t              i, n;
     ngx_aop_pin_t       list[2 * PKI_FEW];
+    ngx_aop_leaf_t      leaf;
     const pin_match_t  *c = *state;
 
     memset(list, 0, sizeof(list));
@@ -256,7 +257,13 @@ pin_match(void **state)
                          1);
     }
 
-    assert_int_equal(ngx_aop_pin_match(list, n, pki.cert[LEAF]), c->match);
+    ngx_aop_cert_leaf(&leaf, pki.cert[LEAF]);
+    assert_int_equal(ngx_aop_pin_match(list, n, &leaf), c->match);
+
+    /* without its digest nothing is known */
+
+    leaf.digested = 0;
+    assert_int_equal(ngx_aop_pin_match(list, n, &leaf), -1);
 }
 
 
@@ -265,17 +272,19 @@ pin_match(void **state)
 static void
 pin_match_kind(void **state)
 {
-    ngx_aop_pin_t  pin;
+    ngx_aop_pin_t   pin;
+    ngx_aop_leaf_t  leaf;
 
     memset(&pin, 0, sizeof(pin));
+    ngx_aop_cert_leaf(&leaf, pki.cert[LEAF]);
 
     assert_int_equal(ngx_aop_cert_spki(pki.cert[LEAF], pin.digest), 1);
-    assert_int_equal(ngx_aop_pin_match(&pin, 1, pki.cert[LEAF]), 0);
+    assert_int_equal(ngx_aop_pin_match(&pin, 1, &leaf), 0);
 
     pin.spki = 1;
 
     assert_int_equal(ngx_aop_cert_digest(pki.cert[LEAF], pin.digest), 1);
-    assert_int_equal(ngx_aop_pin_match(&pin, 1, pki.cert[LEAF]), 0);
+    assert_int_equal(ngx_aop_pin_match(&pin, 1, &leaf), 0);
 }
 
 

@@ -152,6 +152,7 @@ static void
 require_verify(const require_case_t *c, const ngx_aop_policy_t *policy,
     ngx_aop_result_t *result)
 {
+    ngx_aop_leaf_t   leaf;
     STACK_OF(X509)  *chain;
 
     chain = sk_X509_new_null();
@@ -161,8 +162,8 @@ require_verify(const require_case_t *c, const ngx_aop_policy_t *policy,
         assert_true(sk_X509_push(chain, pki.cert[c->inter]) > 0);
     }
 
-    ngx_aop_verify(policy, c->level, pki.cert[c->leaf], chain, PKI_NOW,
-                   result);
+    ngx_aop_cert_leaf(&leaf, pki.cert[c->leaf]);
+    ngx_aop_verify(policy, &leaf, chain, PKI_NOW, result);
 
     sk_X509_free(chain);
 }

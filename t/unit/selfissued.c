@@ -26,7 +26,7 @@ static int faulty_verify_cert(X509_STORE_CTX *ctx);
 #define ngx_aop_verify       faulty_judge
 #define ngx_aop_verify_set_result  faulty_result_set
 
-void faulty_judge(const ngx_aop_policy_t *policy, int auth_level, X509 *leaf,
+void faulty_judge(const ngx_aop_policy_t *policy, const ngx_aop_leaf_t *leaf,
     STACK_OF(X509) *chain, time_t now, ngx_aop_result_t *result);
 void faulty_result_set(ngx_aop_result_t *result, ngx_aop_verdict_e verdict,
     int error);
@@ -303,6 +303,8 @@ selfissued_policy(const selfissued_case_t *c)
     policy = ngx_aop_policy_new(c->depth);
     assert_non_null(policy);
 
+    policy->auth_level = c->level;
+
     for (i = 0; i < PKI_FEW && c->anchors[i]; i++) {
         assert_int_equal(ngx_aop_policy_add_anchor(policy,
                                                    pki.cert[c->anchors[i]],
@@ -328,6 +330,7 @@ selfissued_policy(const selfissued_case_t *c)
 static void
 selfissued_case(void **state)
 {
+    ngx_aop_leaf_t            leaf;
     STACK_OF(X509)           *chain;
     ngx_aop_result_t          result, wanted;
     ngx_aop_policy_t         *policy;
@@ -339,10 +342,9 @@ selfissued_case(void **state)
     assert_non_null(chain);
     assert_true(c->chain == 0 || sk_X509_push(chain, pki.cert[c->chain]) > 0);
 
-    ngx_aop_verify(policy, c->level, pki.cert[c->leaf], chain, PKI_NOW,
-                   &wanted);
-    faulty_judge(policy, c->level, pki.cert[c->leaf], chain, PKI_NOW,
-                 &result);
+    ngx_aop_cert_leaf(&leaf, pki.cert[c->leaf]);
+    ngx_aop_verify(policy, &leaf, chain, PKI_NOW, &wanted);
+    faulty_judge(policy, &leaf, chain, PKI_NOW, &result);
 
     if (result.verdict != c->verdict) {
         fail_msg("\"%s\" (%s), not \"%s\"",

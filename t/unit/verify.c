@@ -818,6 +818,8 @@ verify_policy(const verify_case_t *c)
     policy = ngx_aop_policy_new(1 + c->deeper);
     assert_non_null(policy);
 
+    policy->auth_level = c->level;
+
     for (i = 0; i < PKI_FEW && c->anchors[i]; i++) {
         assert_int_equal(ngx_aop_policy_add_anchor(policy,
                                                    pki.cert[c->anchors[i]],
@@ -867,13 +869,15 @@ static void
 verify_judge(const verify_case_t *c, const ngx_aop_policy_t *policy,
     time_t now, ngx_aop_result_t *result)
 {
+    ngx_aop_leaf_t   leaf;
     STACK_OF(X509)  *chain;
 
     chain = verify_chain(c);
 
     memset(result, 0xa5, sizeof(ngx_aop_result_t));
 
-    ngx_aop_verify(policy, c->level, pki.cert[c->leaf], chain, now, result);
+    ngx_aop_cert_leaf(&leaf, pki.cert[c->leaf]);
+    ngx_aop_verify(policy, &leaf, chain, now, result);
 
     sk_X509_free(chain);
 }
@@ -1096,6 +1100,7 @@ verify_mixed(void **state)
 static void
 verify_many_names(void **state)
 {
+    ngx_aop_leaf_t     leaf;
     ngx_aop_result_t   result;
     ngx_aop_policy_t  *policy;
 
@@ -1105,7 +1110,8 @@ verify_many_names(void **state)
                      1);
     assert_int_equal(ngx_aop_policy_seal(policy), 1);
 
-    ngx_aop_verify(policy, 0, pki.cert[NAMED_LEAF], NULL, PKI_NOW, &result);
+    ngx_aop_cert_leaf(&leaf, pki.cert[NAMED_LEAF]);
+    ngx_aop_verify(policy, &leaf, NULL, PKI_NOW, &result);
     verify_verdict(&result, NGX_AOP_VERDICT_INVALID);
 
     ngx_aop_policy_free(policy);
@@ -1117,6 +1123,7 @@ verify_many_names(void **state)
 static void
 verify_empty_chain(void **state)
 {
+    ngx_aop_leaf_t     leaf;
     STACK_OF(X509)    *chain;
     ngx_aop_result_t   result;
     ngx_aop_policy_t  *policy;
@@ -1126,7 +1133,8 @@ verify_empty_chain(void **state)
 
     policy = verify_policy(&cases[0]);
 
-    ngx_aop_verify(policy, 0, pki.cert[LEAF], chain, PKI_NOW, &result);
+    ngx_aop_cert_leaf(&leaf, pki.cert[LEAF]);
+    ngx_aop_verify(policy, &leaf, chain, PKI_NOW, &result);
     verify_verdict(&result, NGX_AOP_VERDICT_OK);
 
     ngx_aop_policy_free(policy);
@@ -1139,30 +1147,32 @@ verify_empty_chain(void **state)
 static void
 verify_borrows(void **state)
 {
-    X509              *leaf, *inter;
+    X509              *x509, *inter;
+    ngx_aop_leaf_t     leaf;
     STACK_OF(X509)    *chain;
     ngx_aop_result_t   result;
     ngx_aop_policy_t  *policy;
 
     static const verify_case_t  c = { "", LEAF_INTER, .anchors = { ROOT } };
 
-    leaf = X509_dup(pki.cert[LEAF_INTER]);
+    x509 = X509_dup(pki.cert[LEAF_INTER]);
     inter = X509_dup(pki.cert[INTER]);
     chain = sk_X509_new_null();
 
-    assert_non_null(leaf);
+    assert_non_null(x509);
     assert_non_null(inter);
     assert_true(sk_X509_push(chain, inter) > 0);
 
     policy = verify_policy(&c);
 
-    ngx_aop_verify(policy, 0, leaf, chain, PKI_NOW, &result);
+    ngx_aop_cert_leaf(&leaf, x509);
+    ngx_aop_verify(policy, &leaf, chain, PKI_NOW, &result);
 
     assert_int_equal(sk_X509_num(chain), 1);
     assert_ptr_equal(sk_X509_value(chain, 0), inter);
 
     sk_X509_pop_free(chain, X509_free);
-    X509_free(leaf);
+    X509_free(x509);
 
     /* the anchor is the policy's */
 
@@ -1180,6 +1190,7 @@ verify_tampered(void **state)
     unsigned char        *der;
     int                   i, len;
     const unsigned char  *p;
+    ngx_aop_leaf_t        leaf;
     ngx_aop_result_t      result;
     ngx_aop_policy_t     *policy;
 
@@ -1201,7 +1212,8 @@ verify_tampered(void **state)
         x509 = d2i_X509(NULL, &p, len);
 
         if (x509 != NULL) {
-            ngx_aop_verify(policy, 0, x509, NULL, PKI_NOW, &result);
+            ngx_aop_cert_leaf(&leaf, x509);
+            ngx_aop_verify(policy, &leaf, NULL, PKI_NOW, &result);
 
             if (result.verdict == NGX_AOP_VERDICT_OK) {
                 fail_msg("bit %d of the certificate does not matter", i);
@@ -1222,6 +1234,37 @@ verify_tampered(void **state)
 }
 
 
+/* Nor may it take another digest for the certificate's, or leave a trace. */
+
+static void
+verify_memory_leaf(const verify_case_t *c, const ngx_aop_policy_t *policy,
+    oom_e mode, ngx_aop_leaf_t *leaf)
+{
+    size_t            n, failed;
+    ngx_aop_result_t  result;
+
+    for (n = 0, failed = 1; failed; n++) {
+
+        oom_arm(mode, n);
+        ngx_aop_cert_leaf(leaf, pki.cert[c->leaf]);
+        failed = oom_disarm();
+
+        assert_int_equal(ERR_peek_error(), 0);
+
+        ngx_aop_verify(policy, leaf, NULL, verify_now(c), &result);
+
+        if (leaf->digested) {
+            verify_leaf(c, &result);
+
+        } else {
+            verify_verdict(&result, NGX_AOP_VERDICT_ERROR);
+        }
+    }
+
+    assert_int_equal(leaf->digested, 1);
+}
+
+
 /*
  * Without memory OpenSSL may call a good certificate bad.  It must not call a
  * bad one good, nor leave a trace.
@@ -1232,16 +1275,18 @@ verify_memory_at(const verify_case_t *c, const ngx_aop_policy_t *policy,
     oom_e mode)
 {
     size_t             n, failed;
+    ngx_aop_leaf_t     leaf;
     STACK_OF(X509)    *chain;
     ngx_aop_result_t   result;
+
+    verify_memory_leaf(c, policy, mode, &leaf);
 
     chain = verify_chain(c);
 
     for (n = 0, failed = 1; failed; n++) {
 
         oom_arm(mode, n);
-        ngx_aop_verify(policy, c->level, pki.cert[c->leaf], chain,
-                       verify_now(c), &result);
+        ngx_aop_verify(policy, &leaf, chain, verify_now(c), &result);
         failed = oom_disarm();
 
         assert_int_equal(ERR_peek_error(), 0);
