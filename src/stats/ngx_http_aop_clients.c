@@ -18,6 +18,8 @@
 
 static ngx_uint_t ngx_http_aop_clients_seen(ngx_http_aop_stat_t *stat,
     const ngx_aop_result_t *result);
+static ngx_uint_t ngx_http_aop_clients_known(ngx_http_aop_client_t *client,
+    const ngx_aop_result_t *result);
 static void ngx_http_aop_clients_read(ngx_http_request_t *r,
     ngx_http_aop_client_t *client);
 static ngx_http_aop_client_t *ngx_http_aop_clients_place(
@@ -47,7 +49,9 @@ ngx_http_aop_clients_add(ngx_http_request_t *r, ngx_http_aop_stat_t *stat,
 
     client = ngx_http_aop_clients_place(stat, result->leaf);
 
-    if (client != NULL) {
+    /* another worker may have read the same one meanwhile, and warned of it */
+
+    if (client != NULL && !ngx_http_aop_clients_known(client, result)) {
 
         /* until all of it is there, the place is free */
 
@@ -73,29 +77,34 @@ ngx_http_aop_clients_seen(ngx_http_aop_stat_t *stat,
     ngx_uint_t              found;
     ngx_http_aop_client_t  *client;
 
-    found = 0;
-
     ngx_http_aop_shm_lock();
 
     client = ngx_http_aop_clients_place(stat, result->leaf);
 
-    if (client == NULL) {
+    /* if all places are in use, it is not worth to be read */
 
-        /* all places are in use, and it is not worth to be read */
-
-        found = 1;
-
-    } else if (client->seen != 0
-               && ngx_memcmp(client->leaf, result->leaf, NGX_AOP_DIGEST) == 0)
-    {
-        ngx_memcpy(client->anchor, result->anchor->digest, NGX_AOP_DIGEST);
-        client->seen = ngx_time();
-        found = 1;
-    }
+    found = (client == NULL || ngx_http_aop_clients_known(client, result));
 
     ngx_http_aop_shm_unlock();
 
     return found;
+}
+
+
+static ngx_uint_t
+ngx_http_aop_clients_known(ngx_http_aop_client_t *client,
+    const ngx_aop_result_t *result)
+{
+    if (client->seen == 0
+        || ngx_memcmp(client->leaf, result->leaf, NGX_AOP_DIGEST) != 0)
+    {
+        return 0;
+    }
+
+    ngx_memcpy(client->anchor, result->anchor->digest, NGX_AOP_DIGEST);
+    client->seen = ngx_time();
+
+    return 1;
 }
 
 
