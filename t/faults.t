@@ -72,6 +72,13 @@ my $http = <<"CONF";
         aop_pin @pin;
     }
     server {
+        listen 127.0.0.1:$tls ssl;
+        server_name status.test;
+        aop on;
+        aop_ca ca.pem;
+        aop_status 404;
+    }
+    server {
         listen 127.0.0.1:$admin;
         location / {
             aop_report;
@@ -110,7 +117,7 @@ my @says = (
     [ 'the names of the anchors', qr/SSL_CTX_add_client_CA\(\) failed/ ],
     [ 'the session callbacks', qr/cannot set the session callbacks of "aop"/ ],
     [ 'the zone', qr/"aop_zone" is too small/ ],
-    [ 'the zone: a server', qr/"aop_zone" is full: 1 of 3 servers/ ],
+    [ 'the zone: a server', qr/"aop_zone" is full: 1 of 4 servers/ ],
 );
 
 cmp_ok(@config, '>', 150, 'configuration: many calls can fail');
@@ -195,6 +202,8 @@ my @requests = (
     [ 'misdirected', '421 on misdirected REJECTED',
       sub { get($tls, sni => 'other.test', host => 'www.test',
                 cert => $cert{untrusted}) } ],
+    [ 'with aop_status', '404 on untrusted REJECTED',
+      sub { get($tls, sni => 'status.test', cert => $cert{untrusted}) } ],
     [ 'would be refused', '200 optional pin REJECTED_DRY_RUN',
       sub { get($tls, sni => 'pinned.test', cert => $cert{good}) } ],
 );
@@ -216,6 +225,13 @@ for my $case (@requests) {
 
     is("@other", 'as ever', "$name: as ever, or an error");
     isnt(scalar keys %from, 1, "$name: an error");
+
+    # "aop_status" is for what a client can help
+
+    next if $name ne 'with aop_status';
+
+    is(join(', ', grep { / error / } keys %{{ %once, %from }}),
+       '500 on error REJECTED', "$name: an error of ours is 500");
 }
 
 for my $format (qw(json prometheus html)) {

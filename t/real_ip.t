@@ -119,6 +119,7 @@ my $configuration = <<"EOF";
 
         location / { return 200 "$who"; }
         location /who { return 200 "$who"; }
+        location /both { return 200 "\$remote_addr \$aop_client_ip"; }
         location /off { aop off; return 200 "\$aop_mode:$who"; }
 
         location /access { allow 203.0.113.0/24; allow 2001:db8::/32; deny all;
@@ -207,6 +208,8 @@ for my $http ('1.1', '2') {
                      '2001:db8:1:2:3:4:5:6')
     {
         is(who('main', $address, @how), set($address), "$is: $address");
+        is(who('main', $address, @how, path => '/both'), "$address $address",
+           "$is: \$aop_client_ip agrees, $address");
     }
 
     is(who('main', '2001:DB8:0::7', @how), set($client6),
@@ -250,6 +253,8 @@ for my $http ('1.1', '2') {
     {
         my ($header, $name) = @$_;
         like(who('main', $header, @how), unset(), "$is: $name");
+        is(who('main', $header, @how, path => '/both'), "$own $own",
+           "$is: \$aop_client_ip agrees, $name");
     }
 
     # nobody vouches for it

@@ -42,6 +42,12 @@ $nginx->configure(<<"EOF")->start;
              location / { return 200 secret; } }
     server { $listen server_name silent; aop_status 444;
              location / { return 200 secret; } }
+    server { $listen server_name c408; aop_status 408;
+             location / { return 200 secret; } }
+    server { $listen server_name c499; aop_status 499;
+             location / { return 200 secret; } }
+    server { $listen server_name stock408; aop off; return 408; }
+    server { $listen server_name stock499; aop off; return 499; }
     server { $listen server_name return; aop_status 403; return 200 secret; }
 
     server {
@@ -224,6 +230,21 @@ for my $http ('1.1', '2') {
                "$is: $verdict, $host$path: 444");
             ok($client->closed, "$is: $verdict, $host$path: and closed");
         }
+    }
+
+    # nginx itself closes without an answer for these two
+
+    for my $code (408, 499) {
+        for my $host ("stock$code", "c$code") {
+            my $client = client($port, sni => $host, @how);
+
+            is($client->get("/$host/$http")->status, 0, "$is: $host");
+            ok($client->closed, "$is: $host, and closed")
+                if $http ne '2' || $host eq "c$code";
+        }
+
+        like($nginx->wait_file('outcome.log', qr{^/c$code/$http }),
+             qr{ $code on none REJECTED$}, "$is: $code, as logged");
     }
 
     is(ask('code', @how, cert => $good), '200 secret', "$is: good");

@@ -27,8 +27,8 @@ typedef struct {
 } ngx_http_aop_real_ip_ctx_t;
 
 
-static ngx_uint_t ngx_http_aop_real_ip_parse(ngx_http_request_t *r,
-    const ngx_str_t *name, u_char *addr);
+static ngx_str_t *ngx_http_aop_real_ip_header(ngx_http_request_t *r,
+    const ngx_str_t *name);
 static ngx_int_t ngx_http_aop_real_ip_set(ngx_http_request_t *r,
     const u_char *addr);
 static ngx_int_t ngx_http_aop_real_ip_client(ngx_addr_t *client,
@@ -80,7 +80,7 @@ ngx_http_aop_real_ip_apply(ngx_http_request_t *r)
 
 /* IPv4 in the clothes of IPv6 would be two names for one client. */
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_aop_real_ip_parse(ngx_http_request_t *r, const ngx_str_t *name,
     u_char *addr)
 {
@@ -99,7 +99,7 @@ ngx_http_aop_real_ip_parse(ngx_http_request_t *r, const ngx_str_t *name,
 }
 
 
-ngx_str_t *
+static ngx_str_t *
 ngx_http_aop_real_ip_header(ngx_http_request_t *r, const ngx_str_t *name)
 {
     ngx_str_t        *value;

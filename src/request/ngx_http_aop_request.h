@@ -114,16 +114,17 @@ ngx_int_t ngx_http_aop_log_format_init(ngx_conf_t *cf);
  * returns NGX_DECLINED, or the status to end the request with.
  * ngx_http_aop_real_ip_restore() sets it once more if it was set.
  *
- * ngx_http_aop_real_ip_header() returns the value of the header if it was sent
- * exactly once, else NULL.
+ * ngx_http_aop_real_ip_parse() returns 1 and the address in the header of that
+ * name, of NGX_AOP_ADDR bytes, or 0: it was not sent exactly once, or is not
+ * exactly one address.  Whether to believe it is the caller's question.
  *
  * ngx_http_aop_real_ip_directive() is "aop_real_ip".
  */
 
 ngx_int_t ngx_http_aop_real_ip_apply(ngx_http_request_t *r);
 void ngx_http_aop_real_ip_restore(ngx_http_request_t *r);
-ngx_str_t *ngx_http_aop_real_ip_header(ngx_http_request_t *r,
-    const ngx_str_t *name);
+ngx_uint_t ngx_http_aop_real_ip_parse(ngx_http_request_t *r,
+    const ngx_str_t *name, u_char *addr);
 char *ngx_http_aop_real_ip_directive(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 

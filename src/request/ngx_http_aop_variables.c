@@ -264,20 +264,17 @@ ngx_http_aop_variable_client_ip(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
     u_char                   addr[NGX_AOP_ADDR];
-    ngx_str_t               *ip;
     ngx_http_aop_peer_t      peer;
     const ngx_aop_result_t  *result;
 
     result = ngx_http_aop_variable_result(r);
 
-    if (result != NULL && result->verdict == NGX_AOP_VERDICT_OK) {
-        ip = ngx_http_aop_real_ip_header(r->main, &ngx_http_aop_connecting_ip);
-
-        if (ip != NULL
-            && ngx_aop_addr_parse(addr, (char *) ip->data, ip->len))
-        {
-            return ngx_http_aop_variable_addr(r, v, addr);
-        }
+    if (result != NULL
+        && result->verdict == NGX_AOP_VERDICT_OK
+        && ngx_http_aop_real_ip_parse(r->main, &ngx_http_aop_connecting_ip,
+                                      addr))
+    {
+        return ngx_http_aop_variable_addr(r, v, addr);
     }
 
     ngx_http_aop_peer(r->main, &peer);
