@@ -221,9 +221,13 @@ demo: build ## Show the rollout with a real nginx on loopback
 	@$(run) perl -It/lib t/demo.pl
 
 
-bench: build ## Measure what it costs beside stock nginx; BENCH=quick: sooner
+bench: build ## Measure the cost beside stock nginx; BENCH=quick, SCALE=1: growth
 	@$(install) valgrind
+ifdef SCALE
+	@$(run) perl t/bench/scale.pl
+else
 	@$(run) BENCH=$(BENCH) perl t/bench/bench.pl
+endif
 
 
 check: build ## Analyse the C code and the scripts, which is to find nothing

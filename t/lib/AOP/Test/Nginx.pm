@@ -18,7 +18,7 @@ use Time::HiRes qw(sleep time);
 use AOP::Test::Cert;
 
 use constant {
-    START_TIMEOUT => 20,
+    START_TIMEOUT => $ENV{AOP_START_TIMEOUT} || 20,
     STOP_TIMEOUT  => 10,
     LOG_TIMEOUT   => 5,
     TICK          => 0.01,
