@@ -208,6 +208,7 @@ aopctl_log_line_fill(aopctl_log_line_t *line)
 
     aopctl_log_line_optional(line, "origin", &line->origin);
     aopctl_log_line_optional(line, "mode_from", &line->mode_from);
+    aopctl_log_line_optional(line, "tls", &line->tls);
     aopctl_log_line_optional(line, "ray", &line->ray);
 
     aopctl_log_line_off(line);

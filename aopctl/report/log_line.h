@@ -46,6 +46,7 @@ typedef struct {
     aopctl_bytes_t      host;
     aopctl_bytes_t      path;
     aopctl_bytes_t      agent;
+    aopctl_bytes_t      tls;        /* the version; may be empty */
 
     /* of what passed; empty if the line has none */
     aopctl_bytes_t      anchor;

@@ -215,6 +215,13 @@ aopctl_log_stats_judged(aopctl_log_stats_t *stats, aopctl_server_t *server,
 
     server->requests[line->verdict][line->peer]++;
 
+    if (line->verdict == NGX_AOP_VERDICT_NONE
+        && line->peer == NGX_AOP_PEER_EDGE)
+    {
+        server->classical = (line->tls.len == 7
+                             && memcmp(line->tls.data, "TLSv1.2", 7) == 0);
+    }
+
     aopctl_timeline_add(&server->timeline, line->time, kind);
 
     if (!aopctl_log_stats_evidence(server, line, other_host)) {
@@ -506,6 +513,7 @@ aopctl_log_stats_answer(const aopctl_log_stats_t *stats,
 
     conf = stats->conf;
 
+    conf.classical = server->classical;
     conf.state = server->partly ? NGX_AOP_STATE_PARTLY
                  : strcmp(server->mode, "on") == 0 ? NGX_AOP_STATE_ENFORCED
                  : NGX_AOP_STATE_OBSERVING;

@@ -45,6 +45,7 @@ typedef struct {
     aopctl_passes_t     passes;
     time_t              seen;           /* the last line, also not judged */
     unsigned            partly:1;       /* a variable or location decided */
+    unsigned            classical:1;    /* Cloudflare's, without TLS 1.3 */
 
     /* failures from the edge and private addresses; owned, NULL if none */
     aopctl_top_t       *tops;           /* [AOPCTL_TOPS] */

@@ -13,12 +13,12 @@
 
 
 #include "ngx_http_aop_conf.h"
+#include "ngx_http_aop_conn.h"
 #include "ngx_aop_key.h"
 
 
 static const ngx_aop_anchor_t *ngx_http_aop_tls13_anchor(
     const ngx_aop_policy_t *policy);
-static ngx_uint_t ngx_http_aop_tls13_enabled(SSL_CTX *ctx);
 static ngx_str_t *ngx_http_aop_tls13_signatures(
     ngx_http_ssl_srv_conf_t *sscf);
 static ngx_uint_t ngx_http_aop_tls13_lists(ngx_str_t *list, const char *what);
@@ -40,7 +40,7 @@ ngx_http_aop_tls13_check(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
         return;
     }
 
-    if (!ngx_http_aop_tls13_enabled(sscf->ssl.ctx)) {
+    if (!ngx_http_aop_tls_v13(sscf->ssl.ctx)) {
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                       "\"ssl_protocols\" of the server in %s:%ui does not "
                       "include TLSv1.3, without which Cloudflare cannot "
@@ -91,18 +91,6 @@ ngx_http_aop_tls13_anchor(const ngx_aop_policy_t *policy)
     }
 
     return NULL;
-}
-
-
-static ngx_uint_t
-ngx_http_aop_tls13_enabled(SSL_CTX *ctx)
-{
-    long  max;
-
-    max = SSL_CTX_get_max_proto_version(ctx);
-
-    return !(SSL_CTX_get_options(ctx) & SSL_OP_NO_TLSv1_3)
-           && (max == 0 || max >= TLS1_3_VERSION);
 }
 
 

@@ -67,6 +67,7 @@ ngx_aop_ready(const ngx_aop_evidence_t *evidence,
     memset(answer, 0, sizeof(ngx_aop_answer_t));
 
     answer->since = evidence->since;
+    answer->classical = conf->classical;
     answer->from = ngx_aop_evidence_sum(evidence, now, answer->sums);
 
     ngx_aop_answer_failed(evidence, conf, now, answer);
@@ -141,6 +142,8 @@ ngx_aop_answer_failed(const ngx_aop_evidence_t *evidence,
                         &answer->failed);
     ngx_aop_answer_lost(evidence->lost_privates, conf->time, now, answer,
                         &answer->failed_private);
+
+    answer->none = cloudflare[NGX_AOP_VERDICT_NONE];
 
     worst = answer->failed ? cloudflare : private;
 

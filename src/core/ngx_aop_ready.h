@@ -52,6 +52,7 @@ typedef struct {
 
     const char         *outdated;       /* no certificate can pass */
     const char         *warning;        /* others still can */
+    unsigned            classical:1;    /* no post-quantum signatures here */
 } ngx_aop_ready_conf_t;
 
 
@@ -79,6 +80,7 @@ typedef struct {
 
     uint64_t            failed;         /* from Cloudflare */
     uint64_t            failed_private;
+    uint64_t            none;           /* from Cloudflare, "none" */
     time_t              last;
     time_t              settles;        /* the last of them; 0: there is none */
     uint64_t            missing;        /* requests that have to pass, too */

@@ -46,6 +46,7 @@ static void ngx_aop_why_failed(ngx_aop_why_t *why);
 static void ngx_aop_why_cloudflare(ngx_aop_why_t *why);
 static void ngx_aop_why_private(ngx_aop_why_t *why);
 static void ngx_aop_why_settles(ngx_aop_why_t *why);
+static void ngx_aop_why_connections(ngx_aop_why_t *why);
 static void ngx_aop_why_direct(ngx_aop_why_t *why);
 static void ngx_aop_why_unjudged(ngx_aop_why_t *why);
 static void ngx_aop_why_repeated(ngx_aop_why_t *why);
@@ -134,6 +135,7 @@ ngx_aop_why_failed(ngx_aop_why_t *why)
                                           date));
 
     ngx_aop_why_settles(why);
+    ngx_aop_why_connections(why);
 }
 
 
@@ -242,6 +244,20 @@ ngx_aop_why_settles(ngx_aop_why_t *why)
                             ngx_aop_why_span(date, sizeof(date),
                                              why->conf->time),
                             ngx_aop_why_n(why->answer->missing));
+    }
+}
+
+
+/* New connections pass, and some requests still come without a certificate. */
+
+static void
+ngx_aop_why_connections(ngx_aop_why_t *why)
+{
+    if (why->answer->none && why->answer->sums[NGX_AOP_SUM_HANDSHAKES]) {
+        ngx_aop_text_puts(why->text, "; a connection that was opened before "
+                          "Authenticated Origin Pulls was turned on stays "
+                          "without a certificate until it closes (at most "
+                          "\"keepalive_time\")");
     }
 }
 

@@ -18,7 +18,6 @@ static ngx_http_aop_server_t *ngx_http_aop_count_known(ngx_http_request_t *r);
 static void ngx_http_aop_count_evidence(ngx_http_request_t *r,
     ngx_http_aop_server_t *server, const ngx_http_aop_peer_t *peer,
     ngx_aop_event_t *event);
-static ngx_uint_t ngx_http_aop_count_classical(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_aop_count_ray(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_aop_count_tool(ngx_http_request_t *r);
 static uint64_t ngx_http_aop_count_hash(ngx_http_request_t *r);
@@ -212,30 +211,13 @@ ngx_http_aop_count_hint(ngx_http_request_t *r,
 
     answer.relay = ngx_http_aop_count_relay(r, peer);
     answer.suspected = ngx_http_aop_count_ray(r);
-    answer.classical = ngx_http_aop_count_classical(r);
 
-    return ngx_aop_ready_hint(&answer, verdict, peer->class);
-}
-
-
-/* ML-DSA came with OpenSSL 3.5, and is for TLS 1.3 alone. */
-
-static ngx_uint_t
-ngx_http_aop_count_classical(ngx_http_request_t *r)
-{
-    long             version;
-    ngx_ssl_conn_t  *ssl;
-
-    if (r->connection->ssl == NULL) {
-        return 0;
+    if (r->connection->ssl != NULL) {
+        answer.classical = ngx_http_aop_tls_classical(
+                         SSL_get_SSL_CTX(r->connection->ssl->connection));
     }
 
-    ssl = r->connection->ssl->connection;
-    version = SSL_get_max_proto_version(ssl);
-
-    return OpenSSL_version_num() < 0x30500000L
-           || (SSL_get_options(ssl) & SSL_OP_NO_TLSv1_3)
-           || (version != 0 && version < TLS1_3_VERSION);
+    return ngx_aop_ready_hint(&answer, verdict, peer->class);
 }
 
 

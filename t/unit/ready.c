@@ -363,7 +363,7 @@ static const rollout_t  cases[] = {
 
     { "1: the wrong toggle", {
       edge(0, 6 * HOUR, 5, NONE, A, 0), edge(6 * HOUR, DAY, 5, OK, A, 0) }, {
-      { 2 * HOUR, NO, "(100%): none 1441", NULL },
+      { 2 * HOUR, NO, "(100%): none 1441", "connection" },
       { 7 * HOUR - 1, NO, NULL, NULL },
       { 7 * HOUR, YES, "failures before are settled", NULL } },
       0, NULL, NULL, 0, 0 },
@@ -463,7 +463,9 @@ static const rollout_t  cases[] = {
     { "16: HTTP/2 opened before the toggle", {
       edge(0, 3 * HOUR, 5, NONE, A, 0), edge(0, 2 * HOUR, 60, OK, A, 0),
       edge(3 * HOUR, DAY, 5, OK, A, 0) }, {
-      { 3 * HOUR, NO, "none 2161", NULL }, { 4 * HOUR, YES, NULL, NULL } },
+      { 3 * HOUR, NO, "; a connection that was opened before Authenticated "
+        "Origin Pulls was turned on stays without a certificate until it "
+        "closes", NULL }, { 4 * HOUR, YES, NULL, NULL } },
       0, NULL, NULL, 0, 0 },
 
     { "17: a backup comes once a day", {
