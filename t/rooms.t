@@ -126,6 +126,16 @@ my @wrong = (
       'src/core/ngx_aop_c.c' => "int ngx_aop_c(void)\n{\n"
                . "    ;\n" x 62 . "    return 1;\n}\n" ],
 
+    [ 'a tab', qr/^src\/core\/ngx_aop_c\.h:1: a tab, or a blank/m,
+      'src/core/ngx_aop_c.h' => "int\tngx_aop_c;\n" ],
+
+    [ 'a blank at the end', qr/^src\/core\/ngx_aop_c\.h:2: a tab, or a blank/m,
+      'src/core/ngx_aop_c.h' => "\nint  ngx_aop_c; \n" ],
+
+    [ 'one empty line', qr/^src\/core\/ngx_aop_c\.c:7: not two empty lines/m,
+      'src/core/ngx_aop_c.c' => "int\nngx_aop_c(void)\n{\n    return 1;\n}\n"
+               . "\nint  ngx_aop_c_d;\n" ],
+
     [ 'an unknown room', qr/^src\/attic\/ngx_aop_c\.h: no such room/m,
       'src/attic/ngx_aop_c.h' => "\n" ],
 );
