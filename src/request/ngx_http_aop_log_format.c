@@ -213,21 +213,11 @@ ngx_http_aop_log_format_host(ngx_http_request_t *r,
 }
 
 
-/* As the client sent it, without the query: that may hold secrets. */
-
 static ngx_int_t
 ngx_http_aop_log_format_path(ngx_http_request_t *r,
     const ngx_http_aop_log_format_field_t *field, ngx_str_t *value)
 {
-    u_char  *query;
-
-    *value = r->main->unparsed_uri;
-
-    query = ngx_strlchr(value->data, value->data + value->len, '?');
-
-    if (query != NULL) {
-        value->len = query - value->data;
-    }
+    *value = ngx_http_aop_failing_peers_path(r->main);
 
     return NGX_OK;
 }

@@ -267,16 +267,10 @@ ngx_http_aop_count_tool(ngx_http_request_t *r)
 static uint64_t
 ngx_http_aop_count_hash(ngx_http_request_t *r)
 {
-    u_char     *query;
     uint64_t    hash;
     ngx_str_t  *agent, path;
 
-    path = r->unparsed_uri;
-    query = ngx_strlchr(path.data, path.data + path.len, '?');
-
-    if (query != NULL) {
-        path.len = query - path.data;
-    }
+    path = ngx_http_aop_failing_peers_path(r);
 
     hash = ngx_aop_top_hash(NGX_AOP_TOP_SEED, (char *) path.data, path.len);
 

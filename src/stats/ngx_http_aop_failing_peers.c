@@ -35,7 +35,6 @@ typedef struct {
 
 
 static int ngx_http_aop_failing_peers_same(const void *item, const void *key);
-static ngx_str_t ngx_http_aop_failing_peers_path(ngx_http_request_t *r);
 static void ngx_http_aop_failing_peers_text(char *buf, size_t size,
     const u_char *data, size_t len);
 
@@ -118,7 +117,7 @@ ngx_http_aop_failing_peers_same(const void *item, const void *key)
 
 /* The URI as it came, without the query. */
 
-static ngx_str_t
+ngx_str_t
 ngx_http_aop_failing_peers_path(ngx_http_request_t *r)
 {
     u_char     *query;

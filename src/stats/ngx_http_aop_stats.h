@@ -147,6 +147,10 @@ void ngx_http_aop_failing_peers_add(ngx_http_request_t *r,
     ngx_http_aop_server_t *server, const ngx_http_aop_state_t *state,
     const ngx_http_aop_peer_t *peer, ngx_uint_t other_host);
 
+/* The URI of a request as it came, without the query: that may hold secrets. */
+
+ngx_str_t ngx_http_aop_failing_peers_path(ngx_http_request_t *r);
+
 
 /*
  * A failing peer as the report has it.  ngx_http_aop_failing_peers_copy()

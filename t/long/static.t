@@ -33,6 +33,7 @@ system('cp', '-R', $ENV{NGINX_TREE} || "$dir/source", $tree) == 0
 
 like(run('nginx is configured', './configure --with-http_ssl_module'
          . ' --without-http_rewrite_module --without-http_gzip_module'
+         . ' --error-log-path=stderr'
          . " --with-cc-opt=-O0 --add-module='$top'"),
      qr/\+ ngx_http_aop_module was configured/, 'with the module');
 
