@@ -38,7 +38,7 @@ typedef struct {
 } verdict_hint_t;
 
 
-/* as documented, in the order of the enumeration */
+/* words and codes that users rely on; a verdict more needs no row here */
 
 static const verdict_row_t  rows[] = {
     { "ok", 0 },
@@ -183,15 +183,45 @@ verdict_hints(const ngx_aop_verdict_t *verdict, int any)
 static void
 verdict_row(void **state)
 {
+    int                       i;
     const verdict_row_t      *row = *state;
     const ngx_aop_verdict_t  *verdict;
 
-    verdict = ngx_aop_verdict((ngx_aop_verdict_e) (row - rows));
+    for (i = 0; i < NGX_AOP_VERDICTS; i++) {
+        verdict = ngx_aop_verdict((ngx_aop_verdict_e) i);
 
-    assert_string_equal(verdict->word, row->name);
-    assert_int_equal(verdict->status, row->status);
-    verdict_plain(verdict->meaning);
-    verdict_hints(verdict, row->status != 0);
+        if (strcmp(verdict->word, row->name) == 0) {
+            assert_int_equal(verdict->status, row->status);
+            return;
+        }
+    }
+
+    fail_msg("there is no verdict \"%s\"", row->name);
+}
+
+
+/* A row that was left out is all zeroes. */
+
+static void
+verdict_complete(void **state)
+{
+    int                       i;
+    const ngx_aop_verdict_t  *verdict;
+
+    for (i = 0; i < NGX_AOP_VERDICTS; i++) {
+        verdict = ngx_aop_verdict((ngx_aop_verdict_e) i);
+
+        verdict_plain(verdict->word);
+        verdict_plain(verdict->meaning);
+        verdict_hints(verdict, i != NGX_AOP_VERDICT_OK);
+
+        if (i == NGX_AOP_VERDICT_OK) {
+            assert_int_equal(verdict->status, 0);
+
+        } else {
+            assert_in_range(verdict->status, 400, 599);
+        }
+    }
 }
 
 
@@ -205,13 +235,6 @@ verdict_hint(void **state)
 
     assert_non_null(hint);
     assert_memory_equal(hint, c->text, strlen(c->text));
-}
-
-
-static void
-verdict_count(void **state)
-{
-    assert_int_equal(unit_nelts(rows), NGX_AOP_VERDICTS);
 }
 
 
@@ -329,7 +352,7 @@ verdict_codes_of_requests(void **state)
 int
 main(void)
 {
-    unit_case("as many as documented", verdict_count, NULL);
+    unit_case("each has all that it needs", verdict_complete, NULL);
     unit_cases(rows, verdict_row);
     unit_cases(hints, verdict_hint);
     unit_case("words are unique", verdict_words_unique, NULL);
