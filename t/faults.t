@@ -117,7 +117,7 @@ my @says = (
     [ 'the names of the anchors', qr/SSL_CTX_add_client_CA\(\) failed/ ],
     [ 'the session callbacks', qr/cannot set the session callbacks of "aop"/ ],
     [ 'the zone', qr/"aop_zone" is too small/ ],
-    [ 'the zone: a server', qr/"aop_zone" is full: 1 of 4 servers/ ],
+    [ 'the zone: a server', qr/"aop_zone" is full: requests to 1 of 4 servers/ ],
 );
 
 cmp_ok(@config, '>', 150, 'configuration: many calls can fail');
