@@ -77,6 +77,18 @@ my $beside = !$realip ? '' : <<"EOF";
     }
 
     server {
+        $listen_proxied
+        server_name proxied-realip;
+
+        location / {
+            root html;
+            set_real_ip_from 127.0.0.1;
+            real_ip_header proxy_protocol;
+            add_header X-Who "$who" always;
+        }
+    }
+
+    server {
         $listen
         server_name late;
 
@@ -141,6 +153,8 @@ my $configuration = <<"EOF";
 
         location /page.html { ssi on; ssi_types *; set \$seen \$remote_addr;
                               root html; }
+        location /dir/ { alias html/; index page.html; ssi on; ssi_types *;
+                         set \$seen \$remote_addr; }
         location /asks { auth_request /auth; alias html/file.txt; }
         location /auth { proxy_pass http://127.0.0.1:$backend;
                          proxy_set_header X-Seen \$remote_addr; }
@@ -331,6 +345,8 @@ for my $http ('1.1', '2') {
         for qw(rewrite try named error);
     is(who('main', $client, @how, path => '/page.html'),
        '(' . set($client) . ") $client", "$is: SSI");
+    is(who('main', $client, @how, path => '/dir/'),
+       '(' . set($client) . ") $client", "$is: an index");
     is(who('main', $client, @how, path => '/proxy'), $client, "$is: upstream");
     is(ask('main', $client, @how, path => '/asks')->status, 200,
        "$is: auth_request");
@@ -417,6 +433,56 @@ my %from = (prelude => "PROXY TCP4 192.0.2.1 127.0.0.1 1234 443\r\n",
 is(get($proxied, %from)->body, "$client||192.0.2.1|direct", 'PROXY protocol');
 is(get($proxied, %from, cert => $none)->body =~ s/\|\d+/|N/r,
    "$own|N|192.0.2.1|direct", 'PROXY protocol, no certificate');
+# each form of its header, as nginx's realip may read it too
+
+my $v2 = "\r\n\r\n\0\r\nQUIT\n";
+
+my @v2 = (
+    pack('a12 C2 n N2 n2', $v2, 0x21, 0x11, 12, 0xc0000201, 0x7f000001,
+         1234, 443),
+    pack('a12 C2 n N x8 N N x8 N n2', $v2, 0x21, 0x21, 36, 0x20010db8, 1,
+         0x20010db8, 2, 1234, 443),
+    pack('a12 C2 n N2 n2 C n a4', $v2, 0x21, 0x11, 19, 0xc0000201, 0x7f000001,
+         1234, 443, 0xe0, 4, 'x' x 4),
+    pack('a12 C2 n', $v2, 0x20, 0x00, 0),
+);
+
+for (
+    [ "PROXY TCP4 192.0.2.1 127.0.0.1 1234 443\r\n", '192.0.2.1', 'TCP4' ],
+    [ "PROXY TCP6 2001:DB8::1 ::1 1234 443\r\n", '2001:db8::1', 'TCP6' ],
+    [ "PROXY UNKNOWN\r\n", undef, 'UNKNOWN' ],
+    [ "PROXY UNKNOWN 1 2 3 4 5 6\r\n", undef, 'UNKNOWN and more' ],
+    [ $v2[0], '192.0.2.1', 'version 2, IPv4' ],
+    [ $v2[1], '2001:db8::1', 'version 2, IPv6' ],
+    [ $v2[2], '192.0.2.1', 'version 2, with something else' ],
+    [ $v2[3], undef, 'version 2, of the proxy itself' ])
+{
+    my ($prelude, $from, $name) = @$_;
+    my $peer = $from ? lc "$from|direct" : "$own|private";
+
+    for my $http ('1.1', '2') {
+        my @how = (%from, prelude => $prelude, http => $http);
+
+        is(lc get($proxied, @how)->body, "$client||$peer",
+           "PROXY protocol, $name, HTTP/$http");
+        is(lc(get($proxied, @how, cert => $bad)->body =~ s/\|\d+\|/|N|/r),
+           lc "$own|N|$peer",
+           "PROXY protocol, $name, HTTP/$http: a bad certificate");
+
+        next unless $realip;
+
+        my $addr = $from ? lc "$from|1234" : "$own|N";
+
+        @how = (@how, sni => 'proxied-realip', path => '/file.txt');
+
+        is(lc get($proxied, @how)->header('X-Who'), "$client||$peer",
+           "PROXY protocol, $name, HTTP/$http: realip and ours");
+        is(lc(get($proxied, @how, cert => $bad)->header('X-Who')
+              =~ s/^(\Q$own\E)\|\d+\|/$1|N|/r), lc "$addr|$peer",
+           "PROXY protocol, $name, HTTP/$http: realip alone");
+    }
+}
+
 like(get($plain, tls => 0, headers => [ 'CF-Connecting-IP' => $client ])->body,
      unset(), 'plain HTTP');
 
