@@ -11,6 +11,7 @@
 
 
 #include "ngx_http_aop_request.h"
+#include "ngx_http_aop_stats.h"
 #include "ngx_aop_line.h"
 
 
