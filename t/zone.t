@@ -41,10 +41,24 @@ sub ok_of {
     return $row ? $row->{count} : 0;
 }
 
+# what the documents say of the size
+
+open my $fh, '<', AOP::Test::checkout() . '/docs/directives.md'
+    or die "docs/directives.md: $!\n";
+my ($kb) = join('', <$fh>) =~ /A server takes (\d+) KB/;
+
+$nginx->configure(conf(200, 'aop_zone 4m;'))->start;
+
+cmp_ok(4096 / counted(), '<', 1.04 * $kb, 'a server takes that much');
+cmp_ok(4096 / counted(), '>', $kb, 'and not less');
+
+$nginx->stop;
+my $mark = $nginx->mark;
 $nginx->configure(conf(200))->start;
 
 is(counted(), 200, 'default: all servers have room');
-is(scalar(grep { /aop_zone/ } $nginx->log_since(0)), 0, 'and nothing is said');
+is(scalar(grep { /aop_zone/ } $nginx->log_since($mark)), 0,
+   'and nothing is said');
 
 get($port, sni => 's7.test', cert => $edge) for 1 .. 3;
 ok(until_counted(sub { ok_of('s7.test') == 3 }), 'it is counted');
