@@ -42,24 +42,25 @@ static const aopctl_command_t  aopctl_commands[] = {
 static const char  aopctl_general_help[] =
     "Usage: aopctl COMMAND [OPTION]... [ARGUMENT]...\n"
     "\n"
-    "Helps to roll out Cloudflare's Authenticated Origin Pulls with nginx.\n"
+    "A tool for rolling out Cloudflare's Authenticated Origin Pulls with\n"
+    "nginx.\n"
     "\n"
-    "  lint FILE...       what is in a CA file, and would nginx take it?\n"
-    "  probe HOST[:PORT]  does this origin serve strangers?\n"
-    "  report [FILE]...   what does the log say: is it safe to enforce?\n"
-    "  status URL...      what do the status pages of all origins say?\n"
+    "  lint FILE...       check CA files and client certificates\n"
+    "  probe HOST[:PORT]  check what clients without a certificate get\n"
+    "  report [FILE]...   check in the log whether it is safe to enforce\n"
+    "  status URL...      check the status pages of all origins\n"
     "\n"
-    "  help [COMMAND]     this text, or that of a command\n"
-    "  version            the version\n"
+    "  help [COMMAND]     print this help, or that of a command\n"
+    "  version            print the version\n"
     "\n"
-    "  -h, --help         as \"help\", also after a command\n"
-    "  -V, --version      as \"version\"\n"
+    "  -h, --help         same as \"help\", also after a command\n"
+    "  -V, --version      same as \"version\"\n"
     "\n"
-    "Exit status: 0 good, 1 warning, 2 bad, 3 cannot tell, 64 wrong\n"
-    "arguments, 66 a file could not be read, 70 memory or OpenSSL failed,\n"
-    "74 the output could not be written.\n"
+    "Exit status: 0 ok, 1 warning, 2 critical, 3 cannot tell, 64 invalid\n"
+    "arguments, 66 a file could not be read, 70 out of memory or OpenSSL\n"
+    "failure, 74 the output could not be written.\n"
     "\n"
-    "NO_COLOR in the environment turns colors off.\n";
+    "Set NO_COLOR in the environment to disable colors.\n";
 
 
 int
@@ -72,7 +73,7 @@ main(int argc, char **argv)
     aopctl_term_init();
 
     if (argc < 2) {
-        return aopctl_usage(NULL, "a command is missing");
+        return aopctl_usage(NULL, "missing command");
     }
 
     name = argv[1];
@@ -89,7 +90,7 @@ main(int argc, char **argv)
         status = AOPCTL_STATUS_GOOD;
 
     } else {
-        return aopctl_usage(NULL, "there is no %s \"%s\"",
+        return aopctl_usage(NULL, "unknown %s \"%s\"",
                             name[0] == '-' ? "option" : "command", name);
     }
 
@@ -156,7 +157,7 @@ aopctl_help(const char *name)
     command = name ? aopctl_find(name) : NULL;
 
     if (name != NULL && command == NULL) {
-        return aopctl_usage(NULL, "there is no command \"%s\"", name);
+        return aopctl_usage(NULL, "unknown command \"%s\"", name);
     }
 
     fputs(command ? command->help : aopctl_general_help, stdout);
@@ -183,7 +184,7 @@ aopctl_usage(const char *command, const char *fmt, ...)
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
 
-    aopctl_term_error("%s%s%s; \"aopctl%s%s --help\" helps",
+    aopctl_term_error("%s%s%s, try \"aopctl%s%s --help\"",
                       command ? command : "", command ? ": " : "", text,
                       command ? " " : "", command ? command : "");
 
@@ -191,32 +192,37 @@ aopctl_usage(const char *command, const char *fmt, ...)
 }
 
 
-int
-aopctl_option(int argc, char **argv, const char *letters,
-    const struct option *options)
+aopctl_status_e
+aopctl_options(int argc, char **argv, const char *letters,
+    const struct option *options, aopctl_option_pt set, void *data)
 {
-    int  option;
+    int              option;
+    aopctl_status_e  status;
 
     opterr = 0;
+    status = AOPCTL_STATUS_GOOD;
 
     /* "+" is not given: options may follow the arguments */
 
-    option = getopt_long(argc, argv, letters, options, NULL);
+    while (status == AOPCTL_STATUS_GOOD
+           && (option = getopt_long(argc, argv, letters, options, NULL)) != -1)
+    {
+        switch (option) {
 
-    switch (option) {
+        case ':':
+            return aopctl_usage(argv[0], "option \"%s\" requires a value",
+                                argv[optind - 1]);
 
-    case ':':
-        aopctl_usage(argv[0], "\"%s\" needs a value", argv[optind - 1]);
-        return AOPCTL_OPTION_WRONG;
+        case '?':
+            return aopctl_usage(argv[0], "invalid option \"%s\"",
+                                argv[optind - 1]);
 
-    case '?':
-        aopctl_usage(argv[0], "there is no option like \"%s\"",
-                     argv[optind - 1]);
-        return AOPCTL_OPTION_WRONG;
-
-    default:
-        return option;
+        default:
+            status = set(data, argv[0], option);
+        }
     }
+
+    return status;
 }
 
 

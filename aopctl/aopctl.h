@@ -59,16 +59,18 @@ aopctl_status_e aopctl_usage(const char *command, const char *fmt, ...)
 
 
 /*
- * The next option of a command, as getopt_long() returns it; -1 at the end.
- * AOPCTL_OPTION_WRONG after an error message was written.  The letters, those
- * of short options, begin with AOPCTL_NO_LETTERS.
+ * Hands the options of a command to set(), one by one: their "val", with the
+ * value in optarg.  The letters are those of short options, after a colon.
+ * Returns AOPCTL_STATUS_GOOD with the arguments that follow at argv[optind],
+ * AOPCTL_STATUS_USAGE after a message about an option, or another status that
+ * set() has returned.
  */
 
-#define AOPCTL_OPTION_WRONG  '?'
-#define AOPCTL_NO_LETTERS    ":"
+typedef aopctl_status_e (*aopctl_option_pt)(void *data, const char *command,
+    int option);
 
-int aopctl_option(int argc, char **argv, const char *letters,
-    const struct option *options);
+aopctl_status_e aopctl_options(int argc, char **argv, const char *letters,
+    const struct option *options, aopctl_option_pt set, void *data);
 
 /* Reads a whole number from min to max; returns 0 if it is none. */
 

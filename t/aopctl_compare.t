@@ -117,7 +117,7 @@ my $plain = probe('--cert', $good);
 
 is("$plain->{status} $plain->{names}[-1]{result}", '2 served',
    'plain HTTP: the site under another Host');
-like($plain->{why}, qr/^this origin serves strangers over plain HTTP: not/,
+like($plain->{why}, qr/^not enforced: the origin serves .* over plain HTTP /,
      'plain HTTP: said');
 
 # A server behind the front, which refuses the front: its page is not the
@@ -129,11 +129,12 @@ my $proxy   = "location / { proxy_pass https://127.0.0.1:$behind; "
 my $own     = 'proxy_intercept_errors off;';
 
 for (
-    [ 'asks', "aop optional; $proxy $own", qr/a server behind this one/ ],
+    [ 'asks', "aop optional; $proxy $own", qr/a server behind the origin/ ],
     [ 'asks, and the page has a status of its own', "aop optional; $proxy $own",
-      qr/a server behind this one/, 'error_page 495 496 =495 /refused; '
+      qr/a server behind the origin/, 'error_page 495 496 =495 /refused; '
       . 'location /refused { aop off; return 495; }' ],
-    [ 'asks nobody', "aop off; $proxy $own", qr/the origin did not ask/ ],
+    [ 'asks nobody', "aop off; $proxy $own",
+      qr/the origin did not request one/ ],
 ) {
     my ($name, $site, $says, $more) = @$_;
 
@@ -156,11 +157,11 @@ origin(refused($page) . ' add_header Alt-Svc \'h3=":443"; ma=86400\' always;',
 my $http3 = probe();
 
 is("$http3->{status} $http3->{http3}", '0 1', 'HTTP/3 is announced');
-is($http3->{why}, 'enforced: strangers are refused (HTTP/3 is announced, and '
-   . 'was not visited)', 'HTTP/3: said');
+is($http3->{why}, 'enforced: clients without a valid certificate are rejected '
+   . '(HTTP/3 is announced but was not tested)', 'HTTP/3: said');
 like(aopctl('probe', "127.0.0.1:$port", '--no-http', '--sni',
             'site.test')->{out},
-     qr/^  HTTP\/3 \(announced by Alt-Svc\): not visited$/m, 'HTTP/3: a line');
+     qr/^  HTTP\/3 \(announced by Alt-Svc\): not tested$/m, 'HTTP/3: a line');
 
 # A protocol that cannot carry the given certificate says nothing of it.  Here
 # it is TLS 1.3, which has one curve for a signature; ML-DSA is not for TLS 1.2.

@@ -56,7 +56,7 @@ for (
       "cannot read \"$file{'aop.log'}\": Cannot allocate memory" ],
 
     [ [ 'status', "http://127.0.0.1:$page/" ], undef, undef, [ 0, 3, 64, 70, 74 ],
-      'out of memory', 'status: curl failed, or memory is short',
+      'out of memory', 'status: curl failed, or out of memory',
       'status: curl failed' ],
 
     [ $probe, 'SSL_CTX_new', 2, [ 70 ], 'probe: out of memory' ],
@@ -66,8 +66,8 @@ for (
          [ 'connect', 'cannot connect: Cannot allocate memory' ],
          [ 'SSL_write', 'connection failed: Cannot allocate memory' ],
          [ 'poll', 'poll() failed: Cannot allocate memory' ],
-         [ 'SSL_new', 'OpenSSL cannot prepare such a connection' ],
-         [ 'SSL_set_ex_data', 'OpenSSL cannot prepare such a connection' ],
+         [ 'SSL_new', 'not supported by this OpenSSL' ],
+         [ 'SSL_set_ex_data', 'not supported by this OpenSSL' ],
          [ 'SSL_set_fd', 'TLS failed: out of memory' ],
          [ 'nghttp2_session_callbacks_new', 'out of memory' ],
          [ 'nghttp2_session_client_new', 'out of memory' ],

@@ -90,7 +90,7 @@ for (
       qr/TLS failed: wrong version number: is this port plain HTTP\?$/ ],
     [ 'silent in TLS', sub { sleep 30 }, \%tls, 1, qr/timed out/ ],
     [ 'closing in TLS', sub { close $_[0] }, \%tls, 1,
-      qr/closed|without an answer|eof/i ],
+      qr/closed|without a response|eof/i ],
     [ 'no HTTP in TLS', sub { print { $_[0] } "\e[2Jhello\r\n\r\n" }, \%tls, 1,
       qr/not HTTP/ ],
     [ 'status 99', sub { print { $_[0] } "HTTP/1.1 099 x\r\n\r\n" }, \%tls, 1,
@@ -102,33 +102,33 @@ for (
     [ 'an endless head', sub { my ($c) = @_; print {$c} $full;
                                print {$c} 'X: ' . 'y' x 1000 . "\r\n" or return
                                    for 1 .. 10_000 }, \%tls, 2,
-      qr/serves strangers/ ],
+      qr/serves clients without a valid certificate/ ],
     [ 'interim answers', sub { print { $_[0] } "HTTP/1.1 103 x\r\n\r\n" x 2000,
                                "HTTP/1.1 404 x\r\n\r\n" }, \%tls, 2,
-      qr/serves strangers/ ],
+      qr/serves clients without a valid certificate/ ],
     [ 'endless interim answers', sub {
           my ($c) = @_;
           print {$c} "HTTP/1.1 103 x\r\n\r\n" x 1000 or return for 1 .. 10_000;
-      }, \%tls, 1, qr/sends without end|timed out/ ],
+      }, \%tls, 1, qr/too much data from the server|timed out/ ],
     [ 'a dripped line', sub { drip($_[0], $full) }, \%tls, 1, qr/^timed out$/ ],
     [ 'a dripped head', sub { print { $_[0] } $full; drip($_[0], $full) },
-      \%tls, 2, qr/serves strangers/ ],
+      \%tls, 2, qr/serves clients without a valid certificate/ ],
     [ 'a dripped body', sub { print { $_[0] } "$full\r\n"; drip($_[0], $full) },
-      \%tls, 2, qr/serves strangers/ ],
+      \%tls, 2, qr/serves clients without a valid certificate/ ],
     [ 'an endless body', sub { my ($c) = @_; print {$c} "$full\r\n";
                                print {$c} 'y' x 10_000 or return
                                    for 1 .. 10_000 }, \%tls, 2,
-      qr/serves strangers/ ],
+      qr/serves clients without a valid certificate/ ],
     [ 'endless chunks', sub { my ($c) = @_; print {$c} $full,
                                   "Transfer-Encoding: chunked\r\n\r\n";
                               print {$c} "0" x 10_000 or return
                                   for 1 .. 10_000 }, \%tls, 2,
-      qr/serves strangers/ ],
+      qr/serves clients without a valid certificate/ ],
     [ 'a chunk of more than there is', sub { print { $_[0] } $full,
           "Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\nx" },
-      \%tls, 2, qr/serves strangers/ ],
+      \%tls, 2, qr/serves clients without a valid certificate/ ],
     [ 'no more than a line', sub { print { $_[0] } $full }, \%tls, 2,
-      qr/serves strangers/ ],
+      qr/serves clients without a valid certificate/ ],
 ) {
     my ($name, $talk, $tls_options, $status, $why) = @$_;
     my ($at, $pid) = server($talk, tls => $tls_options);
@@ -171,7 +171,7 @@ my $refusal = "HTTP/1.1 400 Bad Request\r\n\r\n"
               . '<title>400 No required SSL certificate was sent</title>';
 
 for (
-    [ 'asks and closes', sub { close $_[0] }, 1, qr/which may be for every/ ],
+    [ 'asks and closes', sub { close $_[0] }, 1, qr/which may be served to all clients/ ],
     [ 'asks and answers as nginx', sub {
           print { $_[0] } "HTTP/1.1 400 Bad Request\r\n\r\n";
           select undef, undef, undef, 0.05;
@@ -182,13 +182,13 @@ for (
     [ 'asks and takes its time', sub {
           select undef, undef, undef, 0.7;
           print { $_[0] } $refusal;
-      }, 1, qr/^the time for all visits is over/, 2 ],
+      }, 1, qr/^the time limit for all connections is exceeded/, 2 ],
     [ 'asks, and has too much to do in the end', sub {
           print { $_[0] } $limited ? "HTTP/1.1 429 x\r\n\r\n" : $refusal;
       }, 1, qr/HTTP status 429, which may be the site's page/ ],
     [ 'asks, and closes in the end', sub {
           print { $_[0] } $refusal unless $limited;
-      }, 1, qr/, which may be for everybody/ ],
+      }, 1, qr/, which may be served to all clients/ ],
     [ 'asks and talks of it in the head', sub {
           print { $_[0] } "HTTP/1.1 400 x\r\nX: <title>400 No required SSL "
                           . "certificate was sent</title>\r\n\r\n";
@@ -275,17 +275,18 @@ like($unknown->{err}, qr/^aopctl: .*resolve/, 'no such host: said');
 # what is no host and port is told as it was given
 
 for (
-    [ 'https://example.test', 'is a URL: give HOST[:PORT]' ],
-    [ 'example.test/path', 'is a URL: give HOST[:PORT]' ],
-    [ 'example.test:https', 'is no host and port' ],
-    [ '[::1]:x', 'is no host and port' ],
-    [ '[]', 'is no host and port' ],
+    [ 'https://example.test',
+      '"https://example.test" is a URL, use HOST[:PORT]' ],
+    [ 'example.test/path', '"example.test/path" is a URL, use HOST[:PORT]' ],
+    [ 'example.test:https', 'invalid host or port "example.test:https"' ],
+    [ '[::1]:x', 'invalid host or port "[::1]:x"' ],
+    [ '[]', 'invalid host or port "[]"' ],
 ) {
     my ($target, $said) = @$_;
     my $run = aopctl('probe', $target);
 
-    is("$run->{status} $run->{err}", qq(64 aopctl: probe: "$target" $said; )
-       . qq("aopctl probe --help" helps\n), "a target: $target");
+    is("$run->{status} $run->{err}", qq(64 aopctl: probe: $said, )
+       . qq(try "aopctl probe --help"\n), "a target: $target");
 }
 
 # an address that takes no connection: a full backlog drops what comes
@@ -315,11 +316,11 @@ for (
     [ [ '--cert', '/no/such' ], qr/No such file/ ],
     [ [ '--cert', $nginx->path('only key.pem') ], qr/no certificate/ ],
     [ [ '--cert', $nginx->path('ca.pem') ],
-      qr/no private key without a passphrase in ".*ca\.pem": .* with --key$/ ],
+      qr/no private key without a passphrase in ".*ca\.pem" \(use --key\)$/ ],
     [ [ '--cert', $good, '--key', $nginx->path('ca.pem') ],
       qr/no private key without a passphrase in ".*ca\.pem"$/ ],
     [ [ '--cert', $good, '--key', $nginx->path('other key.pem') ],
-      qr/is not that of the certificate/ ],
+      qr/does not match the certificate/ ],
     [ [ '--cert', $good, '--key', '/no/such' ], qr/No such file/ ],
     [ [ '--cert', $nginx->path('locked.pem') ], qr/without a passphrase/ ],
 ) {

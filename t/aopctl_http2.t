@@ -101,13 +101,13 @@ my $headers  = frame(HEADERS, 4, 1, "\x88");
 
 # Name, the bytes of the answer, what comes of it.
 for (
-    [ 'a flood', $settings x 2000, 'the answer is not HTTP/2' ],
-    [ 'nothing', '', 'closed by the server without an answer' ],
-    [ 'settings', $settings, 'closed by the server without an answer' ],
+    [ 'a flood', $settings x 2000, 'the response is not HTTP/2' ],
+    [ 'nothing', '', 'closed by the server without a response' ],
+    [ 'settings', $settings, 'closed by the server without a response' ],
     [ 'a farewell', $settings . frame(GOAWAY, 0, 0, pack 'NN', 0, 0),
-      'closed by the server without an answer' ],
+      'closed by the server without a response' ],
     [ 'no such frame', $settings . frame(200, 0, 0, "\e[2J"),
-      'closed by the server without an answer' ],
+      'closed by the server without a response' ],
     [ 'an answer', $settings . $headers, 'HTTP status 200' ],
 ) {
     my ($name, $bytes, $expected) = @$_;

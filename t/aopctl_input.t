@@ -176,9 +176,9 @@ for (
       [ binary() . ' report < /dev/zero' ], qr/a device, not a log/ ],
     [ 'a line without an end', [ 'timeout', '-k', 1, 50, 'sh', '-c' ],
       [ "tr '\\0' x < /dev/zero | " . binary() . ' report' ],
-      qr/a line without an end/ ],
+      qr/not a log, a line is too long/ ],
     [ 'lines without an end', [ 'timeout', '-k', 1, 50, 'sh', '-c' ],
-      [ 'yes | ' . binary() . ' report -' ], qr/no line of the first 16 MB/ ],
+      [ 'yes | ' . binary() . ' report -' ], qr/the first 16 MB contain no lines/ ],
 ) {
     my ($name, $command, $arg, $err) = @$_;
     my $run = aopctl({ @$command ? (command => $command) : () }, @$arg);
@@ -196,7 +196,7 @@ mkfifo($fifo, 0600) or die "mkfifo: $!";
 my $run = aopctl('report', $fifo);
 
 is($run->{status}, 66, 'a FIFO that nobody writes to: exit status');
-like($run->{err}, qr/a FIFO that nobody writes to/, 'and said');
+like($run->{err}, qr/a FIFO without a writer/, 'and said');
 cmp_ok($run->{seconds}, '<', 20, 'and it ends');
 
 my $pid = fork();
@@ -245,13 +245,13 @@ is(report(join('', map { log_line(host => 'a' x 60 . '!', none => 'edge') }
    '--name: what takes too long counts as the server\'s own');
 
 for (
-    [ '', qr/invalid name "": it is empty/ ],
-    [ 'a.*.test', qr/not a name or wildcard/ ],
-    [ '*', qr/not a name or wildcard/ ],
-    [ 'a..test', qr/not a name or wildcard/ ],
+    [ '', qr/invalid name "": empty/ ],
+    [ 'a.*.test', qr/not a valid name or wildcard/ ],
+    [ '*', qr/not a valid name or wildcard/ ],
+    [ 'a..test', qr/not a valid name or wildcard/ ],
     [ '~', qr/the regular expression is empty/ ],
     [ '~(', qr/invalid name "~\(": missing closing parenthesis/ ],
-    [ '$hostname', qr/variables are known to nginx only/ ],
+    [ '$hostname', qr/variables are known only to nginx/ ],
 ) {
     my $bad = aopctl('report', '--name', $$_[0]);
 
@@ -278,11 +278,11 @@ is($some->{other_servers}, 103, '--server: the others are counted');
 is($some->{why}, 'all 2 servers in the log are ready', '--server: the end');
 is(report($servers, '--server', '')->{servers}[0]{judged}, 1,
    '--server: the one without a name');
-like(report($servers, '--server', 'x.test')->{why}, qr/server of --server/,
+like(report($servers, '--server', 'x.test')->{why}, qr/to the server in --server/,
      '--server: one that is not in the log');
 
 is(report($servers)->{why}, '1 of 5 servers is not ready (b.test); '
-   . 'not known of 2 of 5 servers (d.test, no server_name)',
+   . 'unknown for 2 of 5 servers (d.test, no server_name)',
    'the end counts and names');
 is(report($servers, '--server', 'a.test')->{why},
    'the server in the log is ready', 'the end, of one server');

@@ -74,7 +74,8 @@ origin('aop on; location / { return 200; }');
 my $on = probe();
 
 is("$on->{status} $on->{conclusion}", '0 enforced', 'on: enforced');
-is($on->{why}, 'enforced: strangers are refused', 'on: in words');
+is($on->{why}, 'enforced: clients without a valid certificate are rejected',
+   'on: in words');
 ok($on->{asks}, 'on: asks for a certificate');
 is(join(' ', map { $_->{result} } @{ $on->{visits} }, @{ $on->{names} }),
    join(' ', ('refused') x 16),
@@ -100,13 +101,14 @@ my $given = probe('--cert', $good);
 is("$given->{status} $given->{conclusion}", '0 enforced', 'on, good one');
 is(visits($given, 'given') =~ s{/\w+}{}gr, 'served served served served',
    'on: the given certificate is served');
-like($given->{why}, qr/given certificate is served/, 'on: and that is said');
+like($given->{why}, qr/given certificate is accepted/, 'on: and that is said');
 
 $given = probe('--cert', $wrong);
 
 is("$given->{status} $given->{conclusion}", '1 enforced_but',
    'on, another one: exit status');
-like($given->{why}, qr/so is the given certificate/, 'on, another one: said');
+like($given->{why}, qr/the client with the given certificate is, too/,
+     'on, another one: said');
 
 # the self-signed certificate bears the name of the CA
 
@@ -122,7 +124,7 @@ my $optional = probe();
 is("$optional->{status} $optional->{conclusion} $optional->{asks}",
    '2 not_enforced 1', 'optional: not enforced, but asked');
 like($optional->{why},
-     qr/^this origin serves strangers: not enforced.*optional/,
+     qr/^not enforced: the origin serves clients without a valid certificate.*optional/,
      'optional: in words');
 
 origin('aop off; location / { return 404; }');
@@ -131,7 +133,7 @@ my $off = probe();
 
 is("$off->{status} $off->{conclusion} $off->{asks}", '2 not_enforced 0',
    'off: not enforced, not even asked');
-like($off->{why}, qr/does not even ask/, 'off: in words');
+like($off->{why}, qr/it does not request one/, 'off: in words');
 is($off->{visits}[0]{with_session}{resumed}, 1, 'off: sessions are resumed');
 
 # a server beside one that enforces: who comes without SNI is asked by that one
@@ -159,9 +161,9 @@ is(join(' ', map { $_->{asked} ? 'asked' : 'not' } @{ $beside->{visits} },
    join(' ', ('not') x 7, ('asked') x 5, ('not') x 2), 'beside: who was asked');
 is("$beside->{status} $beside->{conclusion} $beside->{asks}",
    '2 not_enforced 0', 'beside: this server asks nobody');
-is($beside->{why}, 'this origin serves strangers: not enforced; the server of '
-   . 'this name does not ask for a certificate, another one at this address '
-   . 'does ("aop" missing?)', 'beside: in words');
+is($beside->{why}, 'not enforced: the origin serves clients without a valid '
+   . 'certificate; the server with this name does not request a certificate, '
+   . 'another one at this address does ("aop" missing?)', 'beside: in words');
 is(probed("127.0.0.1:$alone", '--no-http', '--sni',
           'enforcing.test')->{status}, 0, 'beside: the other one enforces');
 
@@ -171,7 +173,7 @@ my $plain = probe();
 
 is("$plain->{status} $plain->{conclusion}", '1 enforced_but',
    'plain HTTP: exit status');
-like($plain->{why}, qr/what plain HTTP would serve is unclear/,
+like($plain->{why}, qr/the result over plain HTTP is unclear/,
      'plain HTTP: said');
 is(probe('--no-http')->{status}, 0, 'plain HTTP: not asked for');
 
@@ -182,8 +184,9 @@ my $open = probe('--path', '/open');
 
 is("$open->{status} $open->{conclusion}", '1 enforced_but',
    'an open location: exit status');
-is($open->{why}, 'strangers are served on this path, but refused on "/": is '
-   . 'the path exempt by intent?', 'an open location: said');
+is($open->{why}, 'clients without a valid certificate are served on this '
+   . 'path, but rejected on "/" (is the path exempt?)',
+   'an open location: said');
 is(join(' ', map { $_->{result} } @{ $open->{names} }),
    join(' ', ('refused') x 8), 'an open location: / under other names');
 is(probe('--path', '/open', '--cert', $good)->{status}, 1,
@@ -212,12 +215,12 @@ for (
 
     is("$some->{status} $some->{conclusion}", '2 not_enforced',
        "$name: exit status");
-    like($some->{why}, qr/serves strangers who .*certain visitors/,
+    like($some->{why}, qr/for some addresses in CF-Connecting-IP/,
          "$name: said");
     is($some->{visitors}[-1]{result}, 'served', "$name: who is served");
     like(aopctl('probe', "127.0.0.1:$port", '--no-http', '--sni',
                 'site.test')->{out},
-         qr/^  for \d+ visitors .*, the last one 192\.0\.2\.\d+: served, /m,
+         qr/^  with \d+ addresses .*, the last one 192\.0\.2\.\d+: served, /m,
          "$name: text");
 }
 
@@ -229,7 +232,7 @@ my $other_means = probe();
 
 is("$other_means->{status} $other_means->{conclusion}", '1 cannot_tell',
    'refused without being asked: exit status');
-like($other_means->{why}, qr/did not ask/, 'refused without being asked: said');
+like($other_means->{why}, qr/did not request one/, 'refused without being asked: said');
 
 origin('aop on; error_page 495 496 =503 /x; location / { return 200; } '
        . 'location /x { aop off; return 503; }');
@@ -256,26 +259,26 @@ for (
 
     [ 'optional, a folder without an index', "aop optional; $folder", $untold,
       $untold,
-      qr/status 403, which may be for everybody: ask for.*--path.*--cert/ ],
+      qr/status 403, which may be served to all clients \(try .*--path.*--cert/ ],
     [ 'optional, 400', 'aop optional; location / { return 400; }', $untold,
       $untold,
-      qr/status 400, which may be for everybody/ ],
+      qr/status 400, which may be served to all clients/ ],
     [ 'optional, 421', 'aop optional; location / { return 421; }', $untold,
       $untold,
-      qr/status 421, which may be for everybody/ ],
+      qr/status 421, which may be served to all clients/ ],
     [ 'optional, closed without an answer',
       'aop optional; location / { return 444; }', $untold, $untold,
-      qr/(?:closed|eof).*, which may be for everybody/ ],
+      qr/(?:closed|eof).*, which may be served to all clients/ ],
     [ 'optional, plain HTTP to an HTTPS port behind it',
       "aop optional; location / { proxy_pass http://127.0.0.1:$port; }",
       $untold, $untold,
-      qr/status 400, which may be for everybody/ ],
+      qr/status 400, which may be served to all clients/ ],
     [ 'on, a folder without an index', "aop on; $folder", $enforced,
       'enforced_but',
       qr/^enforced: / ],
     [ 'on, a page of its own',
       "aop on; $blocked location / { return 200; }", $untold, $enforced,
-      qr/status 403, which may be for everybody/ ],
+      qr/status 403, which may be served to all clients/ ],
     [ 'on, a page of its own, and a folder without an index',
       "aop on; $blocked $folder", $untold, $untold, qr/status 403, which may/ ],
     [ 'on, a page of its own with status 400', 'aop on; '
@@ -304,7 +307,7 @@ for (
     is($told->{conclusion}, $with, "$name: with a certificate");
     like($told->{why}, qr/given certificate is not served either.*--path/,
          "$name: with a certificate, said") if $with eq $untold;
-    like($told->{why}, qr/the given certificate is served is unclear/,
+    like($told->{why}, qr/with the given certificate is unclear/,
          "$name: with a certificate, said") if $with eq 'enforced_but';
 }
 
@@ -336,7 +339,7 @@ my $late = probed("127.0.0.1:$alone", '--no-http', '--cert', $good);
 
 is("$late->{status} $late->{conclusion}", '1 cannot_tell',
    'a limit of the rate: cannot tell');
-like($late->{why}, qr/in the end .* was, too: is the rate/,
+like($late->{why}, qr/finally .* was, too \(is the request rate/,
      'a limit of the rate: said');
 is(visits($late, 'given') =~ s{/\w+}{}gr, 'served served served unclear',
    'a limit of the rate: the given certificate once more');
@@ -352,7 +355,7 @@ $forbidden = probe();
 
 is("$forbidden->{status} $forbidden->{plain_http}{result}", '1 unclear',
    'plain HTTP, 403: unclear');
-like($forbidden->{why}, qr/what plain HTTP would serve is unclear/,
+like($forbidden->{why}, qr/the result over plain HTTP is unclear/,
      'plain HTTP, 403: said');
 is(probe('--http-port', $port)->{plain_http}{result}, 'refused',
    'plain HTTP to the HTTPS port: refused');
@@ -381,7 +384,7 @@ like($text->{out},
      'text: the visits');
 like($text->{out}, qr/^  SNI unrelated\.invalid, Host 127\.0\.0\.1: served, /m,
      'text: the other names');
-like($text->{out}, qr/^this origin serves strangers: not enforced[^\n]*\n\z/m,
+like($text->{out}, qr/^not enforced: the origin serves [^\n]*\n\z/m,
      'text: the conclusion comes last');
 unlike($text->{out}, qr/\e/, 'text: no colors in a file');
 

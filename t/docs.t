@@ -472,7 +472,7 @@ subtest 'trying a certificate' => sub {
          'without: 400');
 
     like(sh(line(qr/aopctl probe.*--cert/)),
-         qr/enforced: strangers are refused, the given certificate is served/,
+         qr/enforced: clients without a valid certificate are rejected, the given certificate is accepted/,
          'and aopctl says so');
 
     $nginx->write('aop/ca.pem', $edge);
@@ -529,7 +529,7 @@ END
 
     $with->($plain . block(qr/split_clients/) =~ s/(?=aop \$)/$own_ca/r
                      =~ s/90%( +)optional/10%$1on/r =~ s/\*( +)on/*$1optional/r);
-    like(sh($probe, 2), qr/^this origin .*: not enforced, or for a part/m,
+    like(sh($probe, 2), qr/^not enforced: the origin .*"aop \$variable"/m,
          'canary: nor the other way round');
     $with->($plain . block(qr/split_clients/) =~ s/(?=aop \$)/$own_ca/r);
 

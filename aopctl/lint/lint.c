@@ -27,8 +27,8 @@
 
 static aopctl_status_e aopctl_lint_arguments(aopctl_lint_t *lint, int argc,
     char **argv);
-static aopctl_status_e aopctl_lint_argument(aopctl_lint_t *lint,
-    const char *command, int option);
+static aopctl_status_e aopctl_lint_option(void *data, const char *command,
+    int option);
 static aopctl_status_e aopctl_lint_add_file(const char *command,
     const char **files, size_t *n);
 static aopctl_status_e aopctl_lint_add_pin(aopctl_lint_t *lint,
@@ -46,32 +46,34 @@ const char  aopctl_lint_help[] =
     "Usage: aopctl lint [OPTION]... FILE...\n"
     "       aopctl lint --ca FILE... [OPTION]... CLIENT...\n"
     "\n"
-    "Shows what each certificate and CRL in these files is, when it expires,\n"
-    "and what nginx would make of it.\n"
+    "Lists the certificates and CRLs in these files with their expiration\n"
+    "dates, and reports whether nginx would accept them.\n"
     "\n"
-    "With --ca, nginx trusts the certificates of --ca only, and each CLIENT\n"
-    "is a client certificate for Cloudflare, with its chain, if it has one.\n"
-    "It is verified as nginx would, alone and with its chain, because\n"
+    "With --ca, only the certificates in --ca are trusted, and each CLIENT\n"
+    "is a client certificate for Cloudflare, optionally with its chain. It\n"
+    "is verified as nginx would verify it, alone and with its chain, because\n"
     "Cloudflare may present it either way.\n"
     "\n"
-    "Without --ca, the files are taken as the arguments of one \"aop_ca\",\n"
-    "but a file that begins with a certificate that is not a CA is taken for\n"
-    "a client certificate with its chain.\n"
+    "Without --ca, the files are treated as the arguments of one \"aop_ca\",\n"
+    "but a file that begins with a certificate that is not a CA is treated\n"
+    "as a client certificate with its chain.\n"
+    "\n"
     "      --ca FILE      as in \"aop_ca\", also cloudflare; may be repeated\n"
     "      --crl FILE     as in \"aop_crl\"; may be repeated\n"
     "      --depth N      as in \"aop_verify_depth\", 0 to 100 (1)\n"
     "      --pin PIN      as in \"aop_pin\"; may be repeated\n"
     "      --require post_quantum\n"
     "                     as \"aop_require\"\n"
-    "      --key FILE     the private key of CLIENT: is it the right one, and\n"
-    "                     in the form that Cloudflare takes?\n"
-    "      --days N       warn of what expires within N days, 0 to 3650 (0)\n"
-    "  -q, --quiet        one line\n"
-    "      --json         the answer as JSON\n"
-    "  -h, --help         this text\n"
+    "      --key FILE     check that FILE is the private key of CLIENT, in a\n"
+    "                     form accepted by Cloudflare\n"
+    "      --days N       warn of expiration within N days, 0 to 3650 (0)\n"
+    "  -q, --quiet        print one line\n"
+    "      --json         print JSON\n"
+    "  -h, --help         print this help\n"
     "\n"
-    "Exit status: 0 good, 1 warnings, 2 errors: nginx would not start, the\n"
-    "client certificate would be rejected, or Cloudflare would not take it.\n";
+    "Exit status: 0 ok, 1 warnings, 2 errors: nginx would not start, the\n"
+    "client certificate would be rejected, or Cloudflare would not accept\n"
+    "it.\n";
 
 
 static const struct option  aopctl_lint_options[] = {
@@ -132,18 +134,13 @@ aopctl_lint(int argc, char **argv)
 static aopctl_status_e
 aopctl_lint_arguments(aopctl_lint_t *lint, int argc, char **argv)
 {
-    int              option;
     aopctl_status_e  status;
 
-    while ((option = aopctl_option(argc, argv, AOPCTL_NO_LETTERS "q",
-                                   aopctl_lint_options))
-           != -1)
-    {
-        status = aopctl_lint_argument(lint, argv[0], option);
+    status = aopctl_options(argc, argv, ":q", aopctl_lint_options,
+                            aopctl_lint_option, lint);
 
-        if (status != AOPCTL_STATUS_GOOD) {
-            return status;
-        }
+    if (status != AOPCTL_STATUS_GOOD) {
+        return status;
     }
 
     lint->files = &argv[optind];
@@ -153,8 +150,10 @@ aopctl_lint_arguments(aopctl_lint_t *lint, int argc, char **argv)
 
 
 static aopctl_status_e
-aopctl_lint_argument(aopctl_lint_t *lint, const char *command, int option)
+aopctl_lint_option(void *data, const char *command, int option)
 {
+    aopctl_lint_t *lint = data;
+
     switch (option) {
 
     case 'a':
@@ -188,8 +187,8 @@ aopctl_lint_argument(aopctl_lint_t *lint, const char *command, int option)
 
     case 'd':
         if (!aopctl_number(optarg, 0, 3650, &lint->days)) {
-            return aopctl_usage(command, "\"%s\" is no number of days "
-                                "from 0 to 3650", optarg);
+            return aopctl_usage(command, "invalid number of days \"%s\", use "
+                                "0 to 3650", optarg);
         }
         break;
 
@@ -200,9 +199,6 @@ aopctl_lint_argument(aopctl_lint_t *lint, const char *command, int option)
     case 'j':
         lint->json = 1;
         break;
-
-    default:
-        return AOPCTL_STATUS_USAGE;
     }
 
     return AOPCTL_STATUS_GOOD;
@@ -251,9 +247,9 @@ aopctl_lint_require(aopctl_lint_t *lint, const char *command)
     }
 
     if (!ngx_aop_key_ml_dsa()) {
-        return aopctl_usage(command, "\"--require post_quantum\" needs "
-                            "ML-DSA, which %s does not have (OpenSSL 3.5 or "
-                            "later does)", ngx_aop_key_openssl(version));
+        return aopctl_usage(command, "\"--require post_quantum\" requires "
+                            "ML-DSA, which %s does not support (OpenSSL 3.5 "
+                            "or later does)", ngx_aop_key_openssl(version));
     }
 
     lint->post_quantum = 1;
@@ -266,19 +262,19 @@ static aopctl_status_e
 aopctl_lint_check(const aopctl_lint_t *lint, const char *command)
 {
     if (lint->ncas == 0 && lint->needs_ca != NULL) {
-        return aopctl_usage(command, "\"%s\" without \"--ca\"",
+        return aopctl_usage(command, "\"%s\" requires \"--ca\"",
                             lint->needs_ca);
     }
 
     if (lint->files[0] == NULL) {
         return aopctl_usage(command, lint->ncas
                                      ? "missing client certificate"
-                                     : "a file is missing");
+                                     : "missing file");
     }
 
     if (lint->key != NULL && lint->files[1] != NULL) {
-        return aopctl_usage(command, "\"--key\" with more than one client "
-                            "certificate");
+        return aopctl_usage(command, "\"--key\" cannot be used with more than "
+                            "one client certificate");
     }
 
     return AOPCTL_STATUS_GOOD;

@@ -44,9 +44,10 @@ aopctl_lint_client(aopctl_lint_t *lint, json_t *object,
 
     if (X509_check_ca(x509) != 0) {
         aopctl_lint_finding_add(object, NGX_AOP_LINT_ERROR, "client_ca",
-                                "is a CA: Cloudflare takes no CA for a client "
-                                "certificate; upload one that this CA has "
-                                "issued, and give the CA as --ca", level);
+                                "is a CA, which Cloudflare does not accept as "
+                                "a client certificate (upload a certificate "
+                                "issued by this CA, and use --ca for the CA)",
+                                level);
     }
 
     ngx_aop_cert_leaf(&leaf, x509);
@@ -69,10 +70,10 @@ aopctl_lint_client(aopctl_lint_t *lint, json_t *object,
         && X509_cmp(alone.anchor->x509, x509) == 0)
     {
         aopctl_lint_finding_add(object, NGX_AOP_LINT_WARNING, "no_ca",
-                                "begins its file, so that the file is taken "
-                                "for a client certificate with its chain, and "
-                                "no CA is given to verify it by (aopctl lint "
-                                "--ca FILE CLIENT)", level);
+                                "is the first in its file, so the file is "
+                                "treated as a client certificate with its "
+                                "chain, and there is no CA to verify it (use "
+                                "aopctl lint --ca FILE CLIENT)", level);
     }
 
     /* without roles the answer is about "aop_ca", as ever */
@@ -137,10 +138,10 @@ aopctl_lint_refused(json_t *object, const ngx_aop_result_t *alone,
 
     verdict = ngx_aop_verdict(chained->verdict);
 
-    snprintf(text, sizeof(text), "shown by Cloudflare it would be refused%s, "
-             "%s: %s; %s",
+    snprintf(text, sizeof(text), "would be refused if presented by "
+             "Cloudflare%s, %s: %s; %s",
              (alone->verdict != chained->verdict)
-             ? ", with its chain and without" : "",
+             ? ", both with and without its chain" : "",
              verdict->word, chained->reason, verdict->hint[NGX_AOP_PEER_EDGE]);
 
     aopctl_lint_finding_add(object, finding, "would_be_refused", text, level);
@@ -158,8 +159,8 @@ aopctl_lint_half(json_t *object, const ngx_aop_result_t *alone,
     needs = (chained->verdict == NGX_AOP_VERDICT_OK);
     failed = needs ? alone : chained;
 
-    snprintf(text, sizeof(text), "passes only if Cloudflare presents it %s "
-             "its chain, otherwise it is rejected, %s: %s; %s",
+    snprintf(text, sizeof(text), "is accepted only if Cloudflare presents it "
+             "%s its chain, otherwise it is rejected, %s: %s; %s",
              needs ? "with" : "without",
              ngx_aop_verdict(failed->verdict)->word, failed->reason,
              needs ? "add the CA that issued it to \"aop_ca\""

@@ -163,7 +163,7 @@ aopctl_lint_certs(aopctl_lint_t *lint, json_t *list, const ngx_aop_pem_t *pem,
         } else if (role == AOPCTL_LINT_CLIENT && i > 0) {
             aopctl_lint_finding_add(cert, NGX_AOP_LINT_WARNING, "not_presented",
                                     "is not verified: only the first "
-                                    "certificate of a file is the client "
+                                    "certificate in a file is the client "
                                     "certificate, the others are its chain",
                                     level);
         }
@@ -301,8 +301,9 @@ static void
 aopctl_lint_soon(const aopctl_lint_t *lint, json_t *object,
     const ASN1_TIME *to, ngx_aop_lint_level_e *level)
 {
-    char    text[128], date[NGX_AOP_DATE];
-    time_t  t, left;
+    char       text[128], date[NGX_AOP_DATE];
+    time_t     t, left;
+    long long  days;
 
     if (!ngx_aop_cert_time(to, &t)) {
         return;
@@ -314,8 +315,10 @@ aopctl_lint_soon(const aopctl_lint_t *lint, json_t *object,
         return;
     }
 
-    snprintf(text, sizeof(text), "ends on %s, in %lld days: replace it before",
-             ngx_aop_cert_date(t, date), ngx_aop_cert_days(t, lint->now));
+    days = ngx_aop_cert_days(t, lint->now);
+
+    snprintf(text, sizeof(text), "expires on %s, in %lld day%s (replace it "
+             "before)", ngx_aop_cert_date(t, date), days, days == 1 ? "" : "s");
 
     aopctl_lint_finding_add(object, NGX_AOP_LINT_WARNING, "ends_soon", text,
                             level);

@@ -106,8 +106,8 @@ aopctl_lint_key_check(aopctl_lint_t *lint, json_t *object, const char *file,
 
     if (key->pkey == NULL) {
         aopctl_lint_finding_add(object, NGX_AOP_LINT_WARNING, "key_unknown",
-                                "cannot be read by OpenSSL here: whether it "
-                                "belongs to the certificate is not known",
+                                "cannot be read by this OpenSSL, so it cannot "
+                                "be compared with the certificate",
                                 level);
         return;
     }
@@ -139,24 +139,24 @@ aopctl_lint_key_form(const aopctl_lint_key_t *key, const char **word)
 {
     if (key->n == 0) {
         *word = "no_key";
-        return "holds no private key in PEM";
+        return "contains no PEM private key";
     }
 
     if (key->n > 1) {
         *word = "several_keys";
-        return "holds more than one private key";
+        return "contains more than one private key";
     }
 
     if (key->encrypted) {
         *word = "key_encrypted";
-        return "has a passphrase, and Cloudflare takes keys without only "
-               "(openssl pkey -in FILE -out NEW)";
+        return "has a passphrase, which Cloudflare does not support (remove "
+               "it with openssl pkey -in FILE -out NEW)";
     }
 
     if (key->ml_dsa && !key->seed) {
         *word = "key_form";
         return "is an ML-DSA key with more than its seed, and Cloudflare "
-               "takes the seed only (openssl pkey -provparam "
+               "accepts only the seed (use openssl pkey -provparam "
                "ml-dsa.output_formats=seed-only -in FILE -out NEW)";
     }
 

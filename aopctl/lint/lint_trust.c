@@ -226,7 +226,7 @@ aopctl_lint_trust_read(ngx_aop_pem_t *pem, const char *file,
     } else if (role != AOPCTL_LINT_CRL && role != AOPCTL_LINT_ANY
                && sk_X509_num(pem->certs) == 0)
     {
-        other = "no certificate in it, but a CRL (that is for --crl)";
+        other = "no certificate in it, but a CRL (use --crl for CRLs)";
     }
 
     if (other == NULL) {

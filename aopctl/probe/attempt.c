@@ -196,7 +196,7 @@ aopctl_attempt_visit(aopctl_visit_t *visit, const char *sni,
     if (ssl == NULL) {
         conn.here = 1;
         snprintf(conn.err, sizeof(conn.err),
-                 "OpenSSL cannot prepare such a connection");
+                 "not supported by this OpenSSL");
         aopctl_attempt_failed(visit->answer, &conn);
 
     } else if (aopctl_conn_tls(&conn, ssl)) {
@@ -230,8 +230,8 @@ aopctl_attempt_late(aopctl_answer_t *answer)
     answer->failed = 1;
     answer->result = AOPCTL_RESULT_UNCLEAR;
 
-    snprintf(answer->text, sizeof(answer->text), "the time for all visits is "
-             "over (try a longer --timeout)");
+    snprintf(answer->text, sizeof(answer->text), "the time limit for all "
+             "connections is exceeded (try a longer --timeout)");
 }
 
 
@@ -513,9 +513,9 @@ aopctl_attempt_given(const aopctl_visit_t *visit)
     answer->result = AOPCTL_RESULT_NOT_OFFERED;
     answer->doubtful = 0;
 
-    snprintf(answer->text, sizeof(answer->text), "this protocol, or the "
-             "server, has no signature for a key of the given certificate's "
-             "type");
+    snprintf(answer->text, sizeof(answer->text), "this protocol or the server "
+             "supports no signature algorithm for the key of the given "
+             "certificate");
 }
 
 

@@ -163,15 +163,15 @@ aopctl_client_cert_load(aopctl_client_cert_t *cert, const char *file,
 
     cert->key = key ? aopctl_client_cert_read_key(key, "")
                     : aopctl_client_cert_read_key(file,
-                                                      ": name it with --key");
+                                                      " (use --key)");
 
     if (cert->key == NULL) {
         goto failed;
     }
 
     if (!X509_check_private_key(cert->x509, cert->key)) {
-        aopctl_term_error("the key in \"%s\" is not that of the certificate in "
-                          "\"%s\"", key ? key : file, file);
+        aopctl_term_error("the key in \"%s\" does not match the certificate "
+                          "in \"%s\"", key ? key : file, file);
         goto failed;
     }
 

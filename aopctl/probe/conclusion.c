@@ -67,7 +67,7 @@ aopctl_conclusion_settle(const aopctl_attempt_t *attempt,
     }
 
     if (answer->doubtful) {
-        aopctl_conclusion_doubt(answer, "which may be for everybody");
+        aopctl_conclusion_doubt(answer, "which may be served to all clients");
     }
 }
 
@@ -312,9 +312,10 @@ aopctl_conclusion_conclude(const aopctl_probe_t *probe, json_t *answer,
                                      "enforced_but", why);
     }
 
-    snprintf(text, sizeof(text), "enforced: strangers are refused%s%s",
-             probe->cert != NULL ? ", the given certificate is served" : "",
-             conclusion->http3 ? " (HTTP/3 is announced, and was not visited)"
+    snprintf(text, sizeof(text), "enforced: clients without a valid "
+                                 "certificate are rejected%s%s",
+             probe->cert != NULL ? ", the given certificate is accepted" : "",
+             conclusion->http3 ? " (HTTP/3 is announced but was not tested)"
                              : "");
 
     return aopctl_conclusion_say(answer, AOPCTL_STATUS_GOOD, "enforced", text);
@@ -328,14 +329,14 @@ aopctl_conclusion_open(const aopctl_conclusion_t *conclusion, char *buf,
     size_t size)
 {
     if (conclusion->served_resumed) {
-        return "this origin serves strangers who resume a session: not "
-               "enforced";
+        return "not enforced: the origin serves clients without a valid "
+               "certificate that resume a session";
     }
 
     if (conclusion->served_visitor) {
-        return "this origin serves strangers who say that they come for "
-               "certain visitors (CF-Connecting-IP): not enforced, or for a "
-               "part only (\"aop $variable\"?)";
+        return "not enforced: the origin serves clients without a valid "
+               "certificate for some addresses in CF-Connecting-IP (is it "
+               "enforced by \"aop $variable\" for others only?)";
     }
 
     if (conclusion->served && !conclusion->exempt) {
@@ -347,8 +348,9 @@ aopctl_conclusion_open(const aopctl_conclusion_t *conclusion, char *buf,
     }
 
     if (conclusion->plain) {
-        return "this origin serves strangers over plain HTTP: not enforced "
-               "(redirect to HTTPS there, or add \"return 444\")";
+        return "not enforced: the origin serves clients without a valid "
+               "certificate over plain HTTP (redirect to HTTPS there, or add "
+               "\"return 444\")";
     }
 
     return NULL;
@@ -359,18 +361,20 @@ static const char *
 aopctl_conclusion_served(const aopctl_conclusion_t *conclusion)
 {
     if (conclusion->asked) {
-        return "this origin serves strangers: not enforced; it asks for a "
-               "certificate, but does not insist (\"aop optional\"?)";
+        return "not enforced: the origin serves clients without a valid "
+               "certificate; it requests a certificate but does not require "
+               "one (\"aop optional\"?)";
     }
 
     if (conclusion->asked_nameless) {
-        return "this origin serves strangers: not enforced; the server of "
-               "this name does not ask for a certificate, another one at "
-               "this address does (\"aop\" missing?)";
+        return "not enforced: the origin serves clients without a valid "
+               "certificate; the server with this name does not request a "
+               "certificate, another one at this address does (\"aop\" "
+               "missing?)";
     }
 
-    return "this origin serves strangers: not enforced; it does not even ask "
-           "for a certificate";
+    return "not enforced: the origin serves clients without a valid "
+           "certificate; it does not request one";
 }
 
 
@@ -380,10 +384,10 @@ static const char *
 aopctl_conclusion_names(const aopctl_conclusion_t *conclusion, char *buf,
     size_t size)
 {
-    snprintf(buf, size, "the same site is open at this address under other "
-             "names: not enforced (%s; %s)", conclusion->names,
+    snprintf(buf, size, "not enforced: the same site is served under other "
+             "names at this address (%s; %s)", conclusion->names,
              conclusion->names_rejected && conclusion->names_host
-             ? "\"ssl_reject_handshake\" does not see another Host: add "
+             ? "\"ssl_reject_handshake\" does not check the Host header, add "
                "\"return 444\" to that server"
              : "add \"aop on\" or \"return 444\" to that server");
 
@@ -402,33 +406,35 @@ aopctl_conclusion_untold(const aopctl_probe_t *probe,
     }
 
     if (!conclusion->asked_all) {
-        return "strangers are refused, but not for want of a certificate: "
-               "the origin did not ask for one";
+        return "clients are rejected, but not because of a missing "
+               "certificate: the origin did not request one";
     }
 
     if (conclusion->behind && conclusion->doubtful) {
-        return "strangers are refused, but perhaps as everybody is: the page "
-               "is that of a server behind this one, which refuses nobody "
-               "itself (give a certificate that passes: --cert)";
+        return "clients without a valid certificate are rejected, but "
+               "possibly all others are, too: the page is from a server "
+               "behind the origin, which itself rejects no clients (use "
+               "--cert with a valid certificate)";
     }
 
     if (conclusion->unclear || !conclusion->refused) {
         snprintf(buf, size, "%s%s", conclusion->err,
                  !conclusion->doubtful ? ""
                  : probe->cert == NULL
-                   ? ": ask for something else (--path), or show a certificate "
-                     "that passes (--cert)"
-                   : "; the given certificate is not served either: ask for "
-                     "something that is (--path)");
+                   ? " (try another --path, or use --cert with a valid "
+                     "certificate)"
+                   : "; the client with the given certificate is not served "
+                     "either (try another --path)");
         return buf;
     }
 
     if (conclusion->names_unclear) {
-        snprintf(buf, size, "strangers are refused under this name; whether "
-                 "the site is open under others is not known: %s (%s)",
+        snprintf(buf, size, "clients without a valid certificate are rejected "
+                 "under this name, but the site may be served under others: "
+                 "%s (%s)",
                  conclusion->names, probe->cert == NULL
-                 ? "add \"return 444\" to that server, or give a certificate "
-                   "that passes to compare with: --cert"
+                 ? "add \"return 444\" to that server, or use --cert with a "
+                   "valid certificate to compare with"
                  : "add \"return 444\" to that server");
         return buf;
     }
@@ -444,31 +450,35 @@ aopctl_conclusion_part(const aopctl_probe_t *probe,
     const aopctl_conclusion_t *conclusion)
 {
     if (conclusion->exempt) {
-        return "strangers are served on this path, but refused on \"/\": is "
-               "the path exempt by intent?";
+        return "clients without a valid certificate are served on this path, "
+               "but rejected on \"/\" (is the path exempt?)";
     }
 
     if (conclusion->given_refused) {
-        return "strangers are refused, and so is the given certificate";
+        return "clients without a valid certificate are rejected, and the "
+               "client with the given certificate is, too";
     }
 
     if (conclusion->given_unclear) {
-        return "strangers are refused; whether the given certificate is "
-               "served is unclear";
+        return "clients without a valid certificate are rejected; the result "
+               "with the given certificate is unclear";
     }
 
     if (probe->cert != NULL && !conclusion->given_served) {
-        return "strangers are refused; the given certificate could not be "
-               "presented over any protocol, so nothing is known of it";
+        return "clients without a valid certificate are rejected; the given "
+               "certificate could not be presented over any protocol, so it "
+               "was not tested";
     }
 
     if (conclusion->plain_unclear) {
-        return "strangers are refused over TLS; what plain HTTP would serve "
-               "is unclear (redirect to HTTPS there, or add \"return 444\")";
+        return "clients without a valid certificate are rejected over TLS; "
+               "the result over plain HTTP is unclear (redirect to HTTPS "
+               "there, or add \"return 444\")";
     }
 
     if (conclusion->plain_another) {
-        return "strangers are refused over TLS; plain HTTP shows another page";
+        return "clients without a valid certificate are rejected over TLS; "
+               "plain HTTP serves another page";
     }
 
     return NULL;

@@ -295,7 +295,7 @@ aopctl_conn_bounded(aopctl_conn_t *conn)
                          : conn->received;
 
     if (received > AOPCTL_CONN_BYTES) {
-        return aopctl_conn_failed(conn, "the server sends without end", NULL);
+        return aopctl_conn_failed(conn, "too much data from the server", NULL);
     }
 
     if (aopctl_conn_now() >= conn->deadline) {

@@ -133,7 +133,7 @@ aopctl_http1_head(aopctl_conn_t *conn, aopctl_http1_t *h1, aopctl_http_t *http)
     http->status = aopctl_http1_status(h1->data);
 
     if (http->status == 0) {
-        snprintf(conn->err, sizeof(conn->err), "the answer is not HTTP");
+        snprintf(conn->err, sizeof(conn->err), "the response is not HTTP");
     }
 
     return http->status != 0;
@@ -160,7 +160,7 @@ aopctl_http1_more(aopctl_conn_t *conn, aopctl_http1_t *h1)
 
     if (h1->len == 0 && n == 0) {
         snprintf(conn->err, sizeof(conn->err),
-                 "closed by the server without an answer");
+                 "closed by the server without a response");
     }
 
     return n;

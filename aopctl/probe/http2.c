@@ -145,7 +145,7 @@ aopctl_http2_run(aopctl_http2_t *h2, nghttp2_session *session)
 
         if (nghttp2_session_mem_recv(session, buf, n) < 0) {
             snprintf(h2->conn->err, sizeof(h2->conn->err),
-                     "the answer is not HTTP/2");
+                     "the response is not HTTP/2");
             break;
         }
     }
@@ -154,7 +154,7 @@ aopctl_http2_run(aopctl_http2_t *h2, nghttp2_session *session)
 
     if (h2->http->status == 0 && h2->conn->err[0] == '\0') {
         snprintf(h2->conn->err, sizeof(h2->conn->err),
-                 "closed by the server without an answer");
+                 "closed by the server without a response");
     }
 }
 

@@ -348,8 +348,9 @@ aopctl_probe_recheck(aopctl_probe_t *probe, json_t *visits,
     {
         conclusion->unclear = 1;
         snprintf(conclusion->err, sizeof(conclusion->err),
-                 "strangers are turned away, but in the end the given "
-                 "certificate was, too: is the rate of requests limited?");
+                 "clients without a valid certificate are rejected, but "
+                 "finally the client with the given certificate was, too (is "
+                 "the request rate limited?)");
     }
 }
 

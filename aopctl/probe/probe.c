@@ -48,8 +48,8 @@ typedef struct {
 
 static aopctl_status_e aopctl_probe_arguments(aopctl_probe_t *probe, int argc,
     char **argv);
-static aopctl_status_e aopctl_probe_argument(aopctl_probe_t *probe,
-    const char *command, int option);
+static aopctl_status_e aopctl_probe_option(void *data, const char *command,
+    int option);
 static aopctl_status_e aopctl_probe_target(aopctl_probe_t *probe,
     const char *command, char *target);
 static int aopctl_probe_split(aopctl_probe_t *probe, char *target);
@@ -78,37 +78,39 @@ static json_t *aopctl_probe_head(const aopctl_probe_t *probe);
 const char  aopctl_probe_help[] =
     "Usage: aopctl probe [OPTION]... HOST[:PORT]\n"
     "\n"
-    "Visits an origin as strangers do: without a certificate and with one of\n"
-    "their own making, over TLS 1.2 and 1.3, HTTP/1.1 and HTTP/2, with a\n"
-    "resumed session, for some visitors (CF-Connecting-IP), over plain HTTP,\n"
-    "and under other names: without SNI, with an unrelated one, with another\n"
-    "Host.\n"
-    "Give the origin's own address, or a name that leads to it and not to\n"
-    "Cloudflare; all addresses of a name are visited.\n"
-    "The status page does not count visits from the origin itself against\n"
-    "it; they are known by their user agent.\n"
-    "      --sni NAME        name in the handshake (HOST, if it is a name)\n"
-    "      --host NAME       Host of the requests (the name of --sni)\n"
-    "      --path PATH       what is asked for (/)\n"
-    "      --cert FILE       visit with this certificate, too\n"
+    "Connects to an origin like clients that bypass Cloudflare: without a\n"
+    "certificate and with a self-made one, over TLS 1.2 and 1.3, HTTP/1.1\n"
+    "and HTTP/2, with a resumed session, with addresses in CF-Connecting-IP,\n"
+    "over plain HTTP, and under other names: without SNI, with an unrelated\n"
+    "one, and with another Host. Reports whether such clients are rejected.\n"
+    "\n"
+    "Use the origin's own address, or a name that resolves to it and not to\n"
+    "Cloudflare; all addresses of a name are tested. Requests from the origin\n"
+    "itself, known by their user agent, do not affect \"ready\" on the status\n"
+    "page.\n"
+    "\n"
+    "      --sni NAME        name in the TLS handshake (HOST, if a name)\n"
+    "      --host NAME       Host of the requests (the name in --sni)\n"
+    "      --path PATH       path of the requests (/)\n"
+    "      --cert FILE       test with this certificate, too\n"
     "      --key FILE        its key (in the file of --cert)\n"
-    "      --http-port PORT  where plain HTTP would be (80)\n"
-    "      --no-http         do not ask there\n"
-    "      --timeout SECONDS for each visit, 1 to 300 (10); all visits\n"
-    "                        together end within three times as many\n"
-    "  -q, --quiet           the conclusion only, in one line\n"
-    "      --json            the answer as JSON\n"
-    "  -h, --help            this text\n"
+    "      --http-port PORT  port for plain HTTP (80)\n"
+    "      --no-http         do not test plain HTTP\n"
+    "      --timeout SECONDS for each connection, 1 to 300 (10); three times\n"
+    "                        as long for all of them\n"
+    "  -q, --quiet           print the conclusion only, in one line\n"
+    "      --json            print JSON\n"
+    "  -h, --help            print this help\n"
     "\n"
-    "Give a certificate that passes (--cert) where you have one: what only\n"
-    "strangers get is then a refusal, whatever it is, and a page is known to\n"
-    "be the site's or another one. Without it, only nginx's own page about a\n"
-    "certificate (400), 495, 496, and a TLS alert about one are refusals.\n"
+    "Use a valid certificate (--cert) if you have one: any response that only\n"
+    "other clients get is then a rejection, and pages can be compared with\n"
+    "the site's. Without it, only nginx's own page about a certificate (400),\n"
+    "495, 496, and a TLS alert about a certificate are rejections.\n"
     "\n"
-    "Exit status: 0 enforced, at each address and under each name tried;\n"
-    "1 something could not be told, or a part is open by intent; 2 not\n"
-    "enforced: the site is served to strangers; 3 nothing could be reached;\n"
-    "66 a file could not be read.\n";
+    "Exit status: 0 enforced, at each address and under each name that was\n"
+    "tested; 1 part of it could not be tested, or is exempt; 2 not enforced:\n"
+    "the site is served to clients without a valid certificate; 3 no\n"
+    "connection; 66 a file could not be read.\n";
 
 
 static const struct option  aopctl_probe_options[] = {
@@ -162,22 +164,17 @@ aopctl_probe(int argc, char **argv)
 static aopctl_status_e
 aopctl_probe_arguments(aopctl_probe_t *probe, int argc, char **argv)
 {
-    int              option;
     aopctl_status_e  status;
 
-    while ((option = aopctl_option(argc, argv, AOPCTL_NO_LETTERS "q",
-                                   aopctl_probe_options))
-           != -1)
-    {
-        status = aopctl_probe_argument(probe, argv[0], option);
+    status = aopctl_options(argc, argv, ":q", aopctl_probe_options,
+                            aopctl_probe_option, probe);
 
-        if (status != AOPCTL_STATUS_GOOD) {
-            return status;
-        }
+    if (status != AOPCTL_STATUS_GOOD) {
+        return status;
     }
 
     if (argv[optind] == NULL) {
-        return aopctl_usage(argv[0], "a host is missing");
+        return aopctl_usage(argv[0], "missing host");
     }
 
     if (argv[optind + 1] != NULL) {
@@ -185,11 +182,12 @@ aopctl_probe_arguments(aopctl_probe_t *probe, int argc, char **argv)
     }
 
     if (probe->key != NULL && probe->cert == NULL) {
-        return aopctl_usage(argv[0], "\"--key\" without \"--cert\"");
+        return aopctl_usage(argv[0], "\"--key\" requires \"--cert\"");
     }
 
     if (probe->quiet && probe->json) {
-        return aopctl_usage(argv[0], "\"--quiet\" with \"--json\"");
+        return aopctl_usage(argv[0], "\"--quiet\" cannot be used with "
+                                     "\"--json\"");
     }
 
     return aopctl_probe_target(probe, argv[0], argv[optind]);
@@ -197,8 +195,10 @@ aopctl_probe_arguments(aopctl_probe_t *probe, int argc, char **argv)
 
 
 static aopctl_status_e
-aopctl_probe_argument(aopctl_probe_t *probe, const char *command, int option)
+aopctl_probe_option(void *data, const char *command, int option)
 {
+    aopctl_probe_t *probe = data;
+
     long  number;
 
     switch (option) {
@@ -225,7 +225,7 @@ aopctl_probe_argument(aopctl_probe_t *probe, const char *command, int option)
 
     case 'P':
         if (!aopctl_number(optarg, 1, 65535, &number)) {
-            return aopctl_usage(command, "\"%s\" is no port", optarg);
+            return aopctl_usage(command, "invalid port \"%s\"", optarg);
         }
 
         probe->http_port = optarg;
@@ -237,8 +237,8 @@ aopctl_probe_argument(aopctl_probe_t *probe, const char *command, int option)
 
     case 't':
         if (!aopctl_number(optarg, 1, 300, &probe->timeout)) {
-            return aopctl_usage(command, "\"%s\" is no number of seconds from "
-                                "1 to 300", optarg);
+            return aopctl_usage(command, "invalid timeout \"%s\", use 1 to "
+                                "300", optarg);
         }
         break;
 
@@ -249,9 +249,6 @@ aopctl_probe_argument(aopctl_probe_t *probe, const char *command, int option)
     case 'j':
         probe->json = 1;
         break;
-
-    default:
-        return AOPCTL_STATUS_USAGE;
     }
 
     return AOPCTL_STATUS_GOOD;
@@ -264,12 +261,12 @@ static aopctl_status_e
 aopctl_probe_target(aopctl_probe_t *probe, const char *command, char *target)
 {
     if (strchr(target, '/') != NULL) {
-        return aopctl_usage(command, "\"%s\" is a URL: give HOST[:PORT]",
+        return aopctl_usage(command, "\"%s\" is a URL, use HOST[:PORT]",
                             target);
     }
 
     if (!aopctl_probe_is_word(target) || !aopctl_probe_split(probe, target)) {
-        return aopctl_usage(command, "\"%s\" is no host and port", target);
+        return aopctl_usage(command, "invalid host or port \"%s\"", target);
     }
 
     if (probe->sni == NULL && !aopctl_probe_is_address(probe->host)) {
@@ -284,12 +281,12 @@ aopctl_probe_target(aopctl_probe_t *probe, const char *command, char *target)
     if ((probe->sni && !aopctl_probe_is_word(probe->sni))
         || !aopctl_probe_is_word(probe->authority))
     {
-        return aopctl_usage(command, "a name is empty, too long, or has blank "
-                            "or control characters in it");
+        return aopctl_usage(command, "a name is empty, too long, or contains "
+                            "blanks or control characters");
     }
 
     if (probe->path[0] != '/' || !aopctl_probe_is_word(probe->path)) {
-        return aopctl_usage(command, "\"%s\" is no path", probe->path);
+        return aopctl_usage(command, "invalid path \"%s\"", probe->path);
     }
 
     return AOPCTL_STATUS_GOOD;
@@ -418,9 +415,8 @@ aopctl_probe_run(aopctl_probe_t *probe)
     if (status == AOPCTL_STATUS_GOOD && more) {
         status = aopctl_conclusion_say(answer, AOPCTL_STATUS_WARNING,
                                        "cannot_tell",
-                                       "the name has more addresses than can "
-                                       "be visited at once: give each by "
-                                       "itself");
+                                       "the name has too many addresses "
+                                       "(probe each of them separately)");
     }
 
     signal(SIGPIPE, SIG_DFL);
@@ -512,8 +508,8 @@ aopctl_probe_slow(int signo)
 {
     ssize_t  n;
 
-    static const char  text[] = "aopctl: the probe did not end in time (is "
-                                "the resolver slow? try a longer --timeout)\n";
+    static const char  text[] = "aopctl: probe timed out (is the resolver "
+                                "slow? try a longer --timeout)\n";
 
     n = write(STDERR_FILENO, text, sizeof(text) - 1);
 
@@ -613,9 +609,9 @@ aopctl_probe_visit(void *data)
     if (address->edge) {
         address->status = aopctl_conclusion_say(address->answer,
                                                 AOPCTL_STATUS_UNKNOWN,
-                              "not_visited", "an address of Cloudflare's edge, "
-                              "which serves everybody: give the origin's own "
-                              "address, and its name with --sni");
+                              "not_visited", "an address of Cloudflare's "
+                              "edge, which serves all clients (use the "
+                              "origin's own address, and --sni for its name)");
 
     } else if (!aopctl_attempt_init(probe)) {
         address->status = AOPCTL_STATUS_FAILED;

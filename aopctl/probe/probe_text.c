@@ -145,16 +145,15 @@ aopctl_probe_print_cas(const json_t *address)
 
     if (json_is_true(json_object_get(address, "http3"))) {
         aopctl_term_line(AOPCTL_COLOR_YELLOW,
-                         "  HTTP/3 (announced by Alt-Svc): not "
-                         "visited");
+                         "  HTTP/3 (announced by Alt-Svc): not tested");
     }
 
-    aopctl_term_line(AOPCTL_COLOR_PLAIN, "  asks for a certificate: %s",
+    aopctl_term_line(AOPCTL_COLOR_PLAIN, "  requests a certificate: %s",
                      json_is_true(json_object_get(address, "asks")) ? "yes"
                      : "no");
 
     json_array_foreach(json_object_get(address, "ca_names"), i, value) {
-        aopctl_term_line(AOPCTL_COLOR_PLAIN, "  names the CA: %s",
+        aopctl_term_line(AOPCTL_COLOR_PLAIN, "  CA name sent: %s",
                          json_string_value(value));
     }
 }
@@ -255,8 +254,8 @@ aopctl_probe_print_visitors(const json_t *visitors)
     result = aopctl_json_str(last, "result");
 
     aopctl_term_line(aopctl_probe_color(result, 0),
-                     "  for %zu visitors (CF-Connecting-IP), the last one %s: "
-                     "%s, %s", n, aopctl_json_str(last, "visitor"), result,
+                     "  with %zu addresses in CF-Connecting-IP, the last one "
+                     "%s: %s, %s", n, aopctl_json_str(last, "visitor"), result,
                      aopctl_json_str(last, "text"));
 }
 

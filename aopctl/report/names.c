@@ -39,16 +39,16 @@ aopctl_names_parse(ngx_aop_name_t *name, const char *text)
     name->regex = NULL;
 
     if (name->len == 0) {
-        return "it is empty";
+        return "empty";
     }
 
     if (text[0] == '$') {
-        return "variables are known to nginx only; give the name itself";
+        return "variables are known only to nginx (use the name itself)";
     }
 
     if (text[0] != '~') {
         return ngx_aop_name_valid(text, name->len)
-               ? NULL : "not a name or wildcard that \"server_name\" takes";
+               ? NULL : "not a valid name or wildcard of \"server_name\"";
     }
 
     if (name->len == 1) {

@@ -78,7 +78,7 @@ aopctl_reader_file(aopctl_reader_t *reader, const char *file)
                                   : aopctl_reader_fd(file);
 
     if (fd == -1) {
-        return (errno == EINTR) ? "a FIFO that nobody writes to"
+        return (errno == EINTR) ? "a FIFO without a writer"
                                 : strerror(errno);
     }
 
@@ -334,7 +334,7 @@ aopctl_reader_line(aopctl_reader_t *reader, const char **line, size_t *len)
         }
 
         if (reader->skipped > AOPCTL_READ_ENDLESS) {
-            aopctl_reader_stop(reader, "a line without an end: not a log");
+            aopctl_reader_stop(reader, "not a log, a line is too long");
 
         } else if (!aopctl_reader_fill(reader)) {
             reader->eof = 1;
@@ -406,7 +406,7 @@ aopctl_reader_end(aopctl_reader_t *reader)
 
     if (gzdirect(reader->gz) && used < reader->size) {
         snprintf(reader->err, sizeof(reader->err), "only %lld of %lld bytes "
-                 "are of a whole file (truncated?)", (long long) used,
+                 "belong to a complete file (truncated?)", (long long) used,
                  (long long) reader->size);
     }
 }

@@ -39,10 +39,8 @@ typedef struct {
 } aopctl_report_t;
 
 
-static aopctl_status_e aopctl_report_arguments(aopctl_report_t *report,
-    int argc, char **argv);
-static aopctl_status_e aopctl_report_argument(aopctl_report_t *report,
-    const char *command, int option);
+static aopctl_status_e aopctl_report_option(void *data, const char *command,
+    int option);
 static aopctl_status_e aopctl_report_name(aopctl_report_t *report,
     const char *command);
 static aopctl_status_e aopctl_report_only(aopctl_report_t *report,
@@ -62,32 +60,33 @@ static void aopctl_report_failed(aopctl_report_t *report, json_t *object,
 const char  aopctl_report_help[] =
     "Usage: aopctl report [OPTION]... [FILE]...\n"
     "\n"
-    "Reads access logs in the format aop_json, in any order, plain or by\n"
-    "gzip, xz, zstd or bzip2, also as Docker, Kubernetes, syslog or journald\n"
-    "write them; - and no FILE at all are standard input. Tells for each\n"
-    "server what passed and which certificates did, what was refused or\n"
-    "would be, who is behind the failures that matter, and whether it is\n"
-    "safe to enforce: by the same rule as \"aop_report\", from the last 24\n"
+    "Reads access logs in the aop_json format, in any order, plain or\n"
+    "compressed with gzip, xz, zstd or bzip2, also as written by Docker,\n"
+    "Kubernetes, syslog or journald; standard input if FILE is - or missing.\n"
+    "Reports for each server the requests that passed and their certificates,\n"
+    "those that were or would be refused and their clients, and whether it is\n"
+    "safe to enforce, by the rule of \"aop_report\" and from the last 24\n"
     "hours of the log.\n"
-    "      --since TIME   leave out what is older: 2030-01-31T18:00:00Z,\n"
-    "                     2030-01-31, or an age such as 90m, 12h, 7d\n"
-    "      --server NAME  this server only, as the log names it; may be\n"
+    "\n"
+    "      --since TIME   skip older lines: 2030-01-31T18:00:00Z, 2030-01-31,\n"
+    "                     or an age such as 90m, 12h, 7d\n"
+    "      --server NAME  this server only, as named in the log; may be\n"
     "                     repeated\n"
-    "      --name NAME    a name of the servers, as \"server_name\" takes it;\n"
-    "                     may be repeated. Failures for other hosts do not\n"
-    "                     decide, and what passed for them is no evidence\n"
-    "      --brief        one line for each server\n"
-    "      --requests N   how many requests from Cloudflare must have passed\n"
-    "                     in 24 hours (100)\n"
-    "      --time TIME    how long the log must be, and how long nothing must\n"
-    "                     have failed, such as 10m, 2h (1h)\n"
+    "      --name NAME    a name of the servers, as in \"server_name\"; other\n"
+    "                     hosts are ignored when deciding whether it is safe\n"
+    "                     to enforce; may be repeated\n"
+    "      --brief        print one line for each server\n"
+    "      --requests N   minimum number of requests from Cloudflare that\n"
+    "                     passed in 24 hours (100)\n"
+    "      --time TIME    minimum duration of the log, and minimum time since\n"
+    "                     the last failure, such as 10m, 2h (1h)\n"
     "      --top N        length of the lists, 1 to 64 (10)\n"
-    "      --json         the answer as JSON\n"
-    "  -h, --help         this text\n"
+    "      --json         print JSON\n"
+    "  -h, --help         print this help\n"
     "\n"
     "Exit status: 0 all servers are ready, 1 unknown for some, 2 some are not\n"
-    "ready, 3 cannot tell: no request in the log passed, and none failed that\n"
-    "matters, or too much of it is damaged; 66 a file could not be read.\n";
+    "ready, 3 cannot tell: the log contains no requests that decide, or too\n"
+    "many damaged lines; 66 a file could not be read.\n";
 
 
 static const struct option  aopctl_report_options[] = {
@@ -117,7 +116,8 @@ aopctl_report(int argc, char **argv)
     report.stats.conf.requests = NGX_AOP_READY_REQUESTS;
     report.stats.conf.time = NGX_AOP_READY_TIME;
 
-    status = aopctl_report_arguments(&report, argc, argv);
+    status = aopctl_options(argc, argv, ":", aopctl_report_options,
+                            aopctl_report_option, &report);
 
     if (status != AOPCTL_STATUS_GOOD) {
         return status;
@@ -154,39 +154,19 @@ aopctl_report(int argc, char **argv)
 
 
 static aopctl_status_e
-aopctl_report_arguments(aopctl_report_t *report, int argc, char **argv)
+aopctl_report_option(void *data, const char *command, int option)
 {
-    int              option;
-    aopctl_status_e  status;
+    aopctl_report_t *report = data;
 
-    while ((option = aopctl_option(argc, argv, AOPCTL_NO_LETTERS,
-                                   aopctl_report_options))
-           != -1)
-    {
-        status = aopctl_report_argument(report, argv[0], option);
-
-        if (status != AOPCTL_STATUS_GOOD) {
-            return status;
-        }
-    }
-
-    return AOPCTL_STATUS_GOOD;
-}
-
-
-static aopctl_status_e
-aopctl_report_argument(aopctl_report_t *report, const char *command,
-    int option)
-{
     long  number;
 
     switch (option) {
 
     case 's':
         if (!aopctl_report_since(optarg, &report->stats.since)) {
-            return aopctl_usage(command, "\"%s\" is no time such as "
-                                "2030-01-31T18:00:00Z or 2030-01-31, and no "
-                                "age such as 12h", optarg);
+            return aopctl_usage(command, "invalid time \"%s\", use a time "
+                                "such as 2030-01-31T18:00:00Z or 2030-01-31, "
+                                "or an age such as 12h", optarg);
         }
         break;
 
@@ -202,8 +182,8 @@ aopctl_report_argument(aopctl_report_t *report, const char *command,
 
     case 'r':
         if (!aopctl_number(optarg, 1, 1000000, &number)) {
-            return aopctl_usage(command, "invalid number of requests \"%s\" "
-                                "(1 to 1000000)", optarg);
+            return aopctl_usage(command, "invalid number of requests \"%s\", "
+                                "use 1 to 1000000", optarg);
         }
 
         report->stats.conf.requests = number;
@@ -211,8 +191,8 @@ aopctl_report_argument(aopctl_report_t *report, const char *command,
 
     case 'w':
         if (!aopctl_report_age(optarg, &number)) {
-            return aopctl_usage(command, "invalid time \"%s\", such as 10m "
-                                "or 2h", optarg);
+            return aopctl_usage(command, "invalid time \"%s\", use a time "
+                                "such as 10m or 2h", optarg);
         }
 
         report->stats.conf.time = number;
@@ -220,7 +200,7 @@ aopctl_report_argument(aopctl_report_t *report, const char *command,
 
     case 't':
         if (!aopctl_number(optarg, 1, AOPCTL_TOP, &number)) {
-            return aopctl_usage(command, "\"%s\" is no number from 1 to %d",
+            return aopctl_usage(command, "invalid number \"%s\", use 1 to %d",
                                 optarg, AOPCTL_TOP);
         }
 
@@ -230,9 +210,6 @@ aopctl_report_argument(aopctl_report_t *report, const char *command,
     case 'j':
         report->json = 1;
         break;
-
-    default:
-        return AOPCTL_STATUS_USAGE;
     }
 
     return AOPCTL_STATUS_GOOD;
@@ -459,8 +436,8 @@ aopctl_report_lines(aopctl_report_t *report, aopctl_reader_t *reader)
                 && report->stats.lines - lines == report->stats.other - other
                 && aopctl_reader_offset(reader) > AOPCTL_REPORT_VAIN)
             {
-                aopctl_reader_stop(reader, "no line of the first 16 MB is in "
-                                   "the format aop_json");
+                aopctl_reader_stop(reader, "the first 16 MB contain no lines "
+                                   "in the aop_json format");
             }
         }
     }

@@ -48,7 +48,7 @@ aopctl_report_brief_why(const json_t *servers, ngx_aop_text_t *text)
     }
 
     if (unknown) {
-        ngx_aop_text_printf(text, "%snot known of %zu of %zu server%s (",
+        ngx_aop_text_printf(text, "%sunknown for %zu of %zu server%s (",
                             no ? "; " : "", unknown, all,
                             all == 1 ? "" : "s");
         aopctl_report_list(servers, "unknown", text);
@@ -125,7 +125,7 @@ aopctl_report_brief_print(const json_t *answer)
         ready = aopctl_json_str(server, "ready");
 
         if (ready[0] == '\0') {
-            aopctl_term_line(AOPCTL_COLOR_PLAIN, "%s: not judged",
+            aopctl_term_line(AOPCTL_COLOR_PLAIN, "%s: not verified",
                              aopctl_report_name(server));
 
         } else {

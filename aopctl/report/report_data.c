@@ -423,13 +423,13 @@ aopctl_report_doubt(const aopctl_log_stats_t *stats, aopctl_status_e status)
         && stats->outcomes[AOPCTL_OUTCOME_REFUSED] == 0)
     {
         if (stats->other_servers != 0) {
-            return "no line of the log tells of a judged request to the "
-                   "server of --server";
+            return "the log contains no verified requests to the server in "
+                   "--server";
         }
 
-        return "no line of the log tells of a judged request: is it written "
-               "in the format \"aop_json\", by a server with \"aop optional\" "
-               "or \"aop on\"?";
+        return "the log contains no verified requests (is it in the "
+               "\"aop_json\" format, and from a server with \"aop optional\" "
+               "or \"aop on\"?)";
     }
 
     /* what was found to fail is no less true */
@@ -439,18 +439,17 @@ aopctl_report_doubt(const aopctl_log_stats_t *stats, aopctl_status_e status)
     }
 
     if (stats->outcomes[AOPCTL_OUTCOME_PASSED] == 0) {
-        return "not one request passed yet (or the log is written with "
-               "\"if=$aop_failed\", and tells of failures only)";
+        return "no requests have passed yet (or the log contains only "
+               "failures, because of \"if=$aop_failed\")";
     }
 
     if (stats->unread) {
-        return "not all of the log could be read, and what the rest tells of "
-               "is not known";
+        return "part of the log could not be read and may contain failures";
     }
 
     if (stats->damaged * AOPCTL_REPORT_DAMAGED > stats->lines) {
-        return "more than one line of a hundred is damaged, and what it told "
-               "of is not known";
+        return "more than 1% of the lines are damaged and may contain "
+               "failures";
     }
 
     return NULL;

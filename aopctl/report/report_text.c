@@ -86,7 +86,7 @@ aopctl_report_print_log(const json_t *answer)
     first = aopctl_json_str(answer, "first");
 
     aopctl_term_line(AOPCTL_COLOR_PLAIN,
-                     "%lld lines, %lld judged requests%s%s%s%s",
+                     "lines: %lld, verified requests: %lld%s%s%s%s",
                      aopctl_json_int(answer, "lines"),
                      aopctl_json_int(answer, "judged"),
                      first[0] ? ", " : "", first, first[0] ? " to " : "",
@@ -98,23 +98,23 @@ aopctl_report_print_log(const json_t *answer)
     other_servers = aopctl_json_int(answer, "other_servers");
 
     if (damaged) {
-        aopctl_term_line(AOPCTL_COLOR_YELLOW, "%lld lines are damaged",
+        aopctl_term_line(AOPCTL_COLOR_YELLOW, "damaged lines: %lld",
                          damaged);
     }
 
     if (other) {
         aopctl_term_line(AOPCTL_COLOR_YELLOW,
-                         "%lld lines are not in the format "
-                         "aop_json", other);
+                         "lines that are not in the aop_json format: %lld",
+                         other);
     }
 
     if (before) {
         aopctl_term_line(AOPCTL_COLOR_PLAIN,
-                         "%lld lines are older than --since", before);
+                         "lines that are older than --since: %lld", before);
     }
 
     if (other_servers) {
-        aopctl_term_line(AOPCTL_COLOR_PLAIN, "%lld lines are of other servers",
+        aopctl_term_line(AOPCTL_COLOR_PLAIN, "lines of other servers: %lld",
                          other_servers);
     }
 }
@@ -135,16 +135,18 @@ aopctl_report_print_server(const json_t *server)
                      : "(no server_name)", origin[0] ? " on " : "", origin);
 
     if (ready[0] == '\0') {
-        aopctl_term_line(AOPCTL_COLOR_PLAIN, "  not judged: %lld requests",
-                         aopctl_json_int(server, "off"));
+        aopctl_term_line(AOPCTL_COLOR_PLAIN, "  not verified: %lld request%s",
+                         aopctl_json_int(server, "off"),
+                         aopctl_json_int(server, "off") == 1 ? "" : "s");
         return;
     }
 
     aopctl_term_line(aopctl_report_text_color(ready), "  ready: %s: %s", ready,
                      aopctl_json_str(server, "why"));
 
-    aopctl_term_line(AOPCTL_COLOR_PLAIN, "  aop %s: %lld judged, %lld passed, "
-                     "%lld would be refused, %lld refused; %lld not judged",
+    aopctl_term_line(AOPCTL_COLOR_PLAIN, "  aop %s: %lld verified, %lld "
+                     "passed, %lld would be refused, %lld refused; %lld not "
+                     "verified",
                      aopctl_report_mode(server, modes, sizeof(modes)),
                      aopctl_json_int(server, "judged"),
                      aopctl_json_int(server, "passed"),
@@ -308,7 +310,7 @@ aopctl_report_print_top(const char *title, const json_t *list)
 
     if (n == 0) {
         aopctl_term_line(AOPCTL_COLOR_PLAIN,
-                         "              many, none stands out");
+                         "              many, none is frequent");
     }
 }
 

@@ -420,7 +420,7 @@ aopctl_fetch_failed(aopctl_transfer_t *transfer, CURLcode code, char *err)
     }
 
     if (code == CURLE_OPERATION_TIMEDOUT) {
-        snprintf(err, AOPCTL_FETCH_ERR, "no %sanswer within %ld second%s",
+        snprintf(err, AOPCTL_FETCH_ERR, "no %sresponse within %ld second%s",
                  status ? "complete " : "", transfer->fetch->conf->timeout,
                  transfer->fetch->conf->timeout == 1 ? "" : "s");
         return err;
@@ -470,7 +470,7 @@ aopctl_fetch_refused(aopctl_transfer_t *transfer, long status, char *err)
     case 401:
         hint = transfer->fetch->conf->netrc
                ? " (no entry, or a wrong one, in the file of --netrc-file)"
-               : " (a password is needed: use --netrc-file)";
+               : " (a password is required, use --netrc-file)";
         break;
 
     case 403:

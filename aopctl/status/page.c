@@ -62,7 +62,7 @@ aopctl_page_read(const char *body, size_t len, time_t now, const char **err)
         answer = aopctl_page_make(root, &page, err);
 
     } else {
-        *err = "JSON, but not of a status page";
+        *err = "JSON, but not a status page";
     }
 
     json_decref(root);
@@ -97,13 +97,13 @@ aopctl_page_parse(const char *body, size_t len, json_t **root)
     switch (body[n]) {
 
     case '<':
-        return "HTML or XML, not the JSON of a status page";
+        return "HTML or XML instead of JSON";
 
     case '{':
         return "damaged or incomplete JSON";
 
     default:
-        return "not the JSON of a status page";
+        return "not a status page in JSON";
     }
 }
 

@@ -373,13 +373,13 @@ aopctl_server_answer(const aopctl_server_t *server,
     }
 
     if (page->stale) {
-        ngx_aop_text_printf(reason, "the page is of %.32s: it is a copy, or a "
-                            "clock is wrong", page->date);
+        ngx_aop_text_printf(reason, "the page was created at %.32s (a cached "
+                            "copy, or a wrong clock?)", page->date);
         return AOPCTL_ANSWER_UNKNOWN;
     }
 
     if (server->state == NULL) {
-        ngx_aop_text_printf(reason, "version %.32s of the module answers by an "
+        ngx_aop_text_printf(reason, "version %.32s of the module uses an "
                             "older rule (upgrade it): mode %.32s, %s: %.600s",
                             page->module, server->mode, server->ready,
                             server->why);

@@ -39,8 +39,8 @@ typedef struct {
 
 static aopctl_status_e aopctl_status_arguments(aopctl_status_t *status,
     int argc, char **argv);
-static aopctl_status_e aopctl_status_argument(aopctl_status_t *status,
-    const char *command, int option);
+static aopctl_status_e aopctl_status_option(void *data, const char *command,
+    int option);
 static aopctl_status_e aopctl_status_origins(aopctl_status_t *status,
     const char *command);
 static aopctl_status_e aopctl_status_readable(const char *file);
@@ -54,27 +54,27 @@ static void aopctl_status_duplicates(aopctl_status_t *status, json_t *answer);
 const char  aopctl_status_help[] =
     "Usage: aopctl status [OPTION]... URL...\n"
     "\n"
-    "Reads the status pages (\"aop_report\") of many origins side by side,\n"
-    "and prints a line for each origin and server, worst first: no, rejecting\n"
+    "Reads the status pages (\"aop_report\") of many origins in parallel, and\n"
+    "prints a line for each origin and server, worst first: no, rejecting\n"
     "(enforced, and requests from Cloudflare were rejected), unread, unknown,\n"
-    "unprotected, off, yes, enforced. Lines that differ in numbers only are\n"
-    "one, with their number. The last line is the answer for all of them.\n"
+    "unprotected, off, yes, enforced. Lines that differ only in numbers are\n"
+    "printed once, with their count. The last line is the overall result.\n"
     "\n"
-    "      --file FILE    URLs, one on a line; # begins a comment, and - is\n"
-    "                     standard input; may be repeated\n"
+    "      --file FILE    read URLs from FILE, one per line; # begins a\n"
+    "                     comment, - is standard input; may be repeated\n"
     "      --cacert FILE  trust these CAs for https, not those of the system\n"
     "      --netrc-file FILE\n"
     "                     user names and passwords of the hosts (netrc)\n"
     "      --timeout SECONDS\n"
     "                     for each origin, 1 to 300 (10)\n"
-    "  -q, --quiet        the last line only\n"
-    "      --json         the answer as JSON\n"
-    "  -h, --help         this text\n"
+    "  -q, --quiet        print the last line only\n"
+    "      --json         print JSON\n"
+    "  -h, --help         print this help\n"
     "\n"
-    "Exit status: 0 every server is enforced or ready, 1 unknown for some, or\n"
-    "a server beside an enforced one is unprotected, 2 some are not ready, or\n"
-    "rejecting, 3 an origin did not answer or could not be read (2 goes\n"
-    "before 3); 66 a file could not be read.\n";
+    "Exit status: 0 all servers are enforced or ready, 1 some are unknown, or\n"
+    "unprotected at the address of an enforced one, 2 some are not ready, or\n"
+    "reject requests from Cloudflare, 3 a status page could not be read (2\n"
+    "takes precedence over 3); 66 a file could not be read.\n";
 
 
 static const struct option  aopctl_status_options[] = {
@@ -118,18 +118,13 @@ aopctl_status(int argc, char **argv)
 static aopctl_status_e
 aopctl_status_arguments(aopctl_status_t *status, int argc, char **argv)
 {
-    int              option;
     aopctl_status_e  rc;
 
-    while ((option = aopctl_option(argc, argv, AOPCTL_NO_LETTERS "q",
-                                   aopctl_status_options))
-           != -1)
-    {
-        rc = aopctl_status_argument(status, argv[0], option);
+    rc = aopctl_options(argc, argv, ":q", aopctl_status_options,
+                        aopctl_status_option, status);
 
-        if (rc != AOPCTL_STATUS_GOOD) {
-            return rc;
-        }
+    if (rc != AOPCTL_STATUS_GOOD) {
+        return rc;
     }
 
     for ( /* void */ ; optind < argc; optind++) {
@@ -149,9 +144,10 @@ aopctl_status_arguments(aopctl_status_t *status, int argc, char **argv)
 
 
 static aopctl_status_e
-aopctl_status_argument(aopctl_status_t *status, const char *command,
-    int option)
+aopctl_status_option(void *data, const char *command, int option)
 {
+    aopctl_status_t *status = data;
+
     switch (option) {
 
     case 'f':
@@ -168,7 +164,8 @@ aopctl_status_argument(aopctl_status_t *status, const char *command,
 
     case 't':
         if (!aopctl_number(optarg, 1, 300, &status->fetch.timeout)) {
-            return aopctl_usage(command, "invalid timeout \"%s\" (1 to 300)",
+            return aopctl_usage(command, "invalid timeout \"%s\", use 1 to "
+                                         "300",
                                 optarg);
         }
         break;
@@ -180,9 +177,6 @@ aopctl_status_argument(aopctl_status_t *status, const char *command,
     case 'j':
         status->json = 1;
         break;
-
-    default:
-        return AOPCTL_STATUS_USAGE;
     }
 
     return AOPCTL_STATUS_GOOD;
@@ -248,7 +242,7 @@ aopctl_status_run(aopctl_status_t *status)
     if (!aopctl_fetch(&status->fetch, &status->origins, aopctl_status_page,
                       status))
     {
-        aopctl_term_error("status: curl failed, or memory is short");
+        aopctl_term_error("status: curl failed, or out of memory");
         json_decref(status->answers);
         return AOPCTL_STATUS_FAILED;
     }
@@ -286,7 +280,7 @@ aopctl_status_page(void *data, size_t origin, const aopctl_fetched_t *fetched)
         if (n > AOPCTL_STATUS_SERVERS - status->servers) {
             json_decref(page);
             page = NULL;
-            err = "more than 100,000 servers on all pages";
+            err = "more than 100,000 servers on all status pages";
 
         } else {
             status->servers += n;
