@@ -672,7 +672,7 @@ END
     sleep 1;
     is(ready(), 'yes', '100: yes');
 
-    ask($none, host => 'other.test');
+    ask($none, host => 'other.test', headers => [ 'CF-Ray' => 'x' ]);
     counted(101);
     is(ready(), 'yes', 'a failure for a host of others: still');
 
