@@ -677,6 +677,54 @@ answer_hints(void **state)
 }
 
 
+/* The advice is for the worst: Cloudflare's first, then the most frequent. */
+
+static void
+answer_worst(void **state)
+{
+    size_t                   i, n;
+    rollout_run_t            run;
+    const ngx_aop_verdict_t *worst;
+    static const rollout_t   rollout = { .name = "" };
+
+    static const struct {
+        unsigned          times;
+        rollout_stream_t  stream;
+        ngx_aop_verdict_e worst;
+        ngx_aop_peer_e    peer;
+    } failed[] = {
+        { 3, { 0, 0, 0, NGX_AOP_VERDICT_NONE, "10.0.0.1", A, 0 },
+          NGX_AOP_VERDICT_NONE, NGX_AOP_PEER_PRIVATE },
+        { 5, { 0, 0, 0, NGX_AOP_VERDICT_EXPIRED, "10.0.0.2", A, 0 },
+          NGX_AOP_VERDICT_EXPIRED, NGX_AOP_PEER_PRIVATE },
+        { 1, { 0, 0, 0, NGX_AOP_VERDICT_MISDIRECTED, EDGE, A, 0 },
+          NGX_AOP_VERDICT_MISDIRECTED, NGX_AOP_PEER_EDGE },
+        { 2, { 0, 0, 0, NGX_AOP_VERDICT_UNTRUSTED, EDGE, B, 0 },
+          NGX_AOP_VERDICT_UNTRUSTED, NGX_AOP_PEER_EDGE },
+    };
+
+    (void) state;
+
+    memset(&run, 0, sizeof(run));
+    rollout_conf(&run, &rollout);
+    ngx_aop_evidence_init(&run.evidence, ROLLOUT_START, 0);
+
+    for (i = 0; i < unit_nelts(failed); i++) {
+
+        for (n = 0; n < failed[i].times; n++) {
+            rollout_feed(&run, &failed[i].stream, ROLLOUT_START);
+        }
+
+        worst = ngx_aop_verdict(failed[i].worst);
+
+        assert_int_equal(rollout_ask(&run, ROLLOUT_START + 1), NO);
+        assert_int_equal(run.answer.verdict, failed[i].worst);
+        assert_int_equal(run.answer.peer, failed[i].peer);
+        assert_string_equal(run.answer.hint, worst->hint[failed[i].peer]);
+    }
+}
+
+
 /* The answer does not depend on the room for the reason. */
 
 static void
@@ -721,6 +769,7 @@ main(void)
     unit_cases(cases, rollout_case);
     unit_case("each verdict from everywhere", answer_each, NULL);
     unit_case("hints of what comes through a relay", answer_hints, NULL);
+    unit_case("the worst failure", answer_worst, NULL);
     unit_case("no room for the reason", answer_short, NULL);
     unit_case("words", answer_words, NULL);
 
