@@ -13,9 +13,11 @@ use Test::More;
 
 my $top = "$FindBin::Bin/..";
 
-# what t/docs.t and t/certificates.t run, and what they cannot
+# what t/docs.t, t/certificates.t, t/long/logs.t and t/long/prometheus.t run, and
+# what they cannot
 
-my %language = map { $_ => 1 } qw(nginx sh bash hcl);
+my %language = map { $_ => 1 } qw(nginx sh bash hcl promql rsyslog sql yaml
+                                  toml ini logql);
 
 my @pages = map { s{^\Q$top\E/}{}r }
             grep { !m{/CHANGES$} } glob "$top/*.md $top/docs/*.md";
@@ -40,6 +42,20 @@ my %reached = map { s/#.*//r => 1 }
 
 is_deeply([ grep { $_ ne 'README.md' && !$reached{$_} } @pages ], [],
           'each page can be reached');
+
+# each alert has the section that it links to, each recorded series its row
+
+my $rules  = slurp('contrib/prometheus/aop.rules.yml');
+my @alerts = $rules =~ /^ *- alert: (\w+)$/mg;
+my %series = map { $_ => 1 } $rules =~ /^ *- record: (\S+)$/mg;
+
+cmp_ok(scalar @alerts, '>', 10, 'the alerts are found');
+is_deeply([ grep { $rules !~ /\/fleet\.md#\L$_\E$/m } @alerts ], [],
+          'alerts: each links to its section');
+is_deeply([ grep { $text{'docs/fleet.md'} !~ /^### $_$/m } @alerts ], [],
+          'alerts: each section exists');
+is_deeply([ grep { $text{'docs/fleet.md'} !~ /^\| `$_` \|/m } keys %series ],
+          [], 'recorded series: each is described');
 
 # that a link which leads nowhere is found
 

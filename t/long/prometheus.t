@@ -21,6 +21,7 @@ use constant {
     EDGE   => '173.245.48.9',
     DIRECT => '203.0.113.9',
     DOCS   => 'https://wiki.example.com/aop',
+    PAGE   => "$FindBin::Bin/../../docs/fleet.md",
 };
 
 BEGIN { *within = \&AOP::Prometheus::within }
@@ -186,6 +187,19 @@ like(($prometheus->alerts('AopNoReport'))[0]{annotations}{description},
 is(join(' ', grep { !$prometheus->notified($_) } @names), '',
    'Alertmanager has sent each of them');
 
+# what docs/fleet.md has
+
+for my $expression (fence('promql')) {
+    is($prometheus->value($expression), 0, "a query: $expression");
+}
+
+my ($main, $route, $rules) = fence('yaml');
+
+$nginx->write('aop.rules.yml', '');
+checked('promtool', 'check', 'config', $main);
+checked('amtool', 'check-config', "$route\nreceivers: [ { name: team } ]");
+checked('promtool', 'check', 'rules', $rules);
+
 ok($prometheus->stop, 'Prometheus stops');
 $nginx->finish;
 
@@ -210,6 +224,28 @@ sub fires {
        DOCS . '/fleet.md#' . lc $name, "$name: its section");
 
     return;
+}
+
+# checked(@command, $text): the command takes a file with this text
+sub checked {
+    my ($text, @command) = (pop, @_);
+
+    $nginx->write('checked.yml', $text);
+
+    my $said = `cd @{[ $nginx->dir ]} && @command checked.yml 2>&1`;
+
+    is($?, 0, "the document: @command") or diag($said);
+
+    return;
+}
+
+# the blocks of the document in that language
+sub fence {
+    my ($lang) = @_;
+
+    open my $fh, '<', PAGE or die "cannot read @{[ PAGE ]}: $!\n";
+
+    return join('', <$fh>) =~ /^```$lang\n(.*?)\n?^```$/gms;
 }
 
 sub ask {
