@@ -35,6 +35,18 @@ my ($package) = text('debian/changelog')
 
 is($package, $version, 'debian/changelog begins with it');
 
+my $spec = text('contrib/rpm/nginx-module-aop.spec');
+
+is(($spec =~ /^Version:\s+(\S+)$/m)[0], $version, 'the RPM spec has it');
+is(($spec =~ /^%changelog\n\* .* - ([\d.]+)-\d+$/m)[0], $version,
+   'and its changelog begins with it');
+
+is((text('contrib/pkg-oss/Makefile.module-aop')
+    =~ /^MODULE_VERSION_aop=\s+(\S+)$/m)[0], $version,
+   "nginx.org's packaging has it");
+is(join(' ', text('contrib/pkg-oss/README') =~ /module-([\d.]+\d)/g),
+   "$version $version", 'and its README');
+
 SKIP: {
     my $aopctl = $ENV{AOPCTL} || '';
 
