@@ -547,3 +547,38 @@ ngx_aop_evidence_sum(const ngx_aop_evidence_t *evidence, time_t now,
 
     return (first > start) ? first : start;
 }
+
+
+/* Hosts of others are none of the server's: a stranger may choose them. */
+
+time_t
+ngx_aop_evidence_trend(const ngx_aop_evidence_t *evidence, time_t now,
+    ngx_aop_trend_t trend[NGX_AOP_EVIDENCE_HOURS])
+{
+    size_t                 i;
+    time_t                 age;
+    ngx_aop_trend_t       *one;
+    const ngx_aop_hour_t  *hour;
+
+    memset(trend, 0, NGX_AOP_EVIDENCE_HOURS * sizeof(ngx_aop_trend_t));
+
+    for (i = 0; i < NGX_AOP_EVIDENCE_HOURS; i++) {
+        hour = &evidence->hours[i];
+        age = now / NGX_AOP_EVIDENCE_HOUR - hour->number;
+
+        if (age < 0 || age >= NGX_AOP_EVIDENCE_HOURS) {
+            continue;
+        }
+
+        one = &trend[NGX_AOP_EVIDENCE_HOURS - 1 - age];
+
+        one->passed = (uint64_t) hour->sums[NGX_AOP_SUM_PASSED
+                                            + NGX_AOP_FROM_CLOUDFLARE]
+                      + hour->sums[NGX_AOP_SUM_PASSED + NGX_AOP_FROM_PRIVATE];
+        one->failed = (uint64_t) hour->sums[NGX_AOP_SUM_FAILED
+                                            + NGX_AOP_FROM_CLOUDFLARE]
+                      + hour->sums[NGX_AOP_SUM_FAILED + NGX_AOP_FROM_PRIVATE];
+    }
+
+    return now / NGX_AOP_EVIDENCE_HOUR * NGX_AOP_EVIDENCE_HOUR;
+}

@@ -188,6 +188,14 @@ typedef struct {
 } ngx_aop_hour_t;
 
 
+/* What passed and failed in an hour, from Cloudflare and private addresses. */
+
+typedef struct {
+    uint64_t             passed;
+    uint64_t             failed;
+} ngx_aop_trend_t;
+
+
 typedef struct {
     unsigned              generation;
     unsigned              log:1;        /* times are a log's, in any order */
@@ -262,6 +270,11 @@ int ngx_aop_evidence_relay(const ngx_aop_evidence_t *evidence,
 
 time_t ngx_aop_evidence_sum(const ngx_aop_evidence_t *evidence, time_t now,
     uint64_t sums[NGX_AOP_SUMS]);
+
+/* The last 24 hours, this one last; returns when that one began. */
+
+time_t ngx_aop_evidence_trend(const ngx_aop_evidence_t *evidence, time_t now,
+    ngx_aop_trend_t trend[NGX_AOP_EVIDENCE_HOURS]);
 
 
 #endif /* _NGX_AOP_EVIDENCE_H_INCLUDED_ */

@@ -69,6 +69,7 @@ ngx_aop_ready(const ngx_aop_evidence_t *evidence,
     answer->since = evidence->since;
     answer->classical = conf->classical;
     answer->from = ngx_aop_evidence_sum(evidence, now, answer->sums);
+    answer->hour = ngx_aop_evidence_trend(evidence, now, answer->trend);
 
     ngx_aop_answer_failed(evidence, conf, now, answer);
     ngx_aop_answer_relays(evidence, now, answer);

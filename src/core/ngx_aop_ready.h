@@ -75,6 +75,8 @@ typedef struct {
     time_t              since;          /* start, or change of the policy */
     time_t              from;           /* what the sums look back on */
     uint64_t            sums[NGX_AOP_SUMS];
+    ngx_aop_trend_t     trend[NGX_AOP_EVIDENCE_HOURS];
+    time_t              hour;           /* when the last of these began */
 
     /* of failures that are not settled */
 

@@ -70,6 +70,7 @@ ngx_http_aop_ready(const ngx_http_aop_server_t *server, ngx_aop_text_t *why,
 
     answer->since += conf.ahead;
     answer->from += conf.ahead;
+    answer->hour += conf.ahead;
 
     if (answer->settles) {
         answer->settles += conf.ahead;

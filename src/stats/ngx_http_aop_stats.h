@@ -192,7 +192,7 @@ typedef struct {
     const char             *key;            /* of a CRL "" */
     time_t                  not_before;
     time_t                  not_after;      /* 0: it does not end */
-    time_t                  last;           /* of a client one: it passed */
+    time_t                  last;           /* passed, it or by it; 0: never */
     ngx_uint_t              replaced;       /* see below */
 } ngx_http_aop_validity_t;
 

@@ -132,6 +132,7 @@ ngx_http_aop_validity_clients(ngx_pool_t *pool, ngx_array_t *endings,
     ngx_uint_t                i;
     ngx_http_aop_client_t    *client;
     ngx_http_aop_validity_t  *ending;
+    ngx_http_aop_validity_t  *by;
     const ngx_aop_anchor_t   *anchor;
 
     if (stat == NULL) {
@@ -167,6 +168,12 @@ ngx_http_aop_validity_clients(ngx_pool_t *pool, ngx_array_t *endings,
         ending->last = client[i].seen;
         ending->replaced = ngx_http_aop_validity_client_replaced(policy, client,
                                                                  &client[i]);
+
+        /* the anchors came first, in the order of the policy */
+
+        by = endings->elts;
+        by += anchor - policy->anchors;
+        by->last = ngx_max(by->last, client[i].seen);
     }
 
     return NGX_OK;

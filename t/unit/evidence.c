@@ -387,6 +387,44 @@ evidence_policy(void **state)
 }
 
 
+/* Each hour on its own, this one last, and none that is older than a day. */
+
+static void
+evidence_trend(void **state)
+{
+    unsigned         i;
+    ngx_aop_trend_t  trend[NGX_AOP_EVIDENCE_HOURS];
+
+    (void) evidence_start(state);
+
+    assert_int_equal(ROLLOUT_START % HOUR, 0);
+
+    busy(0, HOUR - 1);
+    feed(NGX_AOP_VERDICT_OK, "10.0.0.1", "a.example", 0, 2 * HOUR);
+    feed(NGX_AOP_VERDICT_NONE, "10.0.0.1", "a.example", 0, 2 * HOUR);
+    feed(NGX_AOP_VERDICT_NONE, EDGE, "a.example", 0, 2 * HOUR + MIN);
+    feed(NGX_AOP_VERDICT_NONE, DIRECT, "a.example", 0, 2 * HOUR + MIN);
+    feed(NGX_AOP_VERDICT_OK, EDGE, "a.example", 0, 23 * HOUR);
+
+    assert_int_equal(ngx_aop_evidence_trend(&run.evidence, ROLLOUT_START
+                                            + 23 * HOUR + 59 * MIN, trend),
+                     ROLLOUT_START + 23 * HOUR);
+
+    for (i = 0; i < NGX_AOP_EVIDENCE_HOURS; i++) {
+        assert_int_equal(trend[i].passed, i == 0 ? 60 : i == 2 || i == 23);
+        assert_int_equal(trend[i].failed, i == 2 ? 2 : 0);
+    }
+
+    (void) ngx_aop_evidence_trend(&run.evidence, ROLLOUT_START + 25 * HOUR,
+                                  trend);
+
+    for (i = 0; i < NGX_AOP_EVIDENCE_HOURS; i++) {
+        assert_int_equal(trend[i].passed, i == 0 || i == 21);
+        assert_int_equal(trend[i].failed, i == 0 ? 2 : 0);
+    }
+}
+
+
 int
 main(void)
 {
@@ -401,6 +439,7 @@ main(void)
     unit_case("names", evidence_names, NULL);
     unit_case("a log in any order", evidence_log, NULL);
     unit_case("another policy", evidence_policy, NULL);
+    unit_case("by hour", evidence_trend, NULL);
 
     return unit_run("evidence", NULL, NULL);
 }
