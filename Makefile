@@ -4,6 +4,7 @@ NGINX      ?= $(or $(shell command -v nginx 2>/dev/null),/usr/sbin/nginx)
 NGINX_SRC  ?= /usr/share/nginx/src
 CONFIGURE  ?=
 AOP_CFLAGS ?=
+DOCS_URL   ?=
 PREFIX     ?= /usr/local
 BUILD       = build
 TESTS       = $(sort $(wildcard t/unit/*.c) $(wildcard t/*.t))
@@ -18,6 +19,12 @@ strict := $(or $(STRICT),$(if $(strip $(workers)),yes,no))
 
 WARNINGS = $(if $(filter yes,$(strict)),-Wall -Wextra -Wno-unused-parameter \
            -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror)
+
+# The status page links to the documents there. Two shells take quotes away.
+
+ifneq ($(DOCS_URL),)
+override AOP_CFLAGS += -DNGX_AOP_DOCS_URL=\"$(DOCS_URL)\"
+endif
 
 # A path may have spaces, which make's own functions take apart.
 
@@ -69,6 +76,7 @@ help: ## List the targets (the default)
 	@echo 'TESTS=files    what "make test" runs, such as "t/modes.t t/unit/pem.c"'
 	@echo 'BUILD=dir      where all output goes, if not to build/'
 	@echo 'AOP_CFLAGS=... further compiler flags'
+	@echo 'DOCS_URL=url   where docs/ is published, for links of the status page'
 	@echo 'DESTDIR=dir    root of "make install"'
 	@echo 'PREFIX=dir     where aopctl goes, if not to /usr/local'
 

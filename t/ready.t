@@ -513,14 +513,11 @@ sub check {
                                         server => $is->{name}) }
                  qw(yes no unknown)), $ready, "$name: metric of each answer");
 
-    my ($card) = grep { s/<[^>]*>//gr =~ /^\w+ \Q$is->{name}\E / }
-                 $report->text('html') =~ m{(<section .*?</section>)}gs;
+    # whether it is safe is not the question where it is enforced
+    my $word = $is->{state} eq 'enforced'
+               ? ($ready eq 'no' ? 'Failing' : 'Enforced') : "\u$ready";
 
-    # of one that enforces nobody asks whether to
-    my $word = $is->{state} eq 'enforced' ? 'enforced' : $ready;
-
-    like($card, qr{^<section class="answer $word"><h2><b>\u$word</b> },
-         "$name: page");
+    is($report->on_page($is->{name})->{word}, $word, "$name: page");
 }
 
 sub requests {

@@ -182,8 +182,10 @@ for my $kind (qw(client crl anchor)) {
        "$kind: days left on the page");
 }
 
-ok($report->text('html') =~ /<p class="urgent">client CN=edge: 10 days left/,
+ok($report->text('html') =~ m{<p><span\ class="urgent">client\ CN=edge:
+                               \ 10\ days\ left</span></p>}x,
    'what ends soon is told beside the server');
+is($report->on_page($label)->{group}, 'attention', 'and needs attention');
 ok($report->text('html') =~ /class="c-days_left number urgent"/,
    'and stands out');
 
@@ -279,7 +281,8 @@ for my $i (0 .. $#hostile) {
     }
 
     ok($report->metrics, "$name: Prometheus is well-formed");
-    is(join(' ', grep { /^<(?:script|img|a)\b(?!\ href="\?format=\w+">)
+    is(join(' ', grep { /^<(?:script|img|a)\b(?!\ href="(?:\?format=[\w%.&;=-]+
+                                                         |\#[\w-]+)">)
                          |\ on\w+=/x }
             elements($report->text('html'))), '',
        "$name: no markup on the page");
@@ -340,6 +343,24 @@ is_deeply([ map { $_->{address} } @{ $report->json->{failing_edge} } ],
 is(scalar @{ $report->table('What fails from other addresses') }, 8,
    'the page has them');
 
+# of many peers the first, and a link to all of them
+
+my ($count) = $report->text('html')
+              =~ m{10 of (\d+), <a href="\?format=html&amp;show=all">all</a>};
+
+cmp_ok(scalar @before, '>', 10, 'more peers than are shown');
+is($count, scalar @before, 'the page says how many');
+is(scalar @{ $report->table("What fails from Cloudflare's edge and from"
+                            . ' private addresses') }, 10, 'the first ten');
+
+my $whole = report($admin, query => 'show=all');
+
+is_deeply([ sort map { $_->{Address} }
+            @{ $whole->table("What fails from Cloudflare's edge and from"
+                             . ' private addresses') } ],
+          [ sort @before ], 'the link shows all');
+unlike($whole->text('html'), qr/show=all">all</, 'and has no such link');
+
 # HTML that needs nothing from elsewhere
 
 my $html = $report->text('html');
@@ -348,12 +369,23 @@ is(join(' ', grep { /^<(?:script|link|img|iframe|object)\b|\b(?:src|on\w+)=
                      |javascript:|https?:|\/\//xi } elements($html)), '',
    'the page has no script and no resources');
 ok($html !~ /url\(|\@import/, 'nor have its styles');
-like($html, qr/<meta http-equiv="refresh" content="\d+">/,
-     'the page refreshes itself');
+
+for ([ '/html', 30 ], [ '/html?refresh=off', '' ], [ '/html?refresh=on', 30 ],
+     [ '/json', '' ], [ '/prometheus', '' ])
+{
+    is(ask($_->[0])->header('Refresh') || '', $_->[1], "$_->[0]: refreshes "
+       . ($_->[1] ? 'itself' : 'not'));
+}
+
+like($html, qr/, refreshed every 30 s, <a href="\?format=html&amp;refresh=off">/,
+     'the page can be paused');
+like(ask('/html?refresh=off')->body, qr/not refreshed, <a href="\?format=html">/,
+     'and go on');
+unlike($html, qr/http-equiv/, 'a page that was saved stays as it is');
 like($html, qr/<meta name="viewport"/, 'the page is for phones');
 like($html, qr/prefers-color-scheme:dark/, 'the page is for the night');
 
-my @order = map { index $html, $_ } 'class="answer', 'What fails from Cloud',
+my @order = map { index $html, $_ } 'class="s ', 'What fails from Cloud',
             'What fails from other', '<h2>Certificates', '<h2>Requests';
 is("@order", "@{[ sort { $a <=> $b } @order ]}",
    'readiness, then failures, then certificates');
@@ -379,6 +411,83 @@ SKIP: {
         my ($code, $said) = run('', $promtool, @$_);
         is($code, 0, "promtool @$_[0, 1]") or diag($said);
     }
+}
+
+# one server of several
+
+my $others = <<"CONF";
+    server { $listen server_name b.test b2.test; aop on; }
+    server { $listen server_name ~^c+[0-9]\\.test\$; aop optional; }
+    server { $listen server_name off.test; aop off; }
+CONF
+
+ok($nginx->reload($http . $others), 'several servers');
+client($plain, tls => 0, prelude => proxy())->talk(
+    "GET / HTTP/1.0\r\nHost: b.test\r\n\r\n");
+until_counted(sub {
+    grep { $_->{server} =~ /^b/ } @{ report($admin)->json->{failing_edge} };
+});
+
+for my $name ('b.test', "b.test%20127.0.0.1:$tls", "b%2Etest") {
+    $report = report($admin, query => "server=$name");
+
+    is("@{[ map { $_->{name} } @{ $report->json->{servers} } ]}",
+       "b.test 127.0.0.1:$tls", "server=$name: in JSON");
+    is("@{[ map { $_->{server} } @{ $report->json->{failing_edge} } ]}",
+       "b.test 127.0.0.1:$tls", 'its failing peers');
+    is(scalar @{ $report->json->{unprotected} }, 0, 'none that is off');
+    is("@{[ map { $_->{name} } @{ servers_of($report->text('html')) } ]}",
+       "b.test 127.0.0.1:$tls", 'on the page');
+    is(join(' ', grep { !/server="b\.test 127\.0\.0\.1:$tls"/ && !/_cache_/ }
+            keys %{ $report->metrics }), '', 'in Prometheus');
+}
+
+$report = report($admin, query => 'server=off.test');
+is("@{[ map { \"$_->{group} $_->{name}\" }
+        @{ servers_of($report->text('html')) } ]}",
+   "off off.test 127.0.0.1:$tls", 'one that is off');
+is(scalar @{ $report->json->{servers} }, 0, 'alone');
+
+# the links of the page lead there
+
+$html = report($admin)->text('html');
+
+for my $href ($html =~ m{<a href="([^"]*)">this server alone</a>}g) {
+    my $path = '/' . $href =~ s/&amp;/&/gr;
+
+    is(scalar @{ servers_of(ask($path)->body) }, 1, "$path: one");
+}
+
+is(() = $html =~ />this server alone</g, 4, 'a link for each');
+
+is(ask("/?format=$_&server=x.test")->status, 404, "$_: no such server")
+    for sort keys %type;
+is(ask("/?server=$_")->status, 404, "server=$_: 404")
+    for '', 'b', 'b.tes', 'b.test%20', 'b.test%00', 'b.test%20127.0.0.1:1',
+        '%zz', '127.0.0.1', 'b2.test';
+is(ask('/?server=b.test&format=xml')->status, 400, 'and no such format');
+
+# a verdict is a link to what it means, with lines that nginx accepts
+
+my %place = map { ($_ => 1) } $html =~ /id="([\w-]+)"/g;
+my @link  = $html =~ /href="#([\w-]+)"/g;
+
+cmp_ok(scalar(grep { /^verdict-/ } @link), '>', 5, 'verdicts are links');
+is(join(' ', grep { !$place{$_} } @link), '', 'each leads to a place');
+unlike($html, qr/>more</, 'no link to documents that are nowhere');
+
+for my $lines ($html =~ m{<pre>([^<]*)</pre>}g) {
+    my $text = $lines =~ s/^\s*(?:server_name )?\.\.\.;?\n?//gmr
+                      =~ s{/etc/nginx/aop-ca\.pem}{ca.pem}r
+                      =~ s/OLD/'0' x 64/er =~ s/NEW/'1' x 64/er
+                      =~ s/listen 80/listen 127.0.0.1:$plain/r;
+
+    $text = "server { listen 127.0.0.1:$plain; $text }"
+        if $text !~ /^server/;
+
+    my ($code, $output) = $nginx->configure("aop optional; $text")
+                                ->test_config;
+    is($code, 0, "nginx accepts: $lines") or diag($output);
 }
 
 # a CRL without an end
@@ -435,10 +544,18 @@ ok($seen[0]{last} lt $seen[1]{last}, 'each with the time it last passed')
     or diag("$seen[0]{last}, $seen[1]{last}");
 is("@{[ map { $_->{'Last passed'} } @shown ]}",
    "@{[ map { $_->{last} } @seen ]}", 'so on the page');
-is(join(' ', map { defined $_->{last} ? 'passed' : 'never' }
-             grep { $_->{kind} eq 'anchor' }
-             @{ report($admin)->server($rotated)->{certificates} }),
-   'never never', 'an anchor has none');
+is_deeply({ map { ($_->{subject} => $_->{last}) }
+            grep { $_->{kind} eq 'anchor' }
+            @{ report($admin)->server($rotated)->{certificates} } },
+          { map { ($_->{anchor} => $_->{last}) } @seen },
+          'each anchor with the time of what passed by it');
+
+for (@seen) {
+    like(report($admin)->on_page($rotated)->{text},
+         qr/anchor \Q$_->{anchor}\E: last passed \d+ \w+ ago, client CN=rot/,
+         "$_->{anchor}: on the page");
+}
+
 is(days_of($rotated, 'CN=rotated'), 90, 'the new one in Prometheus');
 ok(report($admin)->text('html') !~ /class="urgent">client/,
    'the end of the old one is not urgent');
@@ -498,7 +615,7 @@ $report = report($admin);
 is(scalar @{ $report->json->{servers} }, 100, 'a hundred in JSON');
 is(scalar(grep { /^nginx_aop_certificate/ } keys %{ $report->metrics }), 100,
    'a hundred in Prometheus');
-is(() = $report->text('html') =~ /class="answer /g, 100,
+is(() = $report->text('html') =~ /class="s /g, 100,
    'a hundred on the page');
 
 # what is wrong

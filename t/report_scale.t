@@ -64,7 +64,7 @@ for my $n (SERVERS / 2, SERVERS) {
     is(scalar @{ $report->json->{servers} }, $n, "$n servers: JSON");
     is(scalar(grep { /^nginx_aop_mode_info/ } keys %{ $report->metrics }), $n,
        "$n servers: Prometheus");
-    is(() = $report->text('html') =~ /class="answer /g, $n,
+    is(() = $report->text('html') =~ /class="s /g, $n,
        "$n servers: page");
 }
 

@@ -268,19 +268,13 @@ sub check {
     is($report->metric('nginx_aop_ready', server => $is->{name}),
        { yes => 1, no => 0 }->{$ready}, "$name: metric");
 
-    my ($card) = grep { s/<[^>]*>//gr =~ /^\w+ \Q$is->{name}\E / }
-                 $report->text('html') =~ m{(<section .*?</section>)}gs;
+    my $page = $report->on_page($is->{name});
 
-    like($card, qr/^<section class="answer $ready">/, "$name: page");
-
-    $card =~ s/<p class="hint">/HINT /;
-    $card =~ s/<[^>]*>//g;
-    $card =~ s/&#(\d+);/chr $1/ge;
-
-    like($card, qr/\Q$is->{why}\E/, "$name: and why");
+    is($page->{word}, "\u$ready", "$name: page");
+    like($page->{text}, qr/\Q$is->{why}\E/, "$name: and why");
 
     if (my $hint = $hint{ $rollout[$i][0] }) {
-        like(($card =~ /HINT (.*)/)[0], $hint, "$name: advice")
+        like($page->{hint}, $hint, "$name: advice")
             if $ready eq 'no';
         like($told->{$host}{hint}, $hint, "$name: advice of aopctl report")
             if $ready eq 'no';

@@ -75,13 +75,18 @@ is($report->metric('nginx_aop_mode_info', server => "a.test $at",
 is($report->metric('nginx_aop_mode_info', server => "e.test $at",
                    mode => 'off'), 1, 'off, but not in a location');
 
-my @row = @{ $report->table('TLS servers without "aop"') };
+my @off = grep { $_->{group} eq 'off' }
+          @{ servers_of($report->text('html')) };
 
-is(join(', ', sort map { $_->{Server} } @row), join(', ', sort keys %open),
+is(join(', ', sort map { $_->{name} } @off), join(', ', sort keys %open),
    'on the page');
-is(join(' ', map { $_->{'Off on purpose'} }
-        grep { $_->{Server} =~ /^[bc]\.test \S+$/ } @row), 'no yes',
+is(join(', ', map { $_->{short} } sort { $a->{name} cmp $b->{name} }
+        grep { $_->{name} =~ /^[bc]\.test \S+$/ } @off),
+   'no aop directive, beside enforced, aop off, beside enforced',
    'on the page: on purpose');
+like($report->on_page("b.test $at")->{text},
+     qr/nginx\.conf:\d+.*Enforced at the same address: a\.test \Q$at\E/,
+     'on the page: where, and beside which');
 
 # "aop off" of http{} is not written for a server
 
@@ -94,13 +99,11 @@ ok(!$h->{explicit}, 'is not on purpose');
 
 get($tls, sni => 'a.test');
 until_counted(sub {
-    report($admin)->text('html') =~ m{>Enforced</b>\ <span>a\.test</span>
-                                      .*?In\ 24\ h\ refused:\ 0\ requests\ from
-                                      \ Cloudflare,\ 1\ from\ private}xs;
+    report($admin)->on_page("a.test $at")->{text} =~ /24 h: \d+ requests from/;
 });
-like(report($admin)->text('html'),
-     qr/In 24 h refused: 0 requests from Cloudflare, 1 from private addresses/,
-     'enforced: what it refused');
+like(report($admin)->on_page("a.test $at")->{text},
+     qr/are rejected; in 24 h: 0 requests from Cloudflare, 1 from private/,
+     'enforced: what it rejected');
 is(report($admin)->server("a.test $at")->{state}, 'enforced', 'state');
 is(report($admin)->metric('nginx_aop_ready', server => "a.test $at"), 0,
    'enforced: "ready" all the same');

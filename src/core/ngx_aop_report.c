@@ -38,7 +38,7 @@ ngx_aop_report_part(ngx_aop_report_t *report, size_t i)
 static int
 ngx_aop_report_more(ngx_aop_text_t *text, size_t len)
 {
-    size_t                   size;
+    size_t                   size, least;
     ngx_aop_report_t        *report;
     ngx_aop_report_part_t   *part;
     ngx_aop_report_block_t  *block;
@@ -52,8 +52,12 @@ ngx_aop_report_more(ngx_aop_text_t *text, size_t len)
 
     size = sizeof(ngx_aop_report_block_t) + len;
 
-    if (size < NGX_AOP_REPORT_BLOCK) {
-        size = NGX_AOP_REPORT_BLOCK;
+    /* most parts of most reports are short */
+
+    least = part->last ? NGX_AOP_REPORT_BLOCK : NGX_AOP_REPORT_BLOCK / 8;
+
+    if (size < least) {
+        size = least;
     }
 
     block = report->alloc(report->data, size);

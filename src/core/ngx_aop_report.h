@@ -27,9 +27,10 @@
 
 #define NGX_AOP_REPORT_COLUMNS  13
 #define NGX_AOP_REPORT_TABLES   20      /* at most */
-#define NGX_AOP_REPORT_PARTS    (NGX_AOP_REPORT_TABLES + 8)
+#define NGX_AOP_REPORT_PARTS    (NGX_AOP_REPORT_TABLES + 16)
 #define NGX_AOP_REPORT_BLOCK    16384
 #define NGX_AOP_REPORT_TOP      10      /* of the page */
+#define NGX_AOP_REPORT_WORDS    6       /* of the page, for servers */
 
 
 typedef enum {
@@ -57,7 +58,7 @@ typedef struct {
     const char                   *key;          /* of a CRL "" */
     time_t                        not_before;
     time_t                        not_after;    /* 0: it does not expire */
-    time_t                        last;
+    time_t                        last;         /* it, or by it; 0: never */
     unsigned                      replaced:1;   /* another one is in use */
     unsigned                      series:1;     /* is one of the metric */
 } ngx_aop_report_cert_t;
@@ -120,6 +121,8 @@ typedef struct {
 
 typedef enum {
     NGX_AOP_REPORT_TEXT = 0,
+    NGX_AOP_REPORT_SERVER,              /* text: the name of one */
+    NGX_AOP_REPORT_VERDICT,             /* text: the word of one */
     NGX_AOP_REPORT_NUMBER,
     NGX_AOP_REPORT_DAYS,                /* left, until something expires */
     NGX_AOP_REPORT_TIME,                /* 0 is none */
@@ -189,6 +192,7 @@ struct ngx_aop_report_table_s {
 typedef struct {
     const char                   *name;
     const char                   *type;     /* Content-Type */
+    unsigned                      refresh;  /* seconds; 0: it is read once */
     void                        (*start)(ngx_aop_report_t *report);
     void                        (*server)(ngx_aop_report_t *report,
                                      const ngx_aop_report_server_t *server);
@@ -197,6 +201,9 @@ typedef struct {
     /* NULL: it is written as a row */
     void                        (*peer)(ngx_aop_report_t *report, unsigned list,
                                      const ngx_aop_report_peer_t *peer);
+    void                        (*unprotected)(ngx_aop_report_t *report,
+                                     const ngx_aop_report_unprotected_t
+                                     *server);
     void                        (*end)(ngx_aop_report_t *report);
 } ngx_aop_report_writer_t;
 
@@ -221,6 +228,15 @@ typedef struct {
 } ngx_aop_report_part_t;
 
 
+/* What of it is asked for. */
+
+typedef struct {
+    const char                   *server;   /* one of that name; NULL: all */
+    unsigned                      all:1;    /* no table is cut short */
+    unsigned                      paused:1; /* the page does not refresh */
+} ngx_aop_report_view_t;
+
+
 /* Memory of that size, or NULL; it is the caller's to free. */
 
 typedef void *(*ngx_aop_report_alloc_pt)(void *data, size_t size);
@@ -236,13 +252,16 @@ struct ngx_aop_report_s {
     const char                     *nginx;
     const char                     *openssl;
     time_t                          now;
+    size_t                          servers;    /* how many will come */
+    ngx_aop_report_view_t           view;
 
     ngx_aop_report_part_t           parts[NGX_AOP_REPORT_PARTS];
     size_t                          size;       /* of all blocks */
 
     /* of the page */
 
-    uint64_t                        answers[4];
+    uint64_t                        answers[NGX_AOP_REPORT_WORDS];
+    uint64_t                        opened;     /* servers, that need it */
     ngx_aop_report_peer_t          *top[2];     /* the most frequent first */
     size_t                          ntop[2];
     uint64_t                        peers[2];

@@ -31,6 +31,7 @@ typedef enum {
     NGX_AOP_REPORT_WOULD_REFUSE,
     NGX_AOP_REPORT_CERTIFICATES,
     NGX_AOP_REPORT_EXPIRY,
+    NGX_AOP_REPORT_HOURS,
     NGX_AOP_REPORT_REQUESTS,
     NGX_AOP_REPORT_CONNECTIONS,
     NGX_AOP_REPORT_CACHE
@@ -62,6 +63,9 @@ static void ngx_aop_report_data_failed(ngx_aop_report_t *report,
     const ngx_aop_report_server_t *server, ngx_aop_report_row_pt row);
 static void ngx_aop_report_data_count(ngx_aop_report_value_t *value,
     const ngx_aop_report_count_t *count);
+static void ngx_aop_report_data_hours(ngx_aop_report_t *report,
+    const ngx_aop_report_table_t *table,
+    const ngx_aop_report_server_t *server, ngx_aop_report_row_pt row);
 static void ngx_aop_report_data_connections(ngx_aop_report_t *report,
     const ngx_aop_report_table_t *table,
     const ngx_aop_report_server_t *server, ngx_aop_report_row_pt row);
@@ -122,10 +126,10 @@ static const ngx_aop_report_column_t  ngx_aop_report_unprotected[] = {
 };
 
 static const ngx_aop_report_column_t  ngx_aop_report_peers[] = {
-    { "server", "Server", NGX_AOP_REPORT_TEXT, 1 },
+    { "server", "Server", NGX_AOP_REPORT_SERVER, 1 },
     { "address", "Address", NGX_AOP_REPORT_TEXT, 1 },
     { "peer", "From", NGX_AOP_REPORT_TEXT, 0 },
-    { "verdict", "Verdict", NGX_AOP_REPORT_TEXT, 1 },
+    { "verdict", "Verdict", NGX_AOP_REPORT_VERDICT, 1 },
     { "count", "Requests, at least", NGX_AOP_REPORT_NUMBER, 0 },
     { "error", NULL, NGX_AOP_REPORT_NUMBER, 0 },
     { "refused", NULL, NGX_AOP_REPORT_BOOLEAN, 0 },
@@ -138,7 +142,7 @@ static const ngx_aop_report_column_t  ngx_aop_report_peers[] = {
 };
 
 static const ngx_aop_report_column_t  ngx_aop_report_failed[] = {
-    { "verdict", "Verdict", NGX_AOP_REPORT_TEXT, 1 },
+    { "verdict", "Verdict", NGX_AOP_REPORT_VERDICT, 1 },
     { "peer", "From", NGX_AOP_REPORT_TEXT, 1 },
     { "count", "Requests", NGX_AOP_REPORT_NUMBER, 0 },
     { "first", "First", NGX_AOP_REPORT_TIME, 0 },
@@ -159,12 +163,19 @@ static const ngx_aop_report_column_t  ngx_aop_report_certificates[] = {
 };
 
 static const ngx_aop_report_column_t  ngx_aop_report_requests[] = {
-    { "mode", "Mode", NGX_AOP_REPORT_TEXT, 1 },
-    { "verdict", "Verdict", NGX_AOP_REPORT_TEXT, 1 },
+    { "mode", "In mode", NGX_AOP_REPORT_TEXT, 1 },
+    { "verdict", "Verdict", NGX_AOP_REPORT_VERDICT, 1 },
     { "peer", "From", NGX_AOP_REPORT_TEXT, 1 },
     { "count", "Requests", NGX_AOP_REPORT_NUMBER, 0 },
     { "first", "First", NGX_AOP_REPORT_TIME, 0 },
     { "last", "Last", NGX_AOP_REPORT_TIME, 0 },
+    { NULL, NULL, 0, 0 }
+};
+
+static const ngx_aop_report_column_t  ngx_aop_report_hours[] = {
+    { "start", NULL, NGX_AOP_REPORT_TIME, 0 },
+    { "passed", NULL, NGX_AOP_REPORT_NUMBER, 0 },
+    { "failed", NULL, NGX_AOP_REPORT_NUMBER, 0 },
     { NULL, NULL, 0, 0 }
 };
 
@@ -217,8 +228,7 @@ const ngx_aop_report_table_t  ngx_aop_report_data_tables[] = {
       "full or of another version of the module.",
       0, 0, 0, ngx_aop_report_data_counted },
 
-    { "unprotected", "TLS servers without \"aop\"",
-      ngx_aop_report_unprotected,
+    { "unprotected", NULL, ngx_aop_report_unprotected,
       NULL, NULL, NULL, 0, 0, 0, NULL },
 
     { "failing_edge", "What fails from Cloudflare's edge and from private "
@@ -229,11 +239,11 @@ const ngx_aop_report_table_t  ngx_aop_report_data_tables[] = {
       ngx_aop_report_peers,
       NULL, NULL, NULL, 0, 0, 1, NULL },
 
-    { "refused", "Refused", ngx_aop_report_failed,
+    { "refused", NULL, ngx_aop_report_failed,
       "nginx_aop_refused_total", "counter",
       "Requests that were refused.", 2, 0, 0, ngx_aop_report_data_failed },
 
-    { "would_be_refused", "Would be refused", ngx_aop_report_failed,
+    { "would_be_refused", NULL, ngx_aop_report_failed,
       NULL, NULL, NULL, 0, 0, 0, ngx_aop_report_data_failed },
 
     { "certificates", "Certificates", ngx_aop_report_certificates,
@@ -246,7 +256,10 @@ const ngx_aop_report_table_t  ngx_aop_report_data_tables[] = {
       "that passed last.",
       4, 0, 0, ngx_aop_report_data_certificates },
 
-    { "requests", "Requests judged", ngx_aop_report_requests,
+    { "hours", NULL, ngx_aop_report_hours,
+      NULL, NULL, NULL, 0, 0, 0, ngx_aop_report_data_hours },
+
+    { "requests", "Requests by verdict", ngx_aop_report_requests,
       "nginx_aop_requests_total", "counter",
       "Requests that were judged.", 3, 0, 0, ngx_aop_report_data_requests },
 
@@ -339,6 +352,11 @@ ngx_aop_report_data_unprotected(ngx_aop_report_t *report,
     const ngx_aop_report_unprotected_t *server)
 {
     ngx_aop_report_value_t  value[NGX_AOP_REPORT_COLUMNS];
+
+    if (report->writer->unprotected != NULL) {
+        report->writer->unprotected(report, server);
+        return;
+    }
 
     value[0].text = server->name;
     value[1].text = server->file;
@@ -546,6 +564,33 @@ ngx_aop_report_data_count(ngx_aop_report_value_t *value,
     value[0].number = count->count;
     value[1].number = count->first;
     value[2].number = count->last;
+}
+
+
+/* Those in which there was something. */
+
+static void
+ngx_aop_report_data_hours(ngx_aop_report_t *report,
+    const ngx_aop_report_table_t *table,
+    const ngx_aop_report_server_t *server, ngx_aop_report_row_pt row)
+{
+    size_t                  i;
+    ngx_aop_report_value_t  value[NGX_AOP_REPORT_COLUMNS];
+    const ngx_aop_trend_t  *trend;
+
+    trend = server->answer.trend;
+
+    for (i = 0; i < NGX_AOP_EVIDENCE_HOURS; i++) {
+        if (trend[i].passed != 0 || trend[i].failed != 0) {
+            value[0].number = server->answer.hour
+                              - (time_t) (NGX_AOP_EVIDENCE_HOURS - 1 - i)
+                                * 3600;
+            value[1].number = trend[i].passed;
+            value[2].number = trend[i].failed;
+
+            row(report, table, server->name, value);
+        }
+    }
 }
 
 

@@ -46,9 +46,11 @@ static void ngx_aop_report_json_string(ngx_aop_text_t *text, const char *s);
 const ngx_aop_report_writer_t  ngx_aop_report_json = {
     "json",
     "application/json",
+    0,
     ngx_aop_report_json_start,
     ngx_aop_report_json_server,
     ngx_aop_report_json_row,
+    NULL,
     NULL,
     ngx_aop_report_json_end
 };
@@ -218,6 +220,8 @@ ngx_aop_report_json_value(ngx_aop_text_t *text, ngx_aop_report_type_e type,
     switch (type) {
 
     case NGX_AOP_REPORT_TEXT:
+    case NGX_AOP_REPORT_SERVER:
+    case NGX_AOP_REPORT_VERDICT:
         ngx_aop_report_json_string(text, value->text);
         break;
 

@@ -29,9 +29,11 @@ static void ngx_aop_report_prometheus_label(ngx_aop_text_t *text,
 const ngx_aop_report_writer_t  ngx_aop_report_prometheus = {
     "prometheus",
     "text/plain; version=0.0.4",
+    0,
     ngx_aop_report_prometheus_start,
     ngx_aop_report_prometheus_server,
     ngx_aop_report_prometheus_row,
+    NULL,
     NULL,
     ngx_aop_report_prometheus_end
 };

@@ -142,6 +142,25 @@ ngx_aop_text_html(ngx_aop_text_t *text, const char *data, size_t len)
 
 
 void
+ngx_aop_text_query(ngx_aop_text_t *text, const char *data, size_t len)
+{
+    size_t  i;
+
+    static const char  unreserved[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+
+    for (i = 0; i < len; i++) {
+        if (data[i] != '\0' && strchr(unreserved, data[i]) != NULL) {
+            ngx_aop_text_put(text, &data[i], 1);
+
+        } else {
+            ngx_aop_text_printf(text, "%%%02X", (unsigned char) data[i]);
+        }
+    }
+}
+
+
+void
 ngx_aop_text_cut(ngx_aop_text_t *text, ngx_aop_text_escape_pt escape,
     const char *data, size_t len, size_t max)
 {

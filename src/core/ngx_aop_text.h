@@ -46,6 +46,9 @@ void ngx_aop_text_printf(ngx_aop_text_t *text, const char *fmt, ...)
  * (RFC 8259, 7), a Prometheus label value (exposition format 0.0.4), or HTML
  * text and attributes.  Bytes that are not UTF-8 come out as U+FFFD.  So do
  * control characters (C0, DEL, C1) for which there is no escape.
+ *
+ * ngx_aop_text_query() escapes them for a value in the query of a URL (RFC
+ * 3986, 2.1), each byte as it is.
  */
 
 typedef void (*ngx_aop_text_escape_pt)(ngx_aop_text_t *text, const char *data,
@@ -54,6 +57,7 @@ typedef void (*ngx_aop_text_escape_pt)(ngx_aop_text_t *text, const char *data,
 void ngx_aop_text_json(ngx_aop_text_t *text, const char *data, size_t len);
 void ngx_aop_text_label(ngx_aop_text_t *text, const char *data, size_t len);
 void ngx_aop_text_html(ngx_aop_text_t *text, const char *data, size_t len);
+void ngx_aop_text_query(ngx_aop_text_t *text, const char *data, size_t len);
 
 
 /*

@@ -32,6 +32,23 @@
     "fingerprint ($aop_client_fingerprint, \"fingerprint\" in aop_json)"
 
 
+/* nothing is verified there */
+
+#define NGX_AOP_EXEMPT                                                        \
+    "location = /health {\n"                                                  \
+    "    aop off;\n"                                                          \
+    "    ...\n"                                                               \
+    "}"
+
+#define NGX_AOP_PLAIN                                                         \
+    "server {\n"                                                              \
+    "    listen 80;\n"                                                        \
+    "    server_name ...;\n"                                                  \
+    "    aop off;\n"                                                          \
+    "    ...\n"                                                               \
+    "}"
+
+
 typedef struct {
     int                error;
     ngx_aop_verdict_e  verdict;
@@ -44,6 +61,7 @@ static const ngx_aop_verdict_t  ngx_aop_verdicts[NGX_AOP_VERDICTS] = {
         "ok",
         "the certificate chains to an anchor",
         0,
+        { NULL, NULL, NULL },
         { NULL, NULL, NULL }
     },
 
@@ -54,7 +72,8 @@ static const ngx_aop_verdict_t  ngx_aop_verdicts[NGX_AOP_VERDICTS] = {
         { NGX_AOP_VERDICT_HINT_NONE,
           ngx_aop_stranger("private address, probably a health check or load "
           "balancer; exempt it with \"aop off\" in its own location or "
-          "server") }
+          "server") },
+        { NULL, NGX_AOP_EXEMPT, NULL }
     },
 
     [NGX_AOP_VERDICT_MISDIRECTED] = {
@@ -66,7 +85,8 @@ static const ngx_aop_verdict_t  ngx_aop_verdicts[NGX_AOP_VERDICTS] = {
           "the same \"aop\" mode, \"aop_ca\", \"aop_crl\" and \"aop_pin\" in "
           "both, or make Cloudflare send this host's name as SNI",
           ngx_aop_stranger("SNI and Host select servers with different "
-          "\"aop\" settings: request this host with its own name as SNI") }
+          "\"aop\" settings: request this host with its own name as SNI") },
+        { NULL, NULL, NULL }
     },
 
     [NGX_AOP_VERDICT_PLAINTEXT] = {
@@ -77,7 +97,8 @@ static const ngx_aop_verdict_t  ngx_aop_verdicts[NGX_AOP_VERDICTS] = {
           "Full or higher, or serve plain HTTP from a separate server with "
           "\"aop off\"",
           ngx_aop_stranger("private address without TLS: serve health checks "
-          "from a separate server with \"aop off\"") }
+          "from a separate server with \"aop off\"") },
+        { NULL, NGX_AOP_PLAIN, NULL }
     },
 
     [NGX_AOP_VERDICT_UNTRUSTED] = {
@@ -90,7 +111,8 @@ static const ngx_aop_verdict_t  ngx_aop_verdicts[NGX_AOP_VERDICTS] = {
           "none was uploaded",
           ngx_aop_stranger("private address with a certificate of another CA: "
           "exempt it with \"aop off\" if it is yours, never trust a CA for a "
-          "health check") }
+          "health check") },
+        { "aop_ca /etc/nginx/aop-ca.pem;", NULL, NULL }
     },
 
     [NGX_AOP_VERDICT_ORIGIN_CA] = {
@@ -99,7 +121,8 @@ static const ngx_aop_verdict_t  ngx_aop_verdicts[NGX_AOP_VERDICTS] = {
         NGX_AOP_CERT_ERROR,
         { ngx_aop_anyone("a certificate of Cloudflare's Origin CA, not of the "
           "origin-pull CA: any customer can obtain one, so upload a client "
-          "certificate of your own CA, never trust the Origin CA") }
+          "certificate of your own CA, never trust the Origin CA") },
+        { NULL, NULL, NULL }
     },
 
     [NGX_AOP_VERDICT_EXPIRED] = {
@@ -109,7 +132,8 @@ static const ngx_aop_verdict_t  ngx_aop_verdicts[NGX_AOP_VERDICTS] = {
         { "upload a new client certificate to Cloudflare, or replace the "
           "expired CA in \"aop_ca\"; check the system clock",
           ngx_aop_stranger("renew the client's certificate, or replace the "
-          "expired CA in \"aop_ca\"; check the system clock") }
+          "expired CA in \"aop_ca\"; check the system clock") },
+        { NULL, NULL, NULL }
     },
 
     [NGX_AOP_VERDICT_NOT_YET_VALID] = {
@@ -117,7 +141,8 @@ static const ngx_aop_verdict_t  ngx_aop_verdicts[NGX_AOP_VERDICTS] = {
         "a certificate of the chain is not yet valid",
         NGX_AOP_CERT_ERROR,
         { ngx_aop_anyone("check the system clock and the certificate's "
-          "notBefore") }
+          "notBefore") },
+        { NULL, NULL, NULL }
     },
 
     [NGX_AOP_VERDICT_REVOKED] = {
@@ -127,7 +152,8 @@ static const ngx_aop_verdict_t  ngx_aop_verdicts[NGX_AOP_VERDICTS] = {
         { "the certificate that Cloudflare presents is on \"aop_crl\": upload "
           "a new one to Cloudflare",
           ngx_aop_stranger("the certificate is on \"aop_crl\": replace it if "
-          "its holder should be accepted") }
+          "its holder should be accepted") },
+        { NULL, NULL, NULL }
     },
 
     [NGX_AOP_VERDICT_CRL] = {
@@ -136,7 +162,8 @@ static const ngx_aop_verdict_t  ngx_aop_verdicts[NGX_AOP_VERDICTS] = {
         NGX_AOP_CERT_ERROR,
         { ngx_aop_anyone("\"aop_crl\" is out of date, or the CRL of an issuer "
           "is missing: one is required for each CA of the chain, including "
-          "the anchor; replace it and reload") }
+          "the anchor; replace it and reload") },
+        { NULL, NULL, NULL }
     },
 
     [NGX_AOP_VERDICT_PURPOSE] = {
@@ -146,7 +173,8 @@ static const ngx_aop_verdict_t  ngx_aop_verdicts[NGX_AOP_VERDICTS] = {
         { "reissue the certificate with extendedKeyUsage clientAuth (or none) "
           "and upload it to Cloudflare",
           ngx_aop_stranger("reissue the certificate with extendedKeyUsage "
-          "clientAuth") }
+          "clientAuth") },
+        { NULL, NULL, NULL }
     },
 
     [NGX_AOP_VERDICT_DEPTH] = {
@@ -154,7 +182,8 @@ static const ngx_aop_verdict_t  ngx_aop_verdicts[NGX_AOP_VERDICTS] = {
         "the chain is longer than \"aop_verify_depth\"",
         NGX_AOP_CERT_ERROR,
         { ngx_aop_anyone("increase \"aop_verify_depth\", or add the "
-          "intermediate CA to \"aop_ca\"") }
+          "intermediate CA to \"aop_ca\"") },
+        { ngx_aop_anyone("aop_verify_depth 2;") }
     },
 
     [NGX_AOP_VERDICT_PIN] = {
@@ -165,7 +194,8 @@ static const ngx_aop_verdict_t  ngx_aop_verdicts[NGX_AOP_VERDICTS] = {
           NGX_AOP_FINGERPRINT " to \"aop_pin\"; with the shared CA of "
           "Cloudflare it is another customer's",
           ngx_aop_stranger("another certificate of the same CA: add its "
-          NGX_AOP_FINGERPRINT " to \"aop_pin\" if it should pass") }
+          NGX_AOP_FINGERPRINT " to \"aop_pin\" if it should pass") },
+        { "aop_pin cert-sha256:OLD cert-sha256:NEW;", NULL, NULL }
     },
 
     [NGX_AOP_VERDICT_WEAK] = {
@@ -177,7 +207,8 @@ static const ngx_aop_verdict_t  ngx_aop_verdicts[NGX_AOP_VERDICTS] = {
           "\"aop_require post_quantum\" is set) and upload it to Cloudflare",
           ngx_aop_stranger("the key or signature digest of the certificate or "
           "its CA is too weak, see the reason: reissue it with a stronger "
-          "one") }
+          "one") },
+        { NULL, NULL, NULL }
     },
 
     [NGX_AOP_VERDICT_INVALID] = {
@@ -185,7 +216,8 @@ static const ngx_aop_verdict_t  ngx_aop_verdicts[NGX_AOP_VERDICTS] = {
         "the certificate is not valid",
         NGX_AOP_CERT_ERROR,
         { ngx_aop_anyone("the certificate or its CA is malformed or violates "
-          "a constraint: see the reason, and reissue it") }
+          "a constraint: see the reason, and reissue it") },
+        { NULL, NULL, NULL }
     },
 
     [NGX_AOP_VERDICT_ERROR] = {
@@ -193,7 +225,8 @@ static const ngx_aop_verdict_t  ngx_aop_verdicts[NGX_AOP_VERDICTS] = {
         "the certificate could not be verified",
         NGX_AOP_INTERNAL_ERROR,
         { ngx_aop_anyone("internal error: out of memory or OpenSSL failure, "
-          "see the preceding log entries") }
+          "see the preceding log entries") },
+        { NULL, NULL, NULL }
     }
 };
 

@@ -42,6 +42,7 @@ typedef struct {
     const char  *meaning;   /* one sentence, also the default reason */
     int          status;    /* what mode "on" answers; 0 is served */
     const char  *hint[NGX_AOP_PEERS];   /* what to do about it; NULL for ok */
+    const char  *snippet[NGX_AOP_PEERS];    /* lines to copy, or NULL */
 } ngx_aop_verdict_t;
 
 

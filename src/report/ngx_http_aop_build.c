@@ -36,6 +36,7 @@ struct ngx_http_aop_build_s {
     ngx_uint_t                 refs;        /* requests that have not ended */
     ngx_pool_t                *pool;
     ngx_http_aop_main_conf_t  *amcf;
+    ngx_http_aop_query_t       query;
     ngx_aop_report_t           report;
     ngx_uint_t                 next;        /* server, then unprotected one */
     ngx_uint_t                 begun;
@@ -50,7 +51,9 @@ struct ngx_http_aop_build_s {
 static ngx_http_aop_build_t *ngx_http_aop_build_find(
     ngx_http_aop_wait_t *wait, ngx_http_aop_main_conf_t *amcf);
 static ngx_http_aop_build_t *ngx_http_aop_build_new(
-    const ngx_aop_report_writer_t *writer, ngx_http_aop_main_conf_t *amcf);
+    const ngx_http_aop_query_t *query, ngx_http_aop_main_conf_t *amcf);
+static ngx_int_t ngx_http_aop_build_query(ngx_http_aop_build_t *build,
+    const ngx_http_aop_query_t *query);
 static void ngx_http_aop_build_unwait(void *data);
 static void ngx_http_aop_build_release(void *data);
 static void ngx_http_aop_build_free(ngx_http_aop_build_t *build);
@@ -138,18 +141,18 @@ ngx_http_aop_build_find(ngx_http_aop_wait_t *wait,
 
         if (!build->begun
             && build->amcf == amcf
-            && build->report.writer == wait->writer)
+            && ngx_http_aop_query_same(&build->query, &wait->query))
         {
             return build;
         }
     }
 
-    return ngx_http_aop_build_new(wait->writer, amcf);
+    return ngx_http_aop_build_new(&wait->query, amcf);
 }
 
 
 static ngx_http_aop_build_t *
-ngx_http_aop_build_new(const ngx_aop_report_writer_t *writer,
+ngx_http_aop_build_new(const ngx_http_aop_query_t *query,
     ngx_http_aop_main_conf_t *amcf)
 {
     ngx_pool_t            *pool;
@@ -169,7 +172,11 @@ ngx_http_aop_build_new(const ngx_aop_report_writer_t *writer,
     build->pool = pool;
     build->amcf = amcf;
 
-    build->report.writer = writer;
+    if (ngx_http_aop_build_query(build, query) != NGX_OK) {
+        ngx_destroy_pool(pool);
+        return NULL;
+    }
+
     build->report.alloc = ngx_http_aop_build_alloc;
     build->report.data = build;
     build->report.module = NGX_HTTP_AOP_VERSION;
@@ -180,6 +187,48 @@ ngx_http_aop_build_new(const ngx_aop_report_writer_t *writer,
     ngx_queue_insert_tail(&ngx_http_aop_builds, &build->queue);
 
     return build;
+}
+
+
+/* The first request that waits may end before the others. */
+
+static ngx_int_t
+ngx_http_aop_build_query(ngx_http_aop_build_t *build,
+    const ngx_http_aop_query_t *query)
+{
+    ngx_uint_t               i;
+    ngx_aop_report_t        *report;
+    ngx_http_aop_server_t   *server;
+
+    report = &build->report;
+
+    build->query = *query;
+
+    if (query->server.data != NULL) {
+        build->query.server.data = ngx_pnalloc(build->pool,
+                                               query->server.len + 1);
+
+        if (build->query.server.data == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memcpy(build->query.server.data, query->server.data,
+                   query->server.len + 1);
+    }
+
+    report->writer = query->writer;
+    report->view.server = (const char *) build->query.server.data;
+    report->view.all = query->all;
+    report->view.paused = query->paused;
+
+    server = build->amcf->servers.elts;
+
+    for (i = 0; i < build->amcf->servers.nelts; i++) {
+        report->servers += ngx_http_aop_query_has(query,
+                                             (char *) server[i].label.data);
+    }
+
+    return NGX_OK;
 }
 
 
@@ -365,8 +414,14 @@ ngx_http_aop_build_step(ngx_http_aop_build_t *build, ngx_pool_t *pool)
 
     if (i < amcf->servers.nelts) {
         server = amcf->servers.elts;
+        server += i;
 
-        return ngx_http_aop_settle_server(&build->report, &server[i], pool)
+        if (!ngx_http_aop_query_has(&build->query, (char *) server->label.data))
+        {
+            return NGX_AGAIN;
+        }
+
+        return ngx_http_aop_settle_server(&build->report, server, pool)
                == NGX_OK ? NGX_AGAIN : NGX_ERROR;
     }
 
@@ -374,8 +429,12 @@ ngx_http_aop_build_step(ngx_http_aop_build_t *build, ngx_pool_t *pool)
 
     if (i < amcf->unprotected.nelts) {
         unprotected = amcf->unprotected.elts;
+        unprotected += i;
 
-        ngx_http_aop_settle_unprotected(&build->report, &unprotected[i]);
+        if (ngx_http_aop_query_has(&build->query, unprotected->name)) {
+            ngx_http_aop_settle_unprotected(&build->report, unprotected);
+        }
+
         return NGX_AGAIN;
     }
 

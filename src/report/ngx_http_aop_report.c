@@ -18,23 +18,12 @@ static ngx_int_t ngx_http_aop_report_watch(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_aop_report_cross_site(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_aop_report_is(ngx_http_request_t *r,
     ngx_str_t *name, const char *word);
-static const ngx_aop_report_writer_t *ngx_http_aop_report_writer(
-    ngx_http_request_t *r);
-static const ngx_aop_report_writer_t *ngx_http_aop_report_find(
-    ngx_str_t *name);
 static void ngx_http_aop_report_done(ngx_http_aop_wait_t *wait, ngx_int_t rc);
 static ngx_int_t ngx_http_aop_report_send(ngx_http_aop_wait_t *wait);
+static ngx_int_t ngx_http_aop_report_refresh(ngx_http_aop_wait_t *wait);
 static ngx_chain_t *ngx_http_aop_report_chain(ngx_http_aop_wait_t *wait);
 static ngx_int_t ngx_http_aop_report_header(ngx_http_request_t *r,
     const char *name, const char *value);
-
-
-static const ngx_aop_report_writer_t *const  ngx_http_aop_report_writers[] = {
-    &ngx_aop_report_json,
-    &ngx_aop_report_prometheus,
-    &ngx_aop_report_html,
-    NULL
-};
 
 
 static const struct {
@@ -69,7 +58,7 @@ ngx_http_aop_report_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         name = value[1];
     }
 
-    alcf->report = ngx_http_aop_report_find(&name);
+    alcf->report = ngx_http_aop_query_writer(&name);
 
     if (alcf->report == NULL) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -88,9 +77,8 @@ ngx_http_aop_report_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 static ngx_int_t
 ngx_http_aop_report_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                       rc;
-    ngx_http_aop_wait_t            *wait;
-    const ngx_aop_report_writer_t  *writer;
+    ngx_int_t             rc;
+    ngx_http_aop_wait_t  *wait;
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
         return NGX_HTTP_NOT_ALLOWED;
@@ -106,19 +94,18 @@ ngx_http_aop_report_handler(ngx_http_request_t *r)
         return rc;
     }
 
-    writer = ngx_http_aop_report_writer(r);
-
-    if (writer == NULL) {
-        return NGX_HTTP_BAD_REQUEST;
-    }
-
     wait = ngx_pcalloc(r->pool, sizeof(ngx_http_aop_wait_t));
     if (wait == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    rc = ngx_http_aop_query_read(r, &wait->query);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
     wait->request = r;
-    wait->writer = writer;
     wait->handler = ngx_http_aop_report_done;
 
     if (ngx_http_aop_report_watch(r) != NGX_OK
@@ -186,44 +173,6 @@ ngx_http_aop_report_is(ngx_http_request_t *r, ngx_str_t *name,
 }
 
 
-/* NULL if the request asks for a format that there is not. */
-
-static const ngx_aop_report_writer_t *
-ngx_http_aop_report_writer(ngx_http_request_t *r)
-{
-    ngx_str_t                 name;
-    ngx_http_aop_loc_conf_t  *alcf;
-
-    if (ngx_http_arg(r, (u_char *) "format", 6, &name) == NGX_OK) {
-        return ngx_http_aop_report_find(&name);
-    }
-
-    alcf = ngx_http_get_module_loc_conf(r, ngx_http_aop_module);
-
-    return alcf->report;
-}
-
-
-static const ngx_aop_report_writer_t *
-ngx_http_aop_report_find(ngx_str_t *name)
-{
-    size_t                                 len;
-    const ngx_aop_report_writer_t *const  *writer;
-
-    for (writer = ngx_http_aop_report_writers; *writer; writer++) {
-        len = ngx_strlen((*writer)->name);
-
-        if (name->len == len
-            && ngx_strncmp(name->data, (*writer)->name, len) == 0)
-        {
-            return *writer;
-        }
-    }
-
-    return NULL;
-}
-
-
 static void
 ngx_http_aop_report_done(ngx_http_aop_wait_t *wait, ngx_int_t rc)
 {
@@ -263,8 +212,8 @@ ngx_http_aop_report_send(ngx_http_aop_wait_t *wait)
 
     r->headers_out.status = NGX_HTTP_OK;
     r->headers_out.content_length_n = wait->len;
-    r->headers_out.content_type.data = (u_char *) wait->writer->type;
-    r->headers_out.content_type.len = ngx_strlen(wait->writer->type);
+    r->headers_out.content_type.data = (u_char *) wait->query.writer->type;
+    r->headers_out.content_type.len = ngx_strlen(wait->query.writer->type);
     r->headers_out.content_type_len = r->headers_out.content_type.len;
 
     for (i = 0; ngx_http_aop_report_headers[i].name; i++) {
@@ -276,6 +225,10 @@ ngx_http_aop_report_send(ngx_http_aop_wait_t *wait)
         }
     }
 
+    if (ngx_http_aop_report_refresh(wait) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     rc = ngx_http_send_header(r);
 
     if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
@@ -283,6 +236,31 @@ ngx_http_aop_report_send(ngx_http_aop_wait_t *wait)
     }
 
     return ngx_http_output_filter(r, out);
+}
+
+
+/* A header, so that a page that was saved stays as it is. */
+
+static ngx_int_t
+ngx_http_aop_report_refresh(ngx_http_aop_wait_t *wait)
+{
+    u_char              *seconds;
+    ngx_http_request_t  *r;
+
+    if (wait->query.writer->refresh == 0 || wait->query.paused) {
+        return NGX_OK;
+    }
+
+    r = wait->request;
+
+    seconds = ngx_pnalloc(r->pool, NGX_INT_T_LEN + 1);
+    if (seconds == NULL) {
+        return NGX_ERROR;
+    }
+
+    *ngx_sprintf(seconds, "%ud", wait->query.writer->refresh) = '\0';
+
+    return ngx_http_aop_report_header(r, "Refresh", (char *) seconds);
 }
 
 

@@ -36,6 +36,32 @@ void ngx_http_aop_settle_unprotected(ngx_aop_report_t *report,
 
 
 /*
+ * What is requested.  ngx_http_aop_query_read() returns NGX_OK or a status: a
+ * format or server that there is not is an error.
+ *
+ * ngx_http_aop_query_writer() returns the writer of a format, or NULL;
+ * ngx_http_aop_query_has() tells whether a server of that label (or unprotected
+ * one of that name) is requested.
+ */
+
+typedef struct {
+    const ngx_aop_report_writer_t  *writer;
+    ngx_str_t                       server;     /* with a zero; NULL: all */
+    unsigned                        all:1;
+    unsigned                        paused:1;
+} ngx_http_aop_query_t;
+
+
+ngx_int_t ngx_http_aop_query_read(ngx_http_request_t *r,
+    ngx_http_aop_query_t *query);
+const ngx_aop_report_writer_t *ngx_http_aop_query_writer(ngx_str_t *name);
+ngx_uint_t ngx_http_aop_query_has(const ngx_http_aop_query_t *query,
+    const char *label);
+ngx_uint_t ngx_http_aop_query_same(const ngx_http_aop_query_t *one,
+    const ngx_http_aop_query_t *two);
+
+
+/*
  * A request that waits for its report.  The handler is called once there is
  * one (NGX_OK; the blocks live as long as the request), or with the status to
  * answer with; not if the request has ended before.
@@ -49,7 +75,7 @@ typedef void (*ngx_http_aop_wait_pt)(ngx_http_aop_wait_t *wait, ngx_int_t rc);
 struct ngx_http_aop_wait_s {
     ngx_queue_t                     queue;
     ngx_http_request_t             *request;
-    const ngx_aop_report_writer_t  *writer;
+    ngx_http_aop_query_t            query;
     ngx_http_aop_wait_pt            handler;
     ngx_http_aop_build_t           *build;
     unsigned                        waits:1;

@@ -234,7 +234,7 @@ sub readers {
     eval {
         $report->json;
         $report->metrics;
-        $report->table('Requests judged');
+        $report->table('Requests by verdict');
         $seen{reports}++;
         1;
     } or $wrong{"report: $@"}++;

@@ -398,18 +398,59 @@ unit_series(void **state)
 
 
 static void
+unit_has(unit_report_t *unit, const char *text)
+{
+    if (strstr(unit->text, text) == NULL) {
+        fail_msg("not on the page: %s", text);
+    }
+}
+
+
+static void
+unit_hasnt(unit_report_t *unit, const char *text)
+{
+    if (strstr(unit->text, text) != NULL) {
+        fail_msg("on the page: %s", text);
+    }
+}
+
+
+/* That texts are on the page, in this order; the last one is NULL. */
+
+static void
+unit_order(unit_report_t *unit, const char *const *texts)
+{
+    const char  *p;
+
+    for (p = unit->text; *texts != NULL; texts++) {
+        p = strstr(p, *texts);
+
+        if (p == NULL) {
+            fail_msg("not on the page, or not there: %s", *texts);
+        }
+    }
+}
+
+
+static void
 unit_page(void **state)
 {
     size_t          i;
     char            addr[32];
-    const char     *p, *q;
     unit_report_t  *unit;
+
+    static const char *const  order[] = {
+        "<b>No</b>", "<b>Enforced</b>", "<b>Off</b>", ">192.0.2.7<" /* 24 */,
+        ">192.0.2.14<" /* 23 */, "10 of 25, <a href=\"?format=html&amp;show="
+        "all\">all</a>", "id=\"verdict-none\"", "</html>", NULL
+    };
 
     (void) state;
 
     unit = unit_start(&ngx_aop_report_html);
 
     unit->server.state = NGX_AOP_STATE_ENFORCED;
+    unit->server.mode = "on";
     unit->server.answer.ready = NGX_AOP_READY_YES;
     unit->server.why = "not shown";
     unit->server.answer.sums[NGX_AOP_SUM_FAILED + NGX_AOP_FROM_CLOUDFLARE] = 1;
@@ -418,6 +459,7 @@ unit_page(void **state)
 
     unit->server.name = "b.test:443";
     unit->server.state = NGX_AOP_STATE_OBSERVING;
+    unit->server.mode = "optional";
     unit->server.answer.ready = NGX_AOP_READY_NO;
     unit->server.answer.hint = "do <this>";
     unit->server.why = "many failed";
@@ -432,27 +474,424 @@ unit_page(void **state)
     unit_end(unit);
     unit_well_formed(unit);
 
-    assert_non_null(strstr(unit->text, "<title>No: 1 \302\267 Enforced: 1 "));
-    assert_non_null(strstr(unit->text, "In 24 h refused: 1 request from "
-                           "Cloudflare, 1,234 from private addresses, 0 from "
-                           "others"));
-    assert_null(strstr(unit->text, "not shown"));
-    assert_non_null(strstr(unit->text, "do &#60;this&#62;"));
-    assert_non_null(strstr(unit->text, "open.test:443"));
-    assert_non_null(strstr(unit->text, "And 15 more, see "));
+    unit_has(unit, "<title>No: 1 \302\267 Enforced: 1 ");
+    unit_has(unit, "24 h: 1 request from Cloudflare, 1,234 from private "
+             "addresses, 0 from others");
+    unit_hasnt(unit, "not shown");
+    unit_has(unit, "do &#60;this&#62;");
+    unit_has(unit, ">open.test:443</span>");
+    unit_has(unit, ">www.<wbr>test:443</a>");
+    unit_has(unit, ">Needs attention: 1</a> \302\267 <a href=\"#enforcing\">"
+             "Enforcing: 1</a> \302\267 <a href=\"#off\">Off: 1</a>");
+    unit_hasnt(unit, "id=\"observing\"");
+    unit_hasnt(unit, ">192.0.2.18<");   /* 1 */
 
-    /* what wants attention comes first; so does the most frequent peer */
-
-    p = strstr(unit->text, "<b>No</b>");
-    q = strstr(unit->text, "<b>Enforced</b>");
-    assert_true(p != NULL && q != NULL && p < q);
-
-    p = strstr(unit->text, ">192.0.2.7<");      /* 24 */
-    q = strstr(unit->text, ">192.0.2.14<");     /* 23 */
-    assert_true(p != NULL && q != NULL && p < q);
-    assert_null(strstr(unit->text, ">192.0.2.18<"));    /* 1 */
+    unit_order(unit, order);
 
     unit_free(unit);
+}
+
+
+/* What needs attention comes first, in whatever order it is settled. */
+
+typedef struct {
+    const char       *name;
+    const char       *mode;
+    const char       *word;
+    const char       *shown;
+    ngx_aop_state_e   state;
+    ngx_aop_ready_e   ready;
+    ngx_aop_cause_e   cause;
+    uint64_t          failed;
+    int               days;         /* left; 0: no certificate */
+    unsigned          lost:1;       /* it is not counted */
+} unit_rank_t;
+
+static const unit_rank_t  unit_ranks[] = {
+    { "failing", "on", "Failing", "3 failed from Cloudflare: none",
+      NGX_AOP_STATE_ENFORCED, NGX_AOP_READY_NO, NGX_AOP_CAUSE_FAILED, 3, 0,
+      0 },
+    { "edge", "optional", "No", "3 failed from Cloudflare: none",
+      NGX_AOP_STATE_OBSERVING, NGX_AOP_READY_NO, NGX_AOP_CAUSE_FAILED, 3, 0,
+      0 },
+    { "private", "optional", "No", "7 failed from private addresses: none",
+      NGX_AOP_STATE_OBSERVING, NGX_AOP_READY_NO, NGX_AOP_CAUSE_FAILED, 0, 0,
+      0 },
+    { "expiring", "on", "Enforced", "client CN=a: 14 days left",
+      NGX_AOP_STATE_ENFORCED, NGX_AOP_READY_YES, NGX_AOP_CAUSE_NONE, 0, 14,
+      0 },
+    { "canary", "variable", "Unknown", "not all requests are verified",
+      NGX_AOP_STATE_PARTLY, NGX_AOP_READY_UNKNOWN, NGX_AOP_CAUSE_UNJUDGED, 0,
+      0, 0 },
+    { "lost", "on", "Enforced", "not counted",
+      NGX_AOP_STATE_ENFORCED, NGX_AOP_READY_UNKNOWN, 0, 0, 0, 1 },
+    { "waiting", "optional", "Unknown", "not enough traffic yet",
+      NGX_AOP_STATE_OBSERVING, NGX_AOP_READY_UNKNOWN, NGX_AOP_CAUSE_TRAFFIC,
+      0, 15, 0 },
+    { "safe", "optional", "Yes", "all 1,000 passed",
+      NGX_AOP_STATE_OBSERVING, NGX_AOP_READY_YES, NGX_AOP_CAUSE_NONE, 0, 0,
+      0 },
+    { "exempt", "on", "Partly", "1,000 passed, 5 rejected",
+      NGX_AOP_STATE_PARTLY, NGX_AOP_READY_YES, NGX_AOP_CAUSE_NONE, 0, 0, 0 },
+};
+
+
+static void
+unit_rank(void **state)
+{
+    char                line[unit_nelts(unit_ranks)][256];
+    size_t              i, n;
+    unit_report_t      *unit;
+    const unit_rank_t  *rank;
+    const char         *order[unit_nelts(unit_ranks) + 4];
+
+    (void) state;
+
+    unit = unit_start(&ngx_aop_report_html);
+    unit->report.servers = 100;
+
+    unit->server.answer.failed_private = 7;
+    unit->server.answer.verdict = NGX_AOP_VERDICT_NONE;
+    unit->server.answer.sums[NGX_AOP_SUM_PASSED] = 1000;
+    unit->server.answer.sums[NGX_AOP_SUM_FAILED + NGX_AOP_FROM_DIRECT] = 5;
+
+    unit_cert(unit, "client", "CN=a", 0);
+
+    /* in another order, which is kept where nothing else decides */
+
+    for (i = 0; i < unit_nelts(unit_ranks); i++) {
+        rank = &unit_ranks[i * 4 % unit_nelts(unit_ranks)];
+
+        unit->server.name = rank->name;
+        unit->server.mode = rank->mode;
+        unit->server.state = rank->state;
+        unit->server.answer.ready = rank->ready;
+        unit->server.answer.cause = rank->cause;
+        unit->server.answer.failed = rank->failed;
+        unit->server.counted = !rank->lost;
+        unit->server.ncerts = (rank->days != 0);
+        unit->certs[0].not_after = UNIT_NOW + rank->days * UNIT_DAY + 9;
+
+        ngx_aop_report_data_server(&unit->report, &unit->server);
+    }
+
+    unit_end(unit);
+    unit_well_formed(unit);
+
+    n = 0;
+    order[n++] = "<section id=\"attention\">";
+
+    for (i = 0; i < unit_nelts(unit_ranks); i++) {
+        rank = &unit_ranks[i];
+
+        if (strcmp(rank->name, "waiting") == 0) {
+            order[n++] = "<section id=\"observing\">";
+
+        } else if (strcmp(rank->name, "exempt") == 0) {
+            order[n++] = "<section id=\"enforcing\">";
+        }
+
+        snprintf(line[i], sizeof(line[i]), "<b>%s</b> <span class=\"n\">%s</span> "
+                 "<span class=\"w\">%s%s%s</span>", rank->word, rank->name,
+                 rank->days == 14 ? "<span class=\"urgent\">" : "",
+                 rank->shown, rank->days == 14 ? "</span>" : "");
+        unit_has(unit, line[i]);
+
+        order[n++] = line[i];
+    }
+
+    order[n] = NULL;
+    unit_order(unit, order);
+
+    unit_hasnt(unit, " open>");
+
+    unit_free(unit);
+}
+
+
+/* Few servers are open, of some the first that need it, of many none. */
+
+static void
+unit_open(void **state)
+{
+    size_t          i, j, n, open;
+    unit_report_t  *unit;
+    const char     *p;
+
+    static const struct {
+        size_t  servers;
+        size_t  open;
+    } cases[] = { { 3, 3 }, { 4, 3 }, { 20, 3 }, { 21, 0 } };
+
+    (void) state;
+
+    for (i = 0; i < unit_nelts(cases); i++) {
+        unit = unit_start(&ngx_aop_report_html);
+        unit->report.servers = cases[i].servers;
+
+        n = cases[i].servers;
+
+        for (j = 0; j < n; j++) {
+            unit->server.answer.ready = (n == 3 || j % 2) ? NGX_AOP_READY_YES
+                                                          : NGX_AOP_READY_NO;
+            unit->server.name = (n > 3 && j % 2 == 0) ? "bad" : "good";
+            ngx_aop_report_data_server(&unit->report, &unit->server);
+        }
+
+        unit_end(unit);
+        unit_well_formed(unit);
+
+        open = 0;
+
+        for (p = unit->text;
+             (p = strstr(p, " open><summary><b>")) != NULL;
+             p++)
+        {
+            open++;
+        }
+
+        assert_int_equal(open, n == 4 ? 2 : cases[i].open);
+        unit_free(unit);
+    }
+}
+
+
+/* Bars of all heights: to one scale, and no failure is too small to be seen. */
+
+static void
+unit_trend(void **state)
+{
+    unit_report_t    *unit;
+    ngx_aop_trend_t  *trend;
+
+    (void) state;
+
+    unit = unit_start(&ngx_aop_report_html);
+    trend = unit->server.answer.trend;
+
+    trend[0].passed = 1000;
+    trend[1].passed = 500;
+    trend[2].failed = 500;
+    trend[3].passed = 500;
+    trend[3].failed = 500;
+    trend[22].passed = 999;
+    trend[22].failed = 1;
+    trend[23].passed = 1;
+    ngx_aop_report_data_server(&unit->report, &unit->server);
+
+    unit->server.name = "idle.test";
+    memset(trend, 0, sizeof(unit->server.answer.trend));
+    ngx_aop_report_data_server(&unit->report, &unit->server);
+
+    unit_end(unit);
+    unit_well_formed(unit);
+
+    unit_has(unit, "<svg viewBox=\"0 0 96 20\" aria-hidden=\"true\">"
+             "<path class=\"p\" d=\"M2 20V2M6 20V11M14 11V2M90 18V0M94 20V19\">"
+             "</path><path class=\"f\" d=\"M10 20V11M14 20V11M90 20V18\">"
+             "</path></svg></summary>");
+    unit_has(unit, "in 24 h: 3,000 passed, 1,001 failed; in this hour: 1 "
+             "passed, 0 failed");
+
+    assert_null(strstr(strstr(unit->text, "<svg ") + 1, "<svg "));
+
+    unit_free(unit);
+}
+
+
+/* The hours of JSON: those in which there was something. */
+
+static void
+unit_hours(void **state)
+{
+    unit_report_t  *unit;
+
+    (void) state;
+
+    unit = unit_start(&ngx_aop_report_json);
+
+    unit->server.answer.hour = UNIT_NOW;
+    unit->server.answer.trend[22].passed = 7;
+    unit->server.answer.trend[23].failed = 8;
+
+    ngx_aop_report_data_server(&unit->report, &unit->server);
+    unit_end(unit);
+    unit_well_formed(unit);
+
+    unit_is(unit, "servers/0/hours", "2");
+    unit_is(unit, "servers/0/hours/0/start", "2029-12-31T23:00:00Z");
+    unit_is(unit, "servers/0/hours/0/passed", "7");
+    unit_is(unit, "servers/0/hours/0/failed", "0");
+    unit_is(unit, "servers/0/hours/1/start", "2030-01-01T00:00:00Z");
+    unit_is(unit, "servers/0/hours/1/failed", "8");
+
+    unit_free(unit);
+}
+
+
+/* Lines to copy go with the hint of the table, and with no other. */
+
+static void
+unit_hint(void **state)
+{
+    unsigned        relay;
+    unit_report_t  *unit;
+
+    (void) state;
+
+    for (relay = 0; relay <= 1; relay++) {
+        unit = unit_start(&ngx_aop_report_html);
+
+        unit->server.answer.ready = NGX_AOP_READY_NO;
+        unit->server.answer.cause = NGX_AOP_CAUSE_FAILED;
+        unit->server.answer.failed_private = 1;
+        unit->server.answer.verdict = NGX_AOP_VERDICT_NONE;
+        unit->server.answer.peer = NGX_AOP_PEER_PRIVATE;
+        unit->server.answer.relay = relay;
+        unit->server.answer.hint = ngx_aop_ready_hint(&unit->server.answer,
+                                                      NGX_AOP_VERDICT_NONE,
+                                                      NGX_AOP_PEER_PRIVATE);
+
+        ngx_aop_report_data_server(&unit->report, &unit->server);
+        unit_end(unit);
+        unit_well_formed(unit);
+
+        unit_has(unit, "<p class=\"hint\"><a href=\"#verdict-none\">none</a>: "
+                 "private address");
+
+        /* once where the verdict is explained, once here */
+
+        assert_true((strstr(strstr(unit->text, "<pre>location = /health {\n"
+                                   "    aop off;\n    ...\n}</pre>") + 1,
+                            "<pre>location = /health {") == NULL)
+                    == relay);
+
+        unit_free(unit);
+    }
+}
+
+
+/* A link for each verdict that there is, to a place that there is. */
+
+static void
+unit_verdicts(void **state)
+{
+    char            text[64];
+    unsigned        verdict;
+    unit_report_t  *unit;
+
+    (void) state;
+
+    unit = unit_start(&ngx_aop_report_html);
+
+    for (verdict = 0; verdict < NGX_AOP_VERDICTS; verdict++) {
+        unit->server.requests[0][verdict][NGX_AOP_PEER_EDGE].count = 1;
+    }
+
+    ngx_aop_report_data_server(&unit->report, &unit->server);
+    unit_end(unit);
+    unit_well_formed(unit);
+
+    for (verdict = 0; verdict < NGX_AOP_VERDICTS; verdict++) {
+        snprintf(text, sizeof(text), "<a href=\"#verdict-%s\">%s</a>",
+                 ngx_aop_verdict(verdict)->word,
+                 ngx_aop_verdict(verdict)->word);
+        unit_has(unit, text);
+
+        snprintf(text, sizeof(text), "<div id=\"verdict-%s\"><dt>%s</dt><dd>",
+                 ngx_aop_verdict(verdict)->word,
+                 ngx_aop_verdict(verdict)->word);
+        unit_has(unit, text);
+    }
+
+    unit_free(unit);
+}
+
+
+/* With more than one anchor: which of them is used. */
+
+static void
+unit_anchors(void **state)
+{
+    unit_report_t  *unit;
+
+    (void) state;
+
+    unit = unit_start(&ngx_aop_report_html);
+
+    unit_cert(unit, "anchor", "CN=old", 90);
+    ngx_aop_report_data_server(&unit->report, &unit->server);
+
+    unit_cert(unit, "anchor", "CN=new", 900);
+    unit_cert(unit, "client", "CN=edge", 91);
+    unit->certs[1].last = UNIT_NOW - 30;
+    unit->certs[2].last = UNIT_NOW - 30;
+    unit->certs[2].anchor = "CN=new";
+
+    ngx_aop_report_data_server(&unit->report, &unit->server);
+    unit_end(unit);
+    unit_well_formed(unit);
+
+    unit_has(unit, "<ul><li>anchor CN=old: no certificate has passed by it"
+             "</li><li>anchor CN=new: last passed <time datetime=\"2029-12-31"
+             "T23:59:30Z\" title=\"2029-12-31T23:59:30Z\">30 s ago</time>, "
+             "client CN=edge</li></ul>");
+
+    /* and not for the server with one */
+
+    assert_null(strstr(strstr(unit->text, "<ul>") + 1, "<ul>"));
+
+    unit_free(unit);
+}
+
+
+/* One server: nothing is cut short, and the links keep to it. */
+
+static void
+unit_view(void **state)
+{
+    char            addr[32];
+    size_t          i;
+    unsigned        one;
+    unit_report_t  *unit;
+
+    (void) state;
+
+    for (one = 0; one <= 1; one++) {
+        unit = unit_start(&ngx_aop_report_html);
+
+        unit->report.view.paused = 1;
+        unit->report.view.server = one ? "a b&+%\xff.test" : NULL;
+
+        ngx_aop_report_data_server(&unit->report, &unit->server);
+
+        for (i = 1; i < 100; i++) {
+            snprintf(addr, sizeof(addr), "192.0.2.%zu", i);
+            unit_peer(unit, 0, addr, 1);
+        }
+
+        unit_end(unit);
+        unit_well_formed(unit);
+
+        if (one) {
+            unit_has(unit, "192.0.2.99<");
+            unit_hasnt(unit, ">all</a>");
+            unit_has(unit, "not refreshed, <a href=\"?format=html&amp;server="
+                     "a%20b%26%2B%25%FF.test\">refresh</a> \302\267 <a "
+                     "href=\"?format=html&amp;refresh=off\">all servers</a>");
+            unit_has(unit, "<a href=\"?format=json&amp;server=a%20b%26%2B%25"
+                     "%FF.test&amp;refresh=off\">JSON</a>");
+
+        } else {
+            unit_hasnt(unit, "192.0.2.99<");
+            unit_has(unit, "10 of 99, <a href=\"?format=html&amp;show=all&amp;"
+                     "refresh=off\">all</a>");
+            unit_has(unit, "<a href=\"?format=html&amp;server=www.test%3A443"
+                     "&amp;refresh=off\">this server alone</a>");
+        }
+
+        unit_free(unit);
+    }
 }
 
 
@@ -500,7 +939,7 @@ typedef struct {
 static const unit_expiry_case_t  unit_expiry_cases[] = {
     { "expiry: a client before a daily CRL",
       { { "crl", "CN=daily", 0 }, { "client", "CN=edge", 20 } },
-      ">client CN=edge: 20 days left" },
+      ">client CN=edge: 20 days left</span></p>" },
     { "expiry: an anchor before a daily CRL",
       { { "crl", "CN=daily", 0 }, { "anchor", "CN=ca", 30 } },
       ">anchor CN=ca: 30 days left" },
@@ -541,7 +980,7 @@ unit_expiry(void **state)
         assert_non_null(strstr(unit->text, test->shown));
 
     } else {
-        assert_null(strstr(unit->text, "left</p>"));
+        unit_hasnt(unit, " days left<");
     }
 
     unit_free(unit);
@@ -706,6 +1145,14 @@ main(void)
     unit_case("Prometheus: unknown, not counted", unit_ready_state, NULL);
     unit_case("Prometheus: certificates", unit_series, NULL);
     unit_case("page", unit_page, NULL);
+    unit_case("page: what needs attention first", unit_rank, NULL);
+    unit_case("page: what is open", unit_open, NULL);
+    unit_case("page: bars", unit_trend, NULL);
+    unit_case("JSON: hours", unit_hours, NULL);
+    unit_case("page: lines to copy", unit_hint, NULL);
+    unit_case("page: verdicts", unit_verdicts, NULL);
+    unit_case("page: anchors", unit_anchors, NULL);
+    unit_case("page: views and links", unit_view, NULL);
     unit_case("page: enforced, and something is wrong", unit_enforced, NULL);
     unit_cases(unit_expiry_cases, unit_expiry);
     unit_case("hostile text", unit_hostile, NULL);

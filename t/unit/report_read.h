@@ -438,7 +438,7 @@ read_html(const char *data, size_t len)
     size_t       n, depth;
     const char  *p, *name;
 
-    static const char  *empty[] = { "meta", "!DOCTYPE", NULL };
+    static const char  *empty[] = { "meta", "!DOCTYPE", "wbr" };
 
     if (read_utf8(data, len, "\n") != 0) {
         return -1;
@@ -486,8 +486,9 @@ read_html(const char *data, size_t len)
             continue;
         }
 
-        if (strncmp(name, empty[0], n) == 0
-            || strncmp(name, empty[1], n) == 0)
+        if ((n == 4 && strncmp(name, empty[0], n) == 0)
+            || strncmp(name, empty[1], n) == 0
+            || (n == 3 && strncmp(name, empty[2], n) == 0))
         {
             continue;
         }

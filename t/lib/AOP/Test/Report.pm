@@ -7,7 +7,8 @@ package AOP::Test::Report;
 #
 #     $report->server('www.test:443')->{ready};
 #     $report->metric('nginx_aop_ready', server => 'www.test:443');
-#     $report->table('Requests judged');
+#     $report->table('Requests by verdict');
+#     $report->on_page('www.test:443')->{word};
 
 use strict;
 use warnings;
@@ -20,7 +21,8 @@ use Time::HiRes qw(sleep time);
 
 use AOP::Test;
 
-our @EXPORT = qw(report json_of metrics_of tables_of until_counted);
+our @EXPORT = qw(report json_of metrics_of servers_of tables_of
+                 until_counted);
 
 use constant {
     TIMEOUT => 10,
@@ -31,13 +33,15 @@ my $JSON = JSON::PP->new->utf8;
 
 
 # report($port, %options): the report in all three formats, read one by one as
-# they are asked for.  Options are those of get(); path is the location's.
+# they are asked for.  Options are those of get(); path is the location's, query what
+# is requested of it beside the format.
 sub report {
     my ($port, %opt) = @_;
 
     return bless {
-        port => $port,
-        path => delete $opt{path} || '/',
+        port  => $port,
+        path  => delete $opt{path} || '/',
+        query => delete $opt{query},
         how  => \%opt,
     }, __PACKAGE__;
 }
@@ -47,8 +51,9 @@ sub report {
 sub text {
     my ($self, $format) = @_;
 
+    my $query  = $self->{query} ? "&$self->{query}" : '';
     my $answer = get($self->{port}, tls => 0, %{ $self->{how} },
-                     path => "$self->{path}?format=$format");
+                     path => "$self->{path}?format=$format$query");
 
     croak "no report in $format: status " . $answer->status
         unless $answer->status == 200;
@@ -103,6 +108,20 @@ sub table {
     $self->{tables} ||= tables_of($self->text('html'));
 
     return $self->{tables}{$title} || croak "no table \"$title\"";
+}
+
+
+# on_page($name): what the page says of a server, as servers_of() has it.
+sub on_page {
+    my ($self, $name) = @_;
+
+    $self->{servers} ||= servers_of($self->text('html'));
+
+    my @server = grep { $_->{name} eq $name } @{ $self->{servers} };
+
+    croak @server . " servers named \"$name\" on the page" unless @server == 1;
+
+    return $server[0];
 }
 
 
@@ -172,6 +191,86 @@ sub metrics_of {
 }
 
 
+# servers_of($html): [ { name, group, word, open, short, text, hint, bars } ], in
+# their order; bars are { p => { hour => [ foot, height ] }, f => ... }, the
+# hour 23 being this one.
+sub servers_of {
+    my ($html) = @_;
+
+    _nested($html);
+
+    my @server;
+
+    while ($html =~ m{<section\ id="(\w+)"><h2>[^<]*</h2>\n<div\ class="list">\n
+                      (.*?)</div></section>\n}gsx)
+    {
+        my ($group, $list) = ($1, $2);
+
+        while ($list =~ m{<details\ class="s\ \w+"(\ open)?><summary><b>(\w+)</b>\ 
+                          <span\ class="n">(.*?)</span>\ 
+                          <span\ class="w">(.*?)</span>(.*?)</summary>
+                          <div>(.*?)</div></details>\n}gsx)
+        {
+            my ($open, $word, $name, $short, $svg, $text)
+                = ($1, $2, $3, $4, $5, $6);
+
+            push @server, {
+                group => $group,
+                word  => $word,
+                name  => _plain($name),
+                open  => $open ? 1 : 0,
+                short => _plain($short),
+                html  => $text,
+                text  => _plain($text),
+                hint  => _hint($text),
+                bars  => _bars($svg),
+            };
+        }
+    }
+
+    return \@server;
+}
+
+
+# what to do, without the verdict that it is about
+sub _hint {
+    my ($hint) = $_[0] =~ m{<p class="hint"><a [^>]*>\w+</a>: (.*?)</p>};
+
+    return defined $hint ? _plain($hint) : '';
+}
+
+
+sub _bars {
+    my ($svg) = @_;
+
+    my %bars;
+
+    while ($svg =~ m{<path class="([pf])" d="([^"]*)"></path>}g) {
+        my ($class, $path) = ($1, $2);
+
+        while ($path =~ /\GM(\d+) (\d+)V(\d+)/gc) {
+            croak "a bar of no hour: $path" if $1 % 4 != 2;
+            $bars{$class}{ ($1 - 2) / 4 } = [ 20 - $2, $2 - $3 ];
+        }
+
+        croak "not bars: $path" if (pos($path) || 0) != length $path;
+    }
+
+    return \%bars;
+}
+
+
+# without markup and escapes
+sub _plain {
+    my ($text) = @_;
+
+    $text =~ s/<[^>]*>//g;
+    $text =~ s/&#(\d+);/chr $1/ge;
+
+    return $text;
+}
+
+
 # tables_of($html): { heading => [ { column => text, ... } ] }; dies if an
 # element is not closed.
 sub tables_of {
@@ -182,11 +281,12 @@ sub tables_of {
 
     my %table;
 
-    while ($html =~ m{<h2>([^<]+)</h2>\n(.*?)(?=<h2>|<footer>)}gs) {
+    while ($html =~ m{<h2>([^<]+)</h2>(?:</summary>)?\n(.*?)(?=<h2>|<footer>)}gs)
+    {
         my ($title, $rest) = ($1, $2);
         my @row;
 
-        while ($rest =~ m{<tr>(.*?)</tr>}gs) {
+        while ($rest =~ m{<tr role="row">(.*?)</tr>}gs) {
             my $row = $1;
             my %cell;
 
@@ -195,6 +295,7 @@ sub tables_of {
 
                 # of a time the exact one
                 $text =~ s{<time datetime="([^"]*)".*?</time>}{$1};
+                $text =~ s{</?a\b[^>]*>|<wbr>|</?small>}{}g;
                 croak "markup in a cell: $text" if $text =~ /</;
                 $text =~ s/&#(\d+);/chr $1/ge;
                 $text =~ s/(?<=\d),(?=\d{3}\b)//g if $text =~ /^-?[\d,]+$/;
@@ -238,7 +339,7 @@ sub _nested {
 
     while ($html =~ m{<(/?)([a-z0-9]+)((?:\s[^<>]*)?)>|([<>])}g) {
         croak "stray $4" if $4;
-        next if $2 =~ /^(?:meta|link|br|hr|img)$/;
+        next if $2 =~ /^(?:meta|link|br|hr|img|wbr)$/;
 
         if (!$1) {
             push @open, $2;
