@@ -69,7 +69,7 @@ $nginx->write('aop/crl.pem', $edge->crl);
 
 my @configurations = (
 
-    [ 'smallest', qr/load_module/, undef, \&smallest ],
+    [ 'smallest', qr/default_server; return 444; \}/, undef, \&smallest ],
     [ 'plain HTTP', qr/listen 80;/, undef, \&plain_http ],
     [ 'watching', qr/\A\s*aop optional;\n\s*access_log/, undef, \&watching ],
     [ 'canary', qr/split_clients/, undef, \&canary ],
@@ -391,7 +391,7 @@ sub status_page {
 
 
 subtest 'commands' => sub {
-    my $conf = http(block(qr/load_module/));
+    my $conf = http(block(qr/default_server; return 444; \}/));
 
     $nginx->reload("aop_edge 127.0.0.1; $conf");
     ask($none);
@@ -403,7 +403,7 @@ subtest 'commands' => sub {
 
         next if $block->{text} =~ /openssl req|apt-get/;
 
-        run($_) for grep { !$elsewhere{$_} && !/^aopctl / }
+        run($_) for grep { !$elsewhere{$_} && !/^(?:aopctl|cd) / }
                     map { s/\s+#.*//r } split /\n/, $block->{text};
     }
 
@@ -426,6 +426,11 @@ subtest 'commands' => sub {
 # run($command): one of a page; "make" with the module that is tested.
 sub run {
     my ($command) = @_;
+
+    if ($command =~ /^git clone /) {
+        clones($command);
+        return;
+    }
 
     if ($command !~ /^make (\w+)$/) {
         my $output = sh($command);
@@ -456,6 +461,20 @@ sub run {
         is(join(' ', grep { -f } glob "$dir/root/*/*/* $dir/root/*/*/*/*"
                 . " $dir/root/*/*/*/*/* $dir/root/*/*/*/*/*/*"), '',
            'and is gone after "make uninstall"');
+    }
+}
+
+
+# clones($command): that of README gets the tree. What is run then is run in the
+# checkout, which has been built.
+sub clones {
+    my ($command) = @_;
+
+    SKIP: {
+        skip 'the checkout is not a repository', 2 unless -e "$checkout/.git";
+
+        sh($command =~ s/ REPOSITORY / -q $checkout /r);
+        ok(-s "$work/ngx_http_aop_module/Makefile", 'the tree is there');
     }
 }
 
@@ -560,6 +579,21 @@ END
     $with->($plain . $watched);
     is(ask($none)->status, 200, 'back');
 };
+
+
+# README's table of steps has the commands that were run above.
+
+{
+    my %step = $page{'README.md'} =~ /^\| \[(\d)\. (.*)$/gm;
+
+    is(join(' ', sort keys %step), '0 1 2 3 4 5 6', 'the steps in README');
+
+    for my $n (sort keys %step) {
+        for my $command ($step{$n} =~ /`(aopctl .*?)`/g) {
+            is(step($n, qr/\A\Q$command\E\z/), $command, "step $n: $command");
+        }
+    }
+}
 
 
 # step($n, $pattern): the command of that step of the rollout.
@@ -733,6 +767,20 @@ subtest 'what stock nginx does' => sub {
     $nginx->reload(http("$stock optional;"));
     is(ask($foreign)->status, 400, 'optional: 400 to a bad certificate');
     is(join("\n", $nginx->log_since($mark)), '', 'and no line of it');
+
+    my %other = (
+        'is not yet valid' => $edge->leaf('x', not_before => time() + 86400),
+        'has expired'      => $edge->leaf('x', not_before => 0,
+                                          not_after => time() - 60),
+        'is for a server'  => $edge->leaf('x', eku => 'serverAuth'),
+        'is revoked'       => $good,
+    );
+
+    $nginx->write('aop/revoked.pem', $edge->crl(revoked => [ $good ]));
+    $nginx->reload(http("$stock optional_no_ca; ssl_crl aop/revoked.pem;"));
+    is(ask($foreign)->status, 200, 'optional_no_ca: one of an unknown CA');
+    is(ask($other{$_})->status, 400, "optional_no_ca: not one that $_")
+        for sort keys %other;
 };
 
 
@@ -988,8 +1036,6 @@ sub http {
     my ($text) = @_;
 
     my %port = (443 => $tls, 80 => $plain, 8081 => $status);
-
-    $text = $1 if $text =~ /^http \{\n(.*)^\}/ms;
 
     $text = "server {\nlisten 443 ssl;\nserver_name example.com;\n$text\n}\n"
         unless $text =~ /^\s*server \{/m;

@@ -13,11 +13,10 @@ use Test::More;
 
 my $top = "$FindBin::Bin/..";
 
-# what t/docs.t, t/certificates.t, t/long/logs.t and t/long/prometheus.t run, and
-# what they cannot
+# what t/docs.t, t/certificates.t, and t/long/*.t run, and what they cannot
 
 my %language = map { $_ => 1 } qw(nginx sh bash hcl promql rsyslog sql yaml
-                                  toml ini logql);
+                                  toml ini logql haproxy apache caddyfile);
 
 my @pages = map { s{^\Q$top\E/}{}r }
             grep { !m{/CHANGES$} } glob "$top/*.md $top/docs/*.md";
