@@ -72,13 +72,13 @@ help: ## List the targets (the default)
 	@echo
 	@echo 'NGINX=path     the nginx to build for and test with'
 	@echo 'NGINX_SRC=dir  its headers or sources, if not those of nginx-dev'
-	@echo 'CONFIGURE=args what to configure them with, if not as nginx was built'
-	@echo 'TESTS=files    what "make test" runs, such as "t/modes.t t/unit/pem.c"'
-	@echo 'BUILD=dir      where all output goes, if not to build/'
+	@echo 'CONFIGURE=args their configure arguments, if not those of nginx'
+	@echo 'TESTS=files    tests for "make test", such as "t/modes.t t/unit/pem.c"'
+	@echo 'BUILD=dir      folder for all output, if not build/'
 	@echo 'AOP_CFLAGS=... further compiler flags'
 	@echo 'DOCS_URL=url   where docs/ is published, for links of the status page'
 	@echo 'DESTDIR=dir    root of "make install"'
-	@echo 'PREFIX=dir     where aopctl goes, if not to /usr/local'
+	@echo 'PREFIX=dir     where to install aopctl, if not in /usr/local'
 
 
 deps: ## Install the packages that building and testing needs (Debian)
@@ -153,7 +153,7 @@ install: build ## Copy the module to nginx's folder, aopctl to PREFIX
 	echo "installed $(PREFIX)/bin/aopctl"; }
 
 
-uninstall: $(facts) ## Remove what "make install" has copied
+uninstall: $(facts) ## Remove the files of "make install"
 	@dir=$$(sed -n 's/^modules: //p' $(facts)) && \
 	rm -f "$(DESTDIR)$$dir/$(so)" \
 	    "$(DESTDIR)$(PREFIX)/bin/aopctl" \
@@ -220,7 +220,7 @@ test: build $(filter $(unit)/%,$(tests)) ## Run the tests
 
 # What "make test" runs is in TESTS when the file is read, so it is read again.
 
-quick: ## Run the unit tests and those that your change can break, some 20 s
+quick: ## Run the unit tests and those that your change can break, 20 s
 	+@$(MAKE) -s --no-print-directory test \
 	    TESTS="$$(t/tools/quick-tests | tr '\n' ' ')"
 
@@ -229,7 +229,7 @@ demo: build ## Show the rollout with a real nginx on loopback
 	@$(run) perl -It/lib t/demo.pl
 
 
-bench: build ## Measure the cost beside stock nginx; BENCH=quick, SCALE=1: growth
+bench: build ## Measure the cost compared to stock nginx; BENCH=quick, SCALE=1: growth
 	@$(install) valgrind
 ifdef SCALE
 	@$(run) perl t/bench/scale.pl
@@ -238,14 +238,14 @@ else
 endif
 
 
-check: build ## Analyse the C code and the scripts, which is to find nothing
+check: build ## Analyze the C code, the scripts, and the words: no findings
 	@$(install) cppcheck shellcheck
 	@t/tools/check-source $(BUILD)/check $(tree) $(ctl)
 
-check-mutants: build ## Prove that the tests fail when the module is broken
+check-mutants: build ## Check that the tests fail if the module is broken
 	@NGINX='$(nginx)' NGINX_SRC='$(source)' t/tools/mutate $(BUILD)/mutants
 
-check-long: check-mutants ## Run what takes too long for "make test"
+check-long: check-mutants ## Run the tests that take too long for "make test"
 	@$(if $(long),$(prove) $(long))
 
 
@@ -279,7 +279,7 @@ valgrind: build $(filter $(unit)/%,$(tests)) ## Run some tests under valgrind
 	    $(if $(findstring command,$(origin TESTS)),$(tests),$(vg_tests))
 
 
-fuzz: ## Fuzz what reads the input of others, FUZZ_TIME=60 seconds each
+fuzz: ## Fuzz the parsers of untrusted input, FUZZ_TIME=60 seconds each
 	@$(install) clang libclang-rt-dev \
 	    libarchive-dev libcurl4-openssl-dev libjansson-dev \
 	    libnghttp2-dev libpcre2-dev zlib1g-dev
@@ -290,7 +290,7 @@ fuzz: ## Fuzz what reads the input of others, FUZZ_TIME=60 seconds each
 
 cov = $(abspath $(BUILD))/coverage
 
-coverage: ## Run the tests, and tell which lines of C none of them runs
+coverage: ## Run the tests, and list the lines of C that none of them runs
 	@mkdir -p $(cov)
 	@printf '#!/bin/sh\nexec $(CC) --coverage "$$@"\n' > $(cov)/cc
 	@chmod +x $(cov)/cc
@@ -317,7 +317,7 @@ matrix: ## Test and package on RELEASES="bullseye bookworm trixie forky"
 	@t/tools/matrix $(BUILD)/matrix $(RELEASES)
 
 
-builds: ## Build and test what others run, SOURCES="bullseye bookworm trixie"
+builds: ## Build and test with nginx as others build it, SOURCES="bullseye bookworm trixie"
 	@$(install) dpkg-dev libpcre2-dev libpcre3-dev zlib1g-dev
 	@$(if $(filter command%,$(origin TESTS)),TESTS='$(TESTS)') \
 	    t/tools/builds $(BUILD)/builds $(SOURCES)
@@ -328,5 +328,5 @@ man: ## Make the man page from README.md and docs/
 	mv debian/ngx_http_aop_module.5.new debian/ngx_http_aop_module.5
 
 
-clean: ## Remove all that was built
+clean: ## Remove the build folder
 	rm -rf $(BUILD)

@@ -20,7 +20,7 @@ complete -c aopctl -n '__fish_seen_subcommand_from lint' -l depth -x -d 'As in a
 complete -c aopctl -n '__fish_seen_subcommand_from lint' -l pin -x -d 'As in aop_pin'
 complete -c aopctl -n '__fish_seen_subcommand_from lint' -l require -x -a post_quantum -d 'As aop_require'
 complete -c aopctl -n '__fish_seen_subcommand_from lint' -l key -rF -d 'The private key of the client certificate'
-complete -c aopctl -n '__fish_seen_subcommand_from lint' -l days -x -d 'Warn of what expires within so many days'
+complete -c aopctl -n '__fish_seen_subcommand_from lint' -l days -x -d 'Warn of expiration within this number of days'
 complete -c aopctl -n '__fish_seen_subcommand_from lint' -s q -l quiet -d 'One line'
 complete -c aopctl -n '__fish_seen_subcommand_from lint' -l json -d 'The answer as JSON'
 
@@ -37,7 +37,7 @@ complete -c aopctl -n '__fish_seen_subcommand_from probe' -s q -l quiet -d 'One 
 complete -c aopctl -n '__fish_seen_subcommand_from probe' -l json -d 'The answer as JSON'
 
 complete -c aopctl -n '__fish_seen_subcommand_from report' -F
-complete -c aopctl -n '__fish_seen_subcommand_from report' -l since -x -d 'Leave out what is older'
+complete -c aopctl -n '__fish_seen_subcommand_from report' -l since -x -d 'Skip older lines'
 complete -c aopctl -n '__fish_seen_subcommand_from report' -l server -x -d 'Only this server'
 complete -c aopctl -n '__fish_seen_subcommand_from report' -l name -x -d 'A name of the servers'
 complete -c aopctl -n '__fish_seen_subcommand_from report' -l requests -x -d 'Requests from Cloudflare that must have passed'

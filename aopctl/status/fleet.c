@@ -60,8 +60,9 @@ static const struct {
     { AOPCTL_STATUS_UNKNOWN, "origin", "could not be read",
       "could not be read" },
     { AOPCTL_STATUS_WARNING, "server", "is unknown", "are unknown" },
-    { AOPCTL_STATUS_WARNING, NULL, "unprotected server beside an enforced one",
-      "unprotected servers beside enforced ones" },
+    { AOPCTL_STATUS_WARNING, NULL,
+      "unprotected server at the address of an enforced one",
+      "unprotected servers at the address of enforced ones" },
     { AOPCTL_STATUS_GOOD, NULL, NULL, NULL },
     { AOPCTL_STATUS_GOOD, "server", "is ready", "are ready" },
     { AOPCTL_STATUS_GOOD, "server", "is enforced", "are enforced" }

@@ -521,7 +521,7 @@ aopctl_server_beside(const json_t *beside, ngx_aop_text_t *text)
             return 0;
         }
 
-        ngx_aop_text_printf(text, ", beside the enforced %.400s", name);
+        ngx_aop_text_printf(text, ", at the address of enforced %.400s", name);
         return 1;
     }
 
@@ -542,7 +542,7 @@ aopctl_server_beside(const json_t *beside, ngx_aop_text_t *text)
     }
 
     name = json_string_value(json_array_get(beside, 0));
-    ngx_aop_text_printf(text, ", beside the enforced %.200s",
+    ngx_aop_text_printf(text, ", at the address of enforced %.200s",
                         name[0] ? name : "server without a name");
 
     if (n > 1) {
