@@ -170,6 +170,9 @@ SKIP: {
     is($said, '', 'dashboard: as the types of ' . PACKAGES . ' have it');
 }
 
+diag(sprintf 'the rules take %.1f ms with %d origins',
+     1000 * $prometheus->api('rules')->{groups}[0]{evaluationTime}, ORIGINS);
+
 ok($prometheus->stop, 'Prometheus stops');
 $_->finish for grep { $_ != $nginx[$down] } @nginx;
 done_testing();
