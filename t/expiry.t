@@ -173,7 +173,7 @@ get($port, sni => 'last', cert => $last);
 sleep 4;
 
 $nginx->reload;
-like($nginx->wait_log(qr/client certificate "CN=of the last" has ended/),
+like($nginx->wait_log(qr/client certificate "CN=of the last" expired/),
      qr/server: last /, 'many servers: the last, too');
 
 # wrong arguments
