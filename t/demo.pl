@@ -1,9 +1,10 @@
 #!/usr/bin/perl
 
 # The rollout of Authenticated Origin Pulls, with real requests to a real nginx
-# on loopback: observe with the built-in CA, enforce with one's own, and in
-# between enforce for a part of the visitors.  A small certificate authority
-# stands in for Cloudflare, whose key nobody else has.
+# on loopback: the origin is probed and open, observed until the status page
+# reports that it is safe to enforce, enforced, and probed again.  Then the
+# details: lines in error.log, a canary, and a rotation.  A small certificate
+# authority stands in for Cloudflare, whose key nobody else has.
 #
 # Exits 0 only if each answer, and each line in error.log, is as it should be.
 
@@ -15,16 +16,19 @@ use lib "$FindBin::Bin/lib";
 
 use Text::Wrap ();
 use AOP::Test;
+use AOP::Test::Aopctl;
+use AOP::Test::Report;
 
 use constant {
+    ENOUGH      => 20,          # requests, of which a real rollout needs more
     VISITORS    => 100,
     PERCENT     => 20,
     TOLERANCE   => 10,
     WIDTH       => 78,
 };
 
-my %COLOUR = (bold => 1, dim => 2, red => 31, green => 32);
-my $coloured = -t STDOUT && !length($ENV{NO_COLOR} || '');
+my %COLOR = (bold => 1, dim => 2, red => 31, green => 32);
+my $colored = -t STDOUT && !length($ENV{NO_COLOR} || '');
 
 $Text::Wrap::columns = WIDTH;
 $Text::Wrap::huge = 'overflow';
@@ -36,10 +40,15 @@ my $foreign = ca([ O => 'Somebody else', CN => 'Another CA' ])
               ->leaf('scanner.example.net');
 
 my $nginx = nginx();
-my $port  = $nginx->ports;
+my $new   = ca([ O => 'Example Ltd', CN => 'Origin pull CA 2' ]);
+my $next  = $new->leaf('edge.example.com', key => 'rsa');
 my $wrong = 0;
 
+my ($port, $proxied, $admin) = $nginx->ports(3);
+
 $nginx->write('my-ca.pem', $edge);
+$nginx->write('new-ca.pem', $new);
+$nginx->write('edge.pem', [ $good, $good->key_pem ]);
 
 heading('Authenticated Origin Pulls, from observing to enforcing');
 text('Packaged nginx (' . version() . ') with load_module '
@@ -48,7 +57,32 @@ text('A certificate authority made a moment ago stands in for Cloudflare: '
      . 'the key of the real one never leaves Cloudflare.');
 
 
-heading('1. Observe: nothing is refused, everything is told');
+heading('1. Before: the origin serves clients that bypass Cloudflare');
+configure("aop off;\n");
+probe(2, qr/^not enforced: /);
+
+
+heading('2. Observe: no requests are rejected');
+configure(<<'EOF');
+aop_ca my-ca.pem;   # the CA of a certificate uploaded to Cloudflare
+aop    optional;
+EOF
+traffic($good, '172.64.0.7', ENOUGH);
+traffic(undef, '203.0.113.9', 3);
+ready('yes');
+
+
+heading('3. Enforce: only Cloudflare is served');
+configure(<<'EOF');
+aop_ca my-ca.pem;
+aop    on;
+EOF
+request('from Cloudflare, with its certificate', $good, 200);
+probe(0, qr/^enforced: /, '--cert', $nginx->path('edge.pem'));
+text('This is the rollout. The details follow: log lines, a canary, a rotation.');
+
+
+heading('4. In error.log: requests that would be rejected, and what to do');
 configure(<<'EOF');
 aop optional;       # the built-in Cloudflare CA is the default
 EOF
@@ -56,13 +90,11 @@ request('without a certificate', undef, 200, qr/would be refused: none: /);
 request('with a certificate of another CA', $foreign, 200,
         qr/would be refused: untrusted: /);
 say_line('');
-text('Visitors notice nothing. The two lines are what "aop on" would turn '
-     . 'away: no more of them from Cloudflare means that enforcing is safe.');
 
 
-heading('2. A canary: enforce for ' . PERCENT . '% of the visitors');
+heading('5. A canary: enforce for ' . PERCENT . '% of the clients');
 configure(<<'EOF', <<'MAP');
-aop_ca my-ca.pem;   # the CA of a certificate uploaded to Cloudflare
+aop_ca my-ca.pem;
 aop    $canary;
 EOF
 split_clients $http_user_agent $canary {
@@ -71,21 +103,26 @@ split_clients $http_user_agent $canary {
 }
 MAP
 canary('without a certificate', undef, VISITORS * PERCENT / 100);
-canary('through the edge', $good, 0);
+canary('from Cloudflare', $good, 0);
 say_line('');
-text('The same visitor always gets the same answer; raise the percentage as '
-     . 'confidence grows.');
+text('The same client always gets the same answer; increase the percentage '
+     . 'step by step.');
 
 
-heading('3. Enforce: only the edge is served');
+heading('6. A rotation: no request is rejected in between');
 configure(<<'EOF');
-aop_ca my-ca.pem;
+aop_ca my-ca.pem new-ca.pem;
 aop    on;
 EOF
-request('through the edge, with its certificate', $good, 200);
-request('without a certificate', undef, 400, qr/refused: none: /);
-request('with a certificate of another CA', $foreign, 400,
-        qr/refused: untrusted: /);
+request('with the old certificate', $good, 200);
+request('with the new certificate', $next, 200);
+say_line('');
+configure(<<'EOF');
+aop_ca new-ca.pem;
+aop    on;
+EOF
+request('with the new certificate', $next, 200);
+request('with the old certificate', $good, 400, qr/refused: untrusted: /);
 
 
 say_line('');
@@ -97,15 +134,15 @@ check('error.log holds no alert',
 say_line('');
 
 if ($wrong) {
-    say_line(colour(red => "$wrong of these were not as they should be."));
+    say_line(color(red => "$wrong of these were not as they should be."));
     exit 1;
 }
 
-say_line(colour(green => 'All as it should be.'));
+say_line(color(green => 'All as it should be.'));
 exit 0;
 
 
-# configure($directives, $map): what the server is told from now on.
+# configure($directives, $map): the server's configuration from now on.
 sub configure {
     my ($directives, $map) = @_;
 
@@ -115,14 +152,24 @@ sub configure {
 $map
 server {
     listen 127.0.0.1:$port ssl;
+    listen 127.0.0.1:$proxied ssl proxy_protocol;
     server_name www.example.com;
+    aop_ready requests=@{[ ENOUGH ]} time=1s;
     $directives
     location / { return 200 "hello from the origin\\n"; }
+}
+server {
+    listen 127.0.0.1:$port ssl default_server;
+    return 444;
+}
+server {
+    listen 127.0.0.1:$admin;
+    location / { aop_report; }
 }
 EOF
 
     for (split /\n/, $map . $directives) {
-        say_line('    ' . colour(bold => $_));
+        say_line('    ' . color(bold => $_));
     }
 
     say_line('');
@@ -143,38 +190,84 @@ sub request {
     my ($what, $cert, $status, $line) = @_;
 
     my $mark   = $nginx->mark;
-    my $answer = ask($cert, 'demo');
+    my $answer = visit($cert, 'demo');
     my $logged = $line ? $nginx->wait_log(qr/aop:/, $mark)
                        : join "\n", $nginx->log_since($mark);
 
     check("GET / $what", $answer->status == $status
           && ($line ? $logged =~ $line : $logged eq ''));
 
-    detail('answer', told($answer));
+    detail('answer', described($answer));
     detail('log', ours($logged) || 'nothing');
 }
 
 
-# canary($what, $certificate, $refused): many visitors, about so many refused.
+# probe($status, $conclusion, @options): the result of aopctl.
+sub probe {
+    my ($status, $conclusion, @options) = @_;
+
+    my $run = aopctl('probe', '--quiet', "127.0.0.1:$port", '--sni',
+                     'www.example.com', '--no-http', @options);
+
+    check("aopctl probe 127.0.0.1:$port --sni www.example.com",
+          $run->{status} == $status && $run->{out} =~ $conclusion);
+    detail('result', ($run->{out} || $run->{err}) =~ s/\s+\z//r);
+    say_line('');
+}
+
+
+# traffic($certificate, $address, $n): requests from an address on the internet.
+sub traffic {
+    my ($cert, $address, $n) = @_;
+
+    my $served = grep { $_->status == 200 } map {
+        get($proxied, sni => 'www.example.com', cert => $cert,
+            prelude => "PROXY TCP4 $address 127.0.0.1 1024 443\r\n") } 1 .. $n;
+
+    check("$n requests from $address, "
+          . ($cert ? 'Cloudflare' : 'without a certificate')
+          . ": $served served", $served == $n);
+}
+
+
+# ready($answer): the answer of the status page.
+sub ready {
+    my ($answer) = @_;
+    my $server;
+
+    for (1 .. 50) {
+        ($server) = grep { $_->{name} =~ /^www\.example\.com/ }
+                    @{ report($admin)->json->{servers} };
+        last if $server->{ready} eq $answer;
+        select undef, undef, undef, 0.1;
+    }
+
+    check("status page: ready: $server->{ready}", $server->{ready} eq $answer);
+    detail('why', $server->{why});
+    say_line('');
+}
+
+
+# canary($what, $certificate, $refused): many clients, about so many rejected.
 sub canary {
     my ($what, $cert, $refused) = @_;
 
     my %count;
 
     for my $visitor (1 .. VISITORS) {
-        $count{ ask($cert, "visitor $visitor")->status }++;
+        $count{ visit($cert, "visitor $visitor")->status }++;
     }
 
     my $served  = $count{200} || 0;
     my $got     = $count{400} || 0;
     my $near    = $refused ? TOLERANCE : 0;
 
-    check(VISITORS . " visitors $what: $served served, $got refused",
+    check(VISITORS . " clients $what: $served served, $got rejected",
           $served + $got == VISITORS && abs($got - $refused) <= $near);
 }
 
 
-sub ask {
+sub visit {
     my ($cert, $visitor) = @_;
 
     return get($port, sni => 'www.example.com', cert => $cert,
@@ -182,12 +275,12 @@ sub ask {
 }
 
 
-sub told {
+sub described {
     my ($answer) = @_;
 
     return 'no answer, ' . $answer->error unless $answer->status;
 
-    # nginx's own page for 495 and 496 says in its second line what is wrong
+    # nginx's own page for 495 and 496 has the reason in its second line
     my ($why) = $answer->body =~ m{<center>([^<]+)</center>\s*<hr>};
     my ($body) = $answer->body =~ /^([^<].*)/;
 
@@ -206,7 +299,7 @@ sub ours {
 sub detail {
     my ($what, $text) = @_;
 
-    say_line(colour(dim => Text::Wrap::wrap(sprintf('         %-8s', $what),
+    say_line(color(dim => Text::Wrap::wrap(sprintf('         %-8s', $what),
                                             ' ' x 17, $text)));
 }
 
@@ -216,15 +309,15 @@ sub check {
 
     $wrong++ unless $good;
 
-    say_line(($good ? colour(green => '   ok    ')
-                    : colour(red   => '   WRONG ')) . $what);
+    say_line(($good ? color(green => '   ok    ')
+                    : color(red   => '   WRONG ')) . $what);
 }
 
 
 sub heading {
     my ($text) = @_;
 
-    say_line(colour(bold => $text));
+    say_line(color(bold => $text));
     say_line('');
 }
 
@@ -240,10 +333,10 @@ sub text {
 sub say_line { print "$_[0]\n" }
 
 
-sub colour {
+sub color {
     my ($name, $text) = @_;
 
-    return $coloured ? "\e[$COLOUR{$name}m$text\e[0m" : $text;
+    return $colored ? "\e[$COLOR{$name}m$text\e[0m" : $text;
 }
 
 
