@@ -64,7 +64,7 @@ MAKEOVERRIDES =
 
 .PHONY: help deps build install uninstall test quick demo bench check \
         check-mutants check-long sanitize valgrind fuzz coverage soak deb \
-        deb-nginx matrix builds man clean tool aopctl FORCE
+        deb-nginx matrix builds release man clean tool aopctl FORCE
 
 help: ## List the targets (the default)
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile \
@@ -298,6 +298,10 @@ coverage: ## Run the tests, and list the lines of C that none of them runs
 	+@$(MAKE) --no-print-directory test CC=$(cov)/cc BUILD=$(cov)/build \
 	    NGINX='$(nginx)' NGINX_SRC='$(source)' TESTS='$(TESTS)' AOP_CFLAGS=-O0
 	@t/tools/coverage $(cov)/build
+
+
+release: build ## Tag this version, write its archive; KEY=id signs it
+	@t/tools/release '$(BUILD)/release' '$(BUILD)/$(so)' '$(aopctl)' $(KEY)
 
 
 soak: build ## Run all at once for MINUTES=10: load, bad clients, reloads
