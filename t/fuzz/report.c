@@ -52,6 +52,13 @@ fuzz_server(ngx_aop_report_t *report, fuzz_input_t *in, char **text,
     server.state = fuzz_byte(in) % 3;
     server.counted = fuzz_byte(in) & 1;
     server.answer.ready = fuzz_byte(in) % 3;
+    server.answer.cause = fuzz_byte(in) % (NGX_AOP_CAUSE_NONE + 1);
+    server.answer.verdict = fuzz_byte(in) % NGX_AOP_VERDICTS;
+    server.answer.peer = fuzz_byte(in) % NGX_AOP_PEERS;
+    server.answer.trend[fuzz_byte(in) % NGX_AOP_EVIDENCE_HOURS].failed
+        = UINT32_MAX;
+    server.answer.trend[fuzz_byte(in) % NGX_AOP_EVIDENCE_HOURS].passed
+        = fuzz_byte(in);
     server.answer.hint = (fuzz_byte(in) & 1) ? text[2] : NULL;
     server.requests[fuzz_byte(in) & 1][fuzz_byte(in) % NGX_AOP_VERDICTS]
                    [fuzz_byte(in) % NGX_AOP_PEERS].count = fuzz_byte(in);
@@ -64,6 +71,7 @@ fuzz_server(ngx_aop_report_t *report, fuzz_input_t *in, char **text,
         certs[i].fingerprint = text[3];
         certs[i].anchor = text[4];
         certs[i].key = text[4];
+        certs[i].last = fuzz_byte(in) & 1;
         certs[i].replaced = fuzz_byte(in) & 1;
         certs[i].not_after = (time_t) fuzz_byte(in) * 86400 * 200;
     }
@@ -137,6 +145,10 @@ fuzz_report(const ngx_aop_report_writer_t *writer, fuzz_input_t in,
     report.nginx = "1";
     report.openssl = "1";
     report.now = FUZZ_NOW;
+    report.servers = fuzz_byte(&in);
+    report.view.server = (fuzz_byte(&in) & 1) ? text[5] : NULL;
+    report.view.all = fuzz_byte(&in) & 1;
+    report.view.paused = fuzz_byte(&in) & 1;
 
     ngx_aop_report_data_start(&report);
     fuzz_server(&report, &in, text, "one");

@@ -9,6 +9,8 @@
 
 #define _GNU_SOURCE
 
+#include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -204,6 +206,23 @@ escape_bytes(void **state)
         assert_null(memchr(buf, '<', t.pos - t.start));
         assert_null(memchr(buf, '"', t.pos - t.start));
         assert_null(memchr(buf, '\'', t.pos - t.start));
+
+        ngx_aop_text_init(&t, buf, sizeof(buf));
+        ngx_aop_text_query(&t, in, 3);
+
+        assert_int_equal(t.pos - t.start,
+                         (isalnum(ch) && ch < 128)
+                         || (ch && strchr("-._~", ch)) ? 3 : 5);
+
+        if (t.pos - t.start == 5) {
+            snprintf(in, sizeof(in), "%02X", ch);
+            assert_memory_equal(t.start + 2, in, 2);
+            assert_int_equal(t.start[1], '%');
+        }
+
+        in[0] = 'a';
+        in[1] = (char) ch;
+        in[2] = 'b';
 
         ngx_aop_text_init(&t, buf, sizeof(buf));
         ngx_aop_text_label(&t, in, 3);
