@@ -265,7 +265,7 @@ CONF
     is_deeply(\%metric, \%expected, 'requests: Prometheus');
     is_deeply({ map { my $row = $_; ("@{[ $host->($row->{Server}) ]} "
                 . "@$row{'In mode', 'Verdict', 'From'}" => $row->{Requests}) }
-                @{ $report->table('Requests by verdict') } },
+                @{ $report->table('Requests verified') } },
               \%expected, 'requests: page');
 
     for ([ on => 'refused' ], [ optional => 'would_be_refused' ]) {

@@ -25,8 +25,7 @@ use constant {
     URI        => 80,
     AGENT      => 64,
     EXPIRY     => 'nginx_aop_certificate_expiry_timestamp_seconds',
-    EDGE       => "What fails from Cloudflare's edge and from private"
-                  . ' addresses',
+    EDGE       => 'Failures from Cloudflare and private addresses',
 };
 
 # a part of it that is to be seen, in the end: as it is, or as RFC 2253 has it
@@ -238,7 +237,8 @@ cmp_ok(scalar(keys %peer), '>', $n / 2, 'most of the peers are there');
 
 # a server's own name is in its link, and leads back to it
 
-my @link = map { s/&amp;/&/gr } grep { /server=/ && /%3C|%EF%BF|%E2|%27/ } @href;
+my @link = map { s/&amp;/&/gr }
+           grep { /server=/ && /%3C|%EF%BF|%E2|%27/ } @href;
 
 cmp_ok(scalar @link, '>=', 4, 'names of servers are in links');
 
@@ -263,7 +263,7 @@ sub certificate {
                 @{ $row{ $cert->{fingerprint} } };
 
     is(decoded($row->{Subject}), shown($cert->{subject}), "$what: on the page");
-    is(decoded($row->{'By anchor'}), shown($cert->{anchor}),
+    is(decoded($row->{'Trust anchor'}), shown($cert->{anchor}),
        "$what: its anchor on the page");
     is(decoded($row->{Key}), shown($cert->{key}), "$what: its key on the page");
 }

@@ -22,6 +22,7 @@ use constant {
     DAY     => 86400,
     RULES   => "$FindBin::Bin/../contrib/prometheus",
     BAD     => "\x{fffd}",
+    EDGE    => 'Failures from Cloudflare and private addresses',
 };
 
 # half a day more, so that the whole days do not change under the test
@@ -177,7 +178,7 @@ for my $kind (qw(client crl anchor)) {
         fingerprint => $in_json->{fingerprint});
 
     is(iso($metric), $in_json->{not_after}, "$kind: end in Prometheus");
-    is($in_html->{Ends}, $in_json->{not_after}, "$kind: end on the page");
+    is($in_html->{Expires}, $in_json->{not_after}, "$kind: end on the page");
     is($in_html->{'Days left'}, $in_json->{days_left},
        "$kind: days left on the page");
 }
@@ -217,7 +218,7 @@ is(join(' ', sort keys %cache), 'hit miss', 'cache: both results');
 is($report->metric('nginx_aop_verify_cache_total', result => $_), $cache{$_},
    "cache: $_ in Prometheus") for qw(hit miss);
 is_deeply({ map { ($_->{Result} => $_->{Count}) }
-            @{ $report->table('Verified chains') } }, \%cache,
+            @{ $report->table('Verification cache') } }, \%cache,
           'cache: on the page');
 
 # what strangers send
@@ -265,8 +266,7 @@ for my $i (0 .. $#hostile) {
 
     my $top  = top($report, $addr);
     my ($row) = grep { $_->{Address} eq $addr }
-                @{ $report->table('What fails from Cloudflare\'s edge and from'
-                                  . ' private addresses') };
+                @{ $report->table(EDGE) };
 
     is($top->{user_agent}, $text, "$name: user agent in JSON");
     is($top->{uri}, "/$uri", "$name: URI in JSON");
@@ -340,7 +340,7 @@ cmp_ok($direct[0]{count} + $direct[0]{error}, '>=', 30, 'no bound is false');
 is_deeply([ map { $_->{address} } @{ $report->json->{failing_edge} } ],
           \@before, 'the list of the edge is as before');
 
-is(scalar @{ $report->table('What fails from other addresses') }, 8,
+is(scalar @{ $report->table('Failures from other addresses') }, 8,
    'the page has them');
 
 # of many peers the first, and a link to all of them
@@ -350,14 +350,12 @@ my ($count) = $report->text('html')
 
 cmp_ok(scalar @before, '>', 10, 'more peers than are shown');
 is($count, scalar @before, 'the page says how many');
-is(scalar @{ $report->table("What fails from Cloudflare's edge and from"
-                            . ' private addresses') }, 10, 'the first ten');
+is(scalar @{ $report->table(EDGE) }, 10, 'the first ten');
 
 my $whole = report($admin, query => 'show=all');
 
 is_deeply([ sort map { $_->{Address} }
-            @{ $whole->table("What fails from Cloudflare's edge and from"
-                             . ' private addresses') } ],
+            @{ $whole->table(EDGE) } ],
           [ sort @before ], 'the link shows all');
 unlike($whole->text('html'), qr/show=all">all</, 'and has no such link');
 
@@ -377,16 +375,16 @@ for ([ '/html', 30 ], [ '/html?refresh=off', '' ], [ '/html?refresh=on', 30 ],
        . ($_->[1] ? 'itself' : 'not'));
 }
 
-like($html, qr/, refreshed every 30 s, <a href="\?format=html&amp;refresh=off">/,
+like($html, qr/every 30 s, <a href="\?format=html&amp;refresh=off">/,
      'the page can be paused');
-like(ask('/html?refresh=off')->body, qr/not refreshed, <a href="\?format=html">/,
-     'and go on');
+like(ask('/html?refresh=off')->body,
+     qr/not refreshed, <a href="\?format=html">/, 'and go on');
 unlike($html, qr/http-equiv/, 'a page that was saved stays as it is');
 like($html, qr/<meta name="viewport"/, 'the page is for phones');
 like($html, qr/prefers-color-scheme:dark/, 'the page is for the night');
 
-my @order = map { index $html, $_ } 'class="s ', 'What fails from Cloud',
-            'What fails from other', '<h2>Certificates', '<h2>Requests';
+my @order = map { index $html, $_ } 'class="s ', 'Failures from Cloud',
+            'Failures from other', '<h2>Certificates', '<h2>Requests';
 is("@order", "@{[ sort { $a <=> $b } @order ]}",
    'readiness, then failures, then certificates');
 unlike("@order", qr/-1/, 'all of them');
@@ -503,7 +501,7 @@ is($crl->{days_left}, undef, 'no days left in JSON');
 is(scalar(grep { /crl/ } keys %{ $report->metrics }), 0,
    'no end in Prometheus');
 my ($row) = grep { $_->{Kind} eq 'crl' } @{ $report->table('Certificates') };
-is($row->{Ends} . $row->{'Days left'}, '', 'no end on the page');
+is($row->{Expires} . $row->{'Days left'}, '', 'no end on the page');
 
 # a rotation: while it lasts, after it, and back again
 
@@ -602,7 +600,7 @@ $fresh->configure("server { listen 127.0.0.1:$alone; location / {"
 is_deeply(report($alone)->metrics, {}, 'none since the start: Prometheus');
 is_deeply(report($alone)->json->{verify_cache}, [],
           'none since the start: JSON');
-ok(report($alone)->table('Verified chains'), 'none since the start: page');
+ok(report($alone)->table('Verification cache'), 'none since the start: page');
 $fresh->finish;
 
 # a hundred servers

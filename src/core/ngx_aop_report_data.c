@@ -154,8 +154,8 @@ static const ngx_aop_report_column_t  ngx_aop_report_certificates[] = {
     { "kind", "Kind", NGX_AOP_REPORT_TEXT, 1 },
     { "subject", "Subject", NGX_AOP_REPORT_TEXT, 1 },
     { "fingerprint", "SHA-256", NGX_AOP_REPORT_TEXT, 1 },
-    { "anchor", "By anchor", NGX_AOP_REPORT_TEXT, 0 },
-    { "not_after", "Ends", NGX_AOP_REPORT_TIME, 0 },
+    { "anchor", "Trust anchor", NGX_AOP_REPORT_TEXT, 0 },
+    { "not_after", "Expires", NGX_AOP_REPORT_TIME, 0 },
     { "days_left", "Days left", NGX_AOP_REPORT_DAYS, 0 },
     { "last", "Last passed", NGX_AOP_REPORT_TIME, 0 },
     { "key", "Key", NGX_AOP_REPORT_TEXT, 0 },
@@ -212,8 +212,7 @@ const ngx_aop_report_table_t  ngx_aop_report_data_tables[] = {
 
     { NULL, NULL, ngx_aop_report_value,
       "nginx_aop_ready", "gauge",
-      "Whether enforcing now would lock out no traffic that matters: "
-      "1 yes, 0 no, absent if that cannot be told.",
+      "Whether it is safe to enforce now: 1 yes, 0 no, absent if unknown.",
       0, 0, 0, ngx_aop_report_data_ready_metric },
 
     { NULL, NULL, ngx_aop_report_ready_state,
@@ -231,11 +230,11 @@ const ngx_aop_report_table_t  ngx_aop_report_data_tables[] = {
     { "unprotected", NULL, ngx_aop_report_unprotected,
       NULL, NULL, NULL, 0, 0, 0, NULL },
 
-    { "failing_edge", "What fails from Cloudflare's edge and from private "
-      "addresses", ngx_aop_report_peers,
+    { "failing_edge", "Failures from Cloudflare and private addresses",
+      ngx_aop_report_peers,
       NULL, NULL, NULL, 0, 0, 1, NULL },
 
-    { "failing_direct", "What fails from other addresses",
+    { "failing_direct", "Failures from other addresses",
       ngx_aop_report_peers,
       NULL, NULL, NULL, 0, 0, 1, NULL },
 
@@ -259,19 +258,19 @@ const ngx_aop_report_table_t  ngx_aop_report_data_tables[] = {
     { "hours", NULL, ngx_aop_report_hours,
       NULL, NULL, NULL, 0, 0, 0, ngx_aop_report_data_hours },
 
-    { "requests", "Requests by verdict", ngx_aop_report_requests,
+    { "requests", "Requests verified", ngx_aop_report_requests,
       "nginx_aop_requests_total", "counter",
-      "Requests that were judged.", 3, 0, 0, ngx_aop_report_data_requests },
+      "Requests that were verified.", 3, 0, 0, ngx_aop_report_data_requests },
 
     { "connections", "Connections", ngx_aop_report_connections,
       "nginx_aop_connections_total", "counter",
-      "TLS connections, at their first judged request; resumed=declined is "
-      "a full handshake because the session was not good any more.",
+      "TLS connections, at their first verified request; resumed=declined is "
+      "a full handshake because the session was no longer valid.",
       1, 0, 0, ngx_aop_report_data_connections },
 
-    { "verify_cache", "Verified chains", ngx_aop_report_cache,
+    { "verify_cache", "Verification cache", ngx_aop_report_cache,
       "nginx_aop_verify_cache_total", "counter",
-      "Chains that were looked up in the cache of verified ones.",
+      "Lookups in the cache of verified chains.",
       1, 0, 0, NULL },
 
     { NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, NULL }

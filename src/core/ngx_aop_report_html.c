@@ -333,8 +333,8 @@ static void
 ngx_aop_report_html_foot(ngx_aop_report_t *report, ngx_aop_text_t *text)
 {
     ngx_aop_text_printf(text, "</main>\n<footer><p>ngx_http_aop_module %s, "
-                        "nginx %s, %s. Times are UTC; counts are since the "
-                        "zone was made. The same as ",
+                        "nginx %s, %s. Times are UTC; counters started when "
+                        "\"aop_zone\" was created. The same as ",
                         report->module, report->nginx, report->openssl);
     ngx_aop_report_html_link(text, "json", &report->view, "JSON");
     ngx_aop_text_puts(text, " and ");

@@ -234,7 +234,7 @@ sub readers {
     eval {
         $report->json;
         $report->metrics;
-        $report->table('Requests by verdict');
+        $report->table('Requests verified');
         $seen{reports}++;
         1;
     } or $wrong{"report: $@"}++;

@@ -7,7 +7,7 @@ package AOP::Test::Report;
 #
 #     $report->server('www.test:443')->{ready};
 #     $report->metric('nginx_aop_ready', server => 'www.test:443');
-#     $report->table('Requests by verdict');
+#     $report->table('Requests verified');
 #     $report->on_page('www.test:443')->{word};
 
 use strict;
