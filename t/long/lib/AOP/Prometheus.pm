@@ -222,7 +222,7 @@ sub fast {
 
     my %seconds = (m => 1, h => 60, d => 1440);
 
-    $text =~ s/(\[|\bfor:\ |\boffset\ )(\d+)([mhd])\b
+    $text =~ s/(\[|\bfor:\ |\boffset\ |\binterval:\ )(\d+)([mhd])\b
               /$1 . $2 * $seconds{$3} . 's'/gex;
 
     return $text;
