@@ -64,7 +64,8 @@ MAKEOVERRIDES =
 
 .PHONY: help deps build install uninstall test quick demo bench check \
         check-mutants check-long sanitize valgrind fuzz coverage soak deb \
-        deb-nginx matrix builds release man clean tool aopctl FORCE
+        deb-nginx matrix builds release man screenshot clean tool aopctl \
+        FORCE
 
 help: ## List the targets (the default)
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile \
@@ -330,6 +331,10 @@ builds: ## Build and test with nginx as others build it, SOURCES="bullseye bookw
 man: ## Make the man page from README.md and docs/
 	t/tools/man-page > debian/ngx_http_aop_module.5.new
 	mv debian/ngx_http_aop_module.5.new debian/ngx_http_aop_module.5
+
+
+screenshot: ## Make README's picture of the status page (package chromium)
+	@$(run) t/tools/screenshot docs/status.png
 
 
 clean: ## Remove the build folder
