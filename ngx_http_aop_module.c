@@ -404,7 +404,7 @@ ngx_http_aop_check_openssl(ngx_conf_t *cf)
 
 
 /*
- * The phases are there now, and a reload can still be refused: later, nginx
+ * The phases are there now, and a reload can still be rejected: later, nginx
  * could only exit.
  */
 

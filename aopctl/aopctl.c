@@ -94,7 +94,7 @@ main(int argc, char **argv)
                             name[0] == '-' ? "option" : "command", name);
     }
 
-    /* an answer that did not arrive is no answer */
+    /* output that was not written must not look like success */
 
     if (fflush(stdout) != 0 || ferror(stdout)) {
         aopctl_term_error("cannot write: %s", strerror(errno));
@@ -120,7 +120,7 @@ aopctl_find(const char *name)
 }
 
 
-/* Help is given wherever it is asked for, whatever else is wrong. */
+/* Help is printed wherever it is requested, whatever else is wrong. */
 
 static aopctl_status_e
 aopctl_run(const aopctl_command_t *command, int argc, char **argv)

@@ -25,7 +25,7 @@ typedef enum {
     AOPCTL_STATUS_USAGE = 64,
     AOPCTL_STATUS_NO_INPUT = 66,       /* a file could not be read */
     AOPCTL_STATUS_FAILED = 70,         /* memory is short, or OpenSSL failed */
-    AOPCTL_STATUS_NO_OUTPUT = 74       /* what was told could not be written */
+    AOPCTL_STATUS_NO_OUTPUT = 74       /* the output could not be written */
 } aopctl_status_e;
 
 

@@ -13,7 +13,7 @@
 
 
 /*
- * What a command has to tell is one JSON value: --json writes it out, and
+ * The result of a command is one JSON value: --json writes it out, and
  * the text for a person is made of it.
  *
  * These make values; NULL if memory is short, which jansson's *_set_new()

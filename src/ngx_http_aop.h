@@ -209,7 +209,7 @@ typedef struct {
     /* a failure may be refused in one place and let pass in another */
     unsigned                    mixed:1;
 
-    /* its SSL_CTX asks for a certificate */
+    /* its SSL_CTX requests a certificate */
     unsigned                    asks:1;
 
     /* it listens with TLS on some address */

@@ -24,7 +24,7 @@
 /* What a file is there for. */
 
 typedef enum {
-    AOPCTL_LINT_ANY = 0,            /* told by what is in it */
+    AOPCTL_LINT_ANY = 0,            /* found by its content */
     AOPCTL_LINT_CA,                 /* "aop_ca" */
     AOPCTL_LINT_CRL,                /* "aop_crl" */
     AOPCTL_LINT_CLIENT,             /* what was uploaded to Cloudflare */
@@ -36,7 +36,7 @@ typedef struct {
     time_t                  now;
     long                    days;           /* what ends in these ends soon */
     long                    depth;
-    int                     auth_level;     /* what nginx judges with here */
+    int                     auth_level;     /* what nginx verifies with */
     ngx_aop_policy_t       *policy;         /* of all files; owned */
     unsigned                post_quantum:1; /* "aop_require" */
     unsigned                json:1;

@@ -295,7 +295,7 @@ aopctl_lint_dates(aopctl_lint_t *lint, json_t *object, const char *from_key,
 }
 
 
-/* What has ended is the core's to tell; how soon is soon is the asker's. */
+/* The core reports what has expired; what expires soon depends on --days. */
 
 static void
 aopctl_lint_soon(const aopctl_lint_t *lint, json_t *object,

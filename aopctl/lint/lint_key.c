@@ -112,7 +112,7 @@ aopctl_lint_key_check(aopctl_lint_t *lint, json_t *object, const char *file,
         return;
     }
 
-    /* a certificate that cannot be read is told of with its own file */
+    /* a certificate that cannot be read is reported with its own file */
 
     if (!aopctl_lint_trust_read(&pem, file, AOPCTL_LINT_CLIENT)) {
         return;

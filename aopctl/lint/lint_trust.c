@@ -112,7 +112,7 @@ aopctl_lint_guess(aopctl_lint_t *lint)
 }
 
 
-/* Files that cannot be read are told of later. */
+/* Files that cannot be read are reported later. */
 
 static int
 aopctl_lint_anchors(aopctl_lint_t *lint, const char *file,

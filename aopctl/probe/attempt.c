@@ -310,7 +310,7 @@ aopctl_attempt_request(const aopctl_probe_t *probe,
 }
 
 
-/* OpenSSL calls it when the server asks for a certificate. */
+/* OpenSSL calls it when the server requests a certificate. */
 
 static int
 aopctl_attempt_cert(SSL *ssl, void *data)
@@ -497,7 +497,7 @@ aopctl_attempt_is_doubtful(const aopctl_answer_t *answer)
 }
 
 
-/* What was refused without the given certificate says nothing of it. */
+/* A rejection without the given certificate is not about the certificate. */
 
 static void
 aopctl_attempt_given(const aopctl_visit_t *visit)
@@ -549,7 +549,7 @@ aopctl_attempt_failed(aopctl_answer_t *answer, const aopctl_conn_t *conn)
 }
 
 
-/* Once a certificate was asked for, these alerts are about it. */
+/* After a certificate was requested, these alerts are about it. */
 
 static int
 aopctl_attempt_refused(const aopctl_conn_t *conn)

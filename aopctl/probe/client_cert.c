@@ -211,7 +211,7 @@ aopctl_client_cert_read_key(const char *file, const char *hint)
 }
 
 
-/* OpenSSL would ask on the terminal. */
+/* OpenSSL would prompt on the terminal. */
 
 static int
 aopctl_client_cert_no_password(char *buf, int size, int rwflag, void *data)

@@ -11,7 +11,7 @@
 #include <openssl/ssl.h>
 
 
-/* What a client shows when it is asked for a certificate. */
+/* What a client presents when a certificate is requested. */
 
 typedef struct {
     X509            *x509;      /* owned; NULL: nothing */

@@ -145,7 +145,7 @@ aopctl_conclusion_site(const aopctl_conclusion_t *conclusion, unsigned http2)
 }
 
 
-/* The site's page is what the given certificate gets, or else everybody. */
+/* The site's page is what the given certificate gets, or else all clients. */
 
 static void
 aopctl_conclusion_see(const aopctl_attempt_t *attempt,
@@ -322,7 +322,7 @@ aopctl_conclusion_conclude(const aopctl_probe_t *probe, json_t *answer,
 }
 
 
-/* Where strangers get in; NULL: nowhere. */
+/* Where clients without a valid certificate are served; NULL: nowhere. */
 
 static const char *
 aopctl_conclusion_open(const aopctl_conclusion_t *conclusion, char *buf,
@@ -395,7 +395,7 @@ aopctl_conclusion_names(const aopctl_conclusion_t *conclusion, char *buf,
 }
 
 
-/* What could not be told; NULL: nothing. */
+/* What is unclear; NULL: nothing. */
 
 static const char *
 aopctl_conclusion_untold(const aopctl_probe_t *probe,
@@ -443,7 +443,7 @@ aopctl_conclusion_untold(const aopctl_probe_t *probe,
 }
 
 
-/* What is open by intent, or not as one would want it; NULL: nothing. */
+/* What is exempt, or not as it should be; NULL: nothing. */
 
 static const char *
 aopctl_conclusion_part(const aopctl_probe_t *probe,

@@ -14,7 +14,7 @@
 /* What the attempts at an address add up to. */
 
 typedef struct {
-    unsigned             spoke:1;           /* TLS or HTTP, to anybody */
+    unsigned             spoke:1;           /* TLS or HTTP, to any client */
     unsigned             asked:1;           /* who came with the SNI */
     unsigned             asked_nameless:1;  /* who came without */
     unsigned             asked_all:1;       /* by all that turned away */
@@ -24,7 +24,7 @@ typedef struct {
     unsigned             exempt:1;          /* served, but not on "/" */
     unsigned             refused:1;         /* a stranger */
     unsigned             unclear:1;
-    unsigned             doubtful:1;        /* whom the answer is for */
+    unsigned             doubtful:1;        /* the client of the answer */
     unsigned             checked:1;         /* who refused: */
     unsigned             behind:1;          /* it was a server behind it */
     unsigned             given_served:1;
@@ -84,7 +84,7 @@ const aopctl_page_t *aopctl_conclusion_site(
 void aopctl_conclusion_note(const aopctl_attempt_t *attempt,
     const aopctl_answer_t *answer, aopctl_conclusion_t *conclusion);
 
-/* Adds one of which nothing can be told. */
+/* Adds one that is unclear. */
 
 void aopctl_conclusion_unclear(const aopctl_answer_t *answer,
     aopctl_conclusion_t *conclusion);

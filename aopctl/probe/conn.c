@@ -243,7 +243,7 @@ aopctl_conn_tls_failed(aopctl_conn_t *conn)
         conn->alert = reason - SSL_AD_REASON_OFFSET;
     }
 
-    /* what OpenSSL says of bytes that are no TLS */
+    /* the error of OpenSSL for bytes that are not TLS */
 
     if (reason == SSL_R_WRONG_VERSION_NUMBER) {
         return aopctl_conn_failed(conn, "TLS failed: wrong version number",

@@ -50,7 +50,7 @@ int aopctl_conn_read(aopctl_conn_t *conn, void *buf, size_t size);
 void aopctl_conn_close(aopctl_conn_t *conn);
 
 
-/* Seconds of a clock that nobody sets. */
+/* Seconds of a clock that is never set. */
 
 double aopctl_conn_now(void);
 

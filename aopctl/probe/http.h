@@ -11,7 +11,7 @@
 #include "conn.h"
 
 
-/* An error page of nginx's own that tells more than its status. */
+/* An error page of nginx's own that is more specific than its status. */
 
 typedef enum {
     AOPCTL_PAGE_OTHER = 0,
@@ -39,7 +39,7 @@ typedef struct {
 #define AOPCTL_HTTP_PAGED  400
 
 
-/* What is asked for. */
+/* A request. */
 
 typedef struct {
     const char      *host;

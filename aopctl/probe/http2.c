@@ -187,7 +187,7 @@ aopctl_http2_header(nghttp2_session *session, const nghttp2_frame *frame,
     int              status;
     aopctl_http2_t  *h2 = data;
 
-    /* what a server pushes was not asked for */
+    /* what a server pushes was not requested */
 
     if (frame->hd.stream_id != h2->stream) {
         return 0;

@@ -103,7 +103,7 @@ aopctl_plan_run(aopctl_probe_t *probe, json_t *answer)
 }
 
 
-/* A host that is silent once is not asked a dozen times. */
+/* A host that does not respond once is not tried a dozen times. */
 
 static json_t *
 aopctl_probe_tls(aopctl_probe_t *probe, aopctl_conclusion_t *conclusion)
@@ -284,7 +284,7 @@ aopctl_probe_visitors(aopctl_probe_t *probe, aopctl_conclusion_t *conclusion)
 }
 
 
-/* Addresses of RFC 5737: nobody has them, should a log or a ban do so. */
+/* Addresses of RFC 5737, which no client has, in case they are banned. */
 
 static json_t *
 aopctl_probe_visitor(aopctl_probe_t *probe, const aopctl_attempt_t *by,

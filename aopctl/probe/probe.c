@@ -255,7 +255,7 @@ aopctl_probe_option(void *data, const char *command, int option)
 }
 
 
-/* A host that is an address has no name to ask for. */
+/* A host that is an address has no name for SNI. */
 
 static aopctl_status_e
 aopctl_probe_target(aopctl_probe_t *probe, const char *command, char *target)

@@ -28,7 +28,7 @@ typedef enum {
 typedef enum {
     AOPCTL_CLIENT_NO_CERT = 0,          /* no certificate */
     AOPCTL_CLIENT_SELF_SIGNED,
-    AOPCTL_CLIENT_GIVEN,               /* --cert: no stranger */
+    AOPCTL_CLIENT_GIVEN,               /* --cert */
     AOPCTL_CLIENTS
 } aopctl_client_e;
 
@@ -57,17 +57,17 @@ typedef struct {
     unsigned             shown:1;       /* a certificate was sent */
     unsigned             resumed:1;     /* the session was */
     unsigned             silent:1;      /* timed out, or cannot connect */
-    unsigned             failed:1;      /* here: it tells nothing of the host */
+    unsigned             failed:1;      /* here: not a result of the host */
     unsigned             spoke:1;       /* TLS or HTTP */
     unsigned             kept:1;        /* the connection was */
     unsigned             http3:1;       /* was announced */
-    unsigned             loop:1;        /* a redirect to what was asked for */
+    unsigned             loop:1;        /* a redirect to the requested URL */
 
     /* by its status or page, an answer about the certificate */
 
     unsigned             certificate:1;
 
-    /* AOPCTL_RESULT_REFUSED, but perhaps as everybody is */
+    /* AOPCTL_RESULT_REFUSED, but possibly for all clients */
 
     unsigned             doubtful:1;
 
@@ -80,7 +80,7 @@ typedef struct {
 typedef struct {
     const char          *host;          /* to connect to */
     const char          *port;
-    const char          *http_port;     /* NULL: not asked for */
+    const char          *http_port;     /* NULL: not tested */
     const char          *sni;           /* NULL: none */
     const char          *authority;     /* Host of the requests */
     const char          *path;

@@ -21,7 +21,7 @@
 #include "probe_names.h"
 
 
-/* RFC 2606: nobody has it */
+/* RFC 2606: does not exist */
 
 #define AOPCTL_NAMES_UNRELATED  "unrelated.invalid"
 #define AOPCTL_NAMES_REDIRECTS  3
@@ -103,7 +103,7 @@ aopctl_probe_names(aopctl_probe_t *probe, aopctl_conclusion_t *conclusion)
 
     list = json_array();
 
-    /* a host that was silent is not asked again */
+    /* a host that did not respond is not tried again */
 
     for (i = 0; i < AOPCTL_NAMES && !conclusion->silent; i++) {
         names = &aopctl_names[i];
@@ -345,7 +345,7 @@ aopctl_names_compare(aopctl_conclusion_t *conclusion, aopctl_answer_t *answer)
 
     site = aopctl_conclusion_site(conclusion, 0);
 
-    /* who follows a redirect to another host asks that one */
+    /* a redirect to another host leads to that host */
 
     if (site == NULL && answer->page.url[0] != '\0' && !answer->page.self) {
         answer->result = AOPCTL_RESULT_REFUSED;
@@ -435,7 +435,7 @@ aopctl_names_note_session(const aopctl_names_visit_t *visit,
     attempt = visit->attempt;
     attempt.nameless = 0;
 
-    /* 421 tells to ask elsewhere (RFC 9110, 15.5.20) */
+    /* 421: the client may retry elsewhere (RFC 9110, 15.5.20) */
 
     if (again->status == 421) {
         again->doubtful = 0;

@@ -196,7 +196,7 @@ aopctl_probe_page_compare(const aopctl_page_t *a, const aopctl_page_t *b)
 }
 
 
-/* To the same place of the web, or of the host that was asked. */
+/* To the same URL, or to the same place of the requested host. */
 
 static aopctl_same_e
 aopctl_page_compare_urls(const aopctl_page_t *a, const aopctl_page_t *b)

@@ -30,7 +30,7 @@ typedef enum {
 
 typedef struct {
     int          status;        /* 0: there is none */
-    unsigned     self:1;        /* redirects to the host that was asked */
+    unsigned     self:1;        /* redirects to the requested host */
     size_t       path;          /* of such a redirect begins there in url */
     char         url[AOPCTL_PAGE_URL];  /* "": no redirect */
 

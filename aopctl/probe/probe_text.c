@@ -214,7 +214,7 @@ aopctl_probe_print_visit(const json_t *visit)
 }
 
 
-/* A session that was not offered, or not resumed, is no way in. */
+/* A session that was not offered, or not resumed, is not of interest. */
 
 static void
 aopctl_probe_print_session(const json_t *session, unsigned given)
@@ -235,7 +235,7 @@ aopctl_probe_print_session(const json_t *session, unsigned given)
 }
 
 
-/* They are asked as long as they are refused: the last one tells. */
+/* They are tried as long as they are rejected: the last one decides. */
 
 static void
 aopctl_probe_print_visitors(const json_t *visitors)

@@ -352,7 +352,7 @@ aopctl_log_line_host(aopctl_log_line_t *line)
 }
 
 
-/* Who was not judged is known too, if the line is whole. */
+/* A line without a verdict counts, too, if it is complete. */
 
 static void
 aopctl_log_line_off(aopctl_log_line_t *line)

@@ -21,7 +21,7 @@ typedef struct {
 
 
 typedef enum {
-    AOPCTL_OUTCOME_OFF = 0,             /* not judged */
+    AOPCTL_OUTCOME_OFF = 0,             /* not verified */
     AOPCTL_OUTCOME_PASSED,
     AOPCTL_OUTCOME_WOULD_BE_REFUSED,
     AOPCTL_OUTCOME_REFUSED
@@ -34,7 +34,7 @@ typedef struct {
     json_t             *json;       /* owned; the texts are its */
     time_t              time;
     aopctl_outcome_e    outcome;
-    ngx_aop_verdict_e   verdict;    /* of what was judged */
+    ngx_aop_verdict_e   verdict;    /* of verified requests */
     ngx_aop_peer_e      peer;       /* if it is known */
     unsigned            full:1;     /* on a connection that was not resumed */
     aopctl_bytes_t      server;

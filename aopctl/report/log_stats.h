@@ -33,9 +33,9 @@ typedef enum {
 typedef struct {
     char                name[AOPCTL_NAME];
     char                origin[AOPCTL_NAME];    /* the host; may be empty */
-    char                mode[16];       /* of the last line judged */
+    char                mode[16];       /* of the last verified request */
     unsigned            modes;          /* of all: 1 << ngx_aop_mode_e */
-    time_t              first;          /* of what was judged; 0: nothing */
+    time_t              first;          /* of verified requests; 0: none */
     time_t              last;
     uint64_t            outcomes[AOPCTL_OUTCOME_REFUSED + 1];
     uint64_t            requests[NGX_AOP_VERDICTS][NGX_AOP_PEERS];
@@ -43,7 +43,7 @@ typedef struct {
 
     ngx_aop_evidence_t  evidence;
     aopctl_passes_t     passes;
-    time_t              seen;           /* the last line, also not judged */
+    time_t              seen;           /* the last line, verified or not */
     unsigned            partly:1;       /* a variable or location decided */
     unsigned            classical:1;    /* Cloudflare's, without TLS 1.3 */
 

@@ -18,7 +18,7 @@
 #include "names.h"
 
 
-/* a host is a stranger's, and an expression may be a slow one */
+/* a host comes from the client, and an expression may be slow */
 
 #define AOPCTL_NAMES_LIMIT  100000
 

@@ -4,7 +4,7 @@
  */
 
 
-/* A bar for the person who waits; nobody else ever sees it. */
+/* A progress bar, on a terminal only. */
 
 
 #include <stdio.h>

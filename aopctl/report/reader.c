@@ -102,7 +102,7 @@ aopctl_reader_file(aopctl_reader_t *reader, const char *file)
 }
 
 
-/* A FIFO is opened once somebody writes to it, which may be never. */
+/* A FIFO is opened when it has a writer, which may be never. */
 
 static int
 aopctl_reader_fd(const char *file)
@@ -175,7 +175,7 @@ aopctl_reader_is_device(const struct stat *st, int fd)
 }
 
 
-/* Filters that libarchive has by running a program are not asked for. */
+/* Filters for which libarchive runs a program are not used. */
 
 static int
 aopctl_reader_init(aopctl_reader_t *reader)

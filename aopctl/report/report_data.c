@@ -120,7 +120,7 @@ aopctl_report_server(const aopctl_log_stats_t *stats, aopctl_server_t *server,
 
     aopctl_report_counts(object, server->outcomes);
 
-    /* not judged: there is nothing to be ready for */
+    /* not verified: there is nothing to be ready for */
 
     if (server->first == 0) {
         return object;
@@ -413,7 +413,7 @@ aopctl_report_conclude(json_t *answer, const json_t *servers,
 }
 
 
-/* Why the log is no ground for an answer; NULL if it is. */
+/* Why the log does not suffice for an answer; NULL if it does. */
 
 static const char *
 aopctl_report_doubt(const aopctl_log_stats_t *stats, aopctl_status_e status)
@@ -432,7 +432,7 @@ aopctl_report_doubt(const aopctl_log_stats_t *stats, aopctl_status_e status)
                "or \"aop on\"?)";
     }
 
-    /* what was found to fail is no less true */
+    /* failures that were found decide anyway */
 
     if (status == AOPCTL_STATUS_BAD) {
         return NULL;

@@ -125,7 +125,7 @@ aopctl_page_values(const char *body, size_t len)
 }
 
 
-/* Returns 0 if it is no page of the module. */
+/* Returns 0 if it is not a page of the module. */
 
 static int
 aopctl_page_about(const json_t *root, time_t now, aopctl_server_page_t *page)
@@ -193,7 +193,7 @@ aopctl_page_make(const json_t *root, const aopctl_server_page_t *page,
 }
 
 
-/* NULL if it is no array, or one of its objects cannot be read. */
+/* NULL if it is not an array, or one of its objects cannot be read. */
 
 static json_t *
 aopctl_page_list(const json_t *array, aopctl_page_pt read, const void *data)

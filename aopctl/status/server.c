@@ -27,7 +27,7 @@
 #define AOPCTL_SERVER_CERTS   1000
 
 
-/* What was refused from Cloudflare in the window. */
+/* The requests from Cloudflare that were rejected in the window. */
 
 typedef struct {
     uint64_t         n;

@@ -313,7 +313,7 @@ aopctl_status_print(aopctl_status_t *status, json_t *answer)
 }
 
 
-/* Each was read once: told apart, because it is a mistake in a list. */
+/* Each was read once; reported, because it is a mistake in a list. */
 
 static void
 aopctl_status_duplicates(aopctl_status_t *status, json_t *answer)

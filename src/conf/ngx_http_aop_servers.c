@@ -472,7 +472,7 @@ ngx_http_aop_address_arm(ngx_conf_t *cf, ngx_http_conf_addr_t *addr,
 }
 
 
-/* OpenSSL asks the default server's SSL_CTX about sessions, whatever SNI. */
+/* Sessions are handled by the default server's SSL_CTX, whatever SNI. */
 
 static ngx_int_t
 ngx_http_aop_address_sessions(ngx_conf_t *cf, ngx_http_conf_addr_t *addr)
@@ -500,7 +500,7 @@ ngx_http_aop_address_sessions(ngx_conf_t *cf, ngx_http_conf_addr_t *addr)
 }
 
 
-/* Without a certificate of its own it asks as the default server does. */
+/* Without its own certificate it requests one as the default server does. */
 
 static void
 ngx_http_aop_servers_warn_shared_ssl_ctx(ngx_conf_t *cf,

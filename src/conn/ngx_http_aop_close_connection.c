@@ -53,7 +53,7 @@ ngx_http_aop_close_connection(ngx_http_request_t *r)
 }
 
 
-/* A session that was refused is not to be resumed; as stock nginx does. */
+/* The session of a rejected request is not resumed, as with stock nginx. */
 
 static void
 ngx_http_aop_drop_session(ngx_http_request_t *r)

@@ -29,7 +29,7 @@ typedef struct {
     /* the directive whose variable gave the mode; NULL: a constant mode */
     const ngx_http_aop_mode_t  *source;
 
-    /* this is the page that error_page names for a refusal */
+    /* this is the page of error_page for a rejected request */
     unsigned                    page:1;
 } ngx_http_aop_state_t;
 

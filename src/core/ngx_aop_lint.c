@@ -328,7 +328,7 @@ ngx_aop_lint_cert(X509 *x509, int auth_level, time_t now,
 }
 
 
-/* What OpenSSL asks of each CA of a chain, the anchor among them. */
+/* What OpenSSL requires of each CA of a chain, including the anchor. */
 
 static void
 ngx_aop_lint_ca(X509 *x509, ngx_aop_lint_found_t *found)
@@ -606,7 +606,7 @@ ngx_aop_lint_add(ngx_aop_lint_found_t *found, ngx_aop_lint_e finding,
 }
 
 
-/* What check_key_level() in OpenSSL's x509_vfy.c asks of each key. */
+/* What check_key_level() in OpenSSL's x509_vfy.c requires of each key. */
 
 static int
 ngx_aop_lint_is_weak(X509 *x509, int auth_level)

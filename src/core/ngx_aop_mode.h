@@ -14,9 +14,9 @@
 /* What is done about a verdict, from nothing to everything. */
 
 typedef enum {
-    NGX_AOP_MODE_OFF = 0,                /* nothing is judged */
-    NGX_AOP_MODE_OPTIONAL,               /* it is told of */
-    NGX_AOP_MODE_ON,                     /* what is not "ok" is refused */
+    NGX_AOP_MODE_OFF = 0,                /* nothing is verified */
+    NGX_AOP_MODE_OPTIONAL,               /* it is logged */
+    NGX_AOP_MODE_ON,                     /* what is not "ok" is rejected */
     NGX_AOP_MODES
 } ngx_aop_mode_e;
 

@@ -40,7 +40,7 @@ typedef enum {
 } ngx_aop_state_e;
 
 
-/* What the rule is asked about, beside the evidence. */
+/* The input of the rule, besides the evidence. */
 
 typedef struct {
     uint64_t            requests;

@@ -228,7 +228,7 @@ typedef struct {
 } ngx_aop_report_part_t;
 
 
-/* What of it is asked for. */
+/* The requested part of it. */
 
 typedef struct {
     const char                   *server;   /* one of that name; NULL: all */

@@ -13,7 +13,7 @@
 #include "ngx_aop_report.h"
 
 
-/* The members of the answer that are no table; each table is a part after. */
+/* The members of the answer that are not tables; each table is a part after. */
 
 #define NGX_AOP_REPORT_JSON_SERVERS  0
 #define NGX_AOP_REPORT_JSON_TABLES   1

@@ -471,7 +471,7 @@ ngx_aop_verify_until(const ngx_aop_policy_t *policy, STACK_OF(X509) *chain,
         ngx_aop_verify_earlier(&until, X509_get0_notAfter(x509), now);
 
         if (i == sk_X509_num(chain) - 1) {
-            break;          /* no CRL is asked about the anchor */
+            break;          /* the anchor is not checked against a CRL */
         }
 
         for (n = 0; policy->crls && n < sk_X509_CRL_num(policy->crls); n++) {

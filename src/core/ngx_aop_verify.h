@@ -21,7 +21,7 @@ typedef struct {
     const char              *reason;        /* static; "" for ok */
     const ngx_aop_anchor_t  *anchor;        /* of the policy, see below */
     time_t                   valid_until;   /* ok: last second it holds */
-    unsigned char            leaf[NGX_AOP_DIGEST];      /* which was judged */
+    unsigned char            leaf[NGX_AOP_DIGEST];      /* which was verified */
 } ngx_aop_result_t;
 
 

@@ -33,7 +33,7 @@
 struct ngx_http_aop_build_s {
     ngx_queue_t                queue;       /* of ngx_http_aop_builds */
     ngx_queue_t                waits;       /* of ngx_http_aop_wait_t */
-    ngx_uint_t                 refs;        /* requests that have not ended */
+    ngx_uint_t                 refs;        /* requests that are not finished */
     ngx_pool_t                *pool;
     ngx_http_aop_main_conf_t  *amcf;
     ngx_http_aop_query_t       query;
@@ -232,7 +232,7 @@ ngx_http_aop_build_query(ngx_http_aop_build_t *build,
 }
 
 
-/* The request has ended, or is about to. */
+/* The request is finished, or is about to be. */
 
 static void
 ngx_http_aop_build_unwait(void *data)

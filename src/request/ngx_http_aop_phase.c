@@ -205,7 +205,7 @@ ngx_http_aop_preaccess_handler(ngx_http_request_t *r)
 }
 
 
-/* The mode of the location, should somebody have changed it since. */
+/* The mode of the location, in case it has been changed since. */
 
 static ngx_int_t
 ngx_http_aop_moved_handler(ngx_http_request_t *r)
@@ -264,7 +264,7 @@ ngx_http_aop_log_handler(ngx_http_request_t *r)
 }
 
 
-/* What is refused is final. */
+/* A rejection is final. */
 
 static ngx_int_t
 ngx_http_aop_phase_apply(ngx_http_request_t *r, const ngx_http_aop_mode_t *mode)

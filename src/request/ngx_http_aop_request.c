@@ -31,7 +31,7 @@ static void ngx_http_aop_failure_cleanup(void *data);
 static ngx_http_aop_state_t  ngx_http_aop_state_off;
 
 
-/* Subrequests are not judged: they are part of what included them. */
+/* Subrequests are not verified: they are part of their parent request. */
 
 ngx_uint_t
 ngx_http_aop_request_enabled(ngx_http_request_t *r)
@@ -221,7 +221,7 @@ ngx_http_aop_request_set_state(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_aop_refuse(ngx_http_request_t *r, ngx_http_aop_failure_t *failure)
 {
-    /* one page for a refusal: a page that is refused itself has no other */
+    /* one page per rejection: a rejected page has no other page */
 
     if (failure->refused) {
         r->error_page = 1;

@@ -93,7 +93,7 @@ const char *ngx_http_aop_request_mode_from(ngx_http_request_t *r);
 void ngx_http_aop_log(ngx_http_request_t *r,
     const ngx_http_aop_state_t *state);
 
-/* One line for a value of an "aop $variable" that is no mode. */
+/* One line for an invalid value of an "aop $variable". */
 
 void ngx_http_aop_log_mode(ngx_http_request_t *r,
     const ngx_http_aop_mode_t *mode, ngx_str_t *value);

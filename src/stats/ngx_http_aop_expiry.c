@@ -339,7 +339,7 @@ ngx_http_aop_expiry_clients(ngx_log_t *log, ngx_http_aop_server_t *server)
 }
 
 
-/* Servers with one policy and the same thresholds are told of once. */
+/* Servers with one policy and the same thresholds are logged once. */
 
 static ngx_int_t
 ngx_http_aop_expiry_firsts(ngx_cycle_t *cycle, ngx_http_aop_main_conf_t *amcf)
