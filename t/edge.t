@@ -214,6 +214,19 @@ isnt($code, 0, 'in a server: refused');
 like($output, qr/"aop_edge" directive is not allowed here/,
      'in a server: said');
 
+for ([ 'aop_edge 203.0.113.77/24;', '203.0.113.77/24' ],
+     [ 'aop_edge 2001:db8::1/64;', '2001:db8::1/64' ],
+     [ 'aop_edge 203.0.113.0/24 203.0.113.77 2001:db8::/32;' ])
+{
+    my ($http, $range) = @$_;
+
+    ($code, $output) = $nginx->configure(configuration($http))->test_config;
+
+    is($code, 0, "$http: allowed");
+    is(join(' ', $output =~ /\[warn\].*low address bits of (\S+) are meaningless/g),
+       $range || '', "$http: warned of what is ignored");
+}
+
 $nginx->finish;
 
 done_testing();

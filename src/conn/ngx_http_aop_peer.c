@@ -287,6 +287,11 @@ ngx_http_aop_peer_add(ngx_conf_t *cf, ngx_array_t *ranges, ngx_str_t *text)
         return NGX_ERROR;
     }
 
+    if (range->cleared) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "low address bits of %V are meaningless", text);
+    }
+
     return NGX_OK;
 }
 

@@ -36,14 +36,14 @@ static const unsigned char  ngx_aop_mapped_prefix[12] = {
     { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d }
 
 static const ngx_aop_range_t  ngx_aop_private_ranges[] = {
-    { ngx_aop_mapped(127, 0, 0, 0), NGX_AOP_MAPPED_BITS + 8 },
-    { ngx_aop_mapped(10, 0, 0, 0), NGX_AOP_MAPPED_BITS + 8 },
-    { ngx_aop_mapped(172, 16, 0, 0), NGX_AOP_MAPPED_BITS + 12 },
-    { ngx_aop_mapped(192, 168, 0, 0), NGX_AOP_MAPPED_BITS + 16 },
-    { ngx_aop_mapped(169, 254, 0, 0), NGX_AOP_MAPPED_BITS + 16 },
-    { { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1 }, 128 },  /* ::1 */
-    { { 0xfc }, 7 },                                     /* ULA, RFC 4193 */
-    { { 0xfe, 0x80 }, 10 },                              /* link-local */
+    { ngx_aop_mapped(127, 0, 0, 0), NGX_AOP_MAPPED_BITS + 8, 0 },
+    { ngx_aop_mapped(10, 0, 0, 0), NGX_AOP_MAPPED_BITS + 8, 0 },
+    { ngx_aop_mapped(172, 16, 0, 0), NGX_AOP_MAPPED_BITS + 12, 0 },
+    { ngx_aop_mapped(192, 168, 0, 0), NGX_AOP_MAPPED_BITS + 16, 0 },
+    { ngx_aop_mapped(169, 254, 0, 0), NGX_AOP_MAPPED_BITS + 16, 0 },
+    { { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1 }, 128, 0 },  /* ::1 */
+    { { 0xfc }, 7, 0 },                                     /* ULA, RFC 4193 */
+    { { 0xfe, 0x80 }, 10, 0 },                              /* link-local */
 };
 
 #define NGX_AOP_PRIVATE_RANGES                                                \
@@ -211,9 +211,17 @@ ngx_aop_range_bits(const char *text, size_t len, int max)
 static void
 ngx_aop_range_clear(ngx_aop_range_t *range)
 {
-    unsigned  i;
+    unsigned       i;
+    unsigned char  bit;
+
+    range->cleared = 0;
 
     for (i = range->bits; i < 128; i++) {
-        range->addr[i / 8] &= (unsigned char) ~(0x80u >> (i % 8));
+        bit = (unsigned char) (0x80u >> (i % 8));
+
+        if (range->addr[i / 8] & bit) {
+            range->addr[i / 8] ^= bit;
+            range->cleared = 1;
+        }
     }
 }

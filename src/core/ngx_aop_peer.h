@@ -31,13 +31,14 @@ typedef enum {
 typedef struct {
     unsigned char   addr[16];
     unsigned char   bits;           /* length of the prefix, 0 to 128 */
+    unsigned char   cleared;        /* it was written with bits below that */
 } ngx_aop_range_t;
 
 
 /*
  * ngx_aop_peer_range_parse() reads "address" or "address/bits" of len bytes.
- * Returns 1, or 0 if the text is no address range.  Bits of the address below
- * the prefix are cleared.
+ * Returns 1, or 0 if the text is not an address range.  Bits of the address
+ * below the prefix are cleared.
  */
 
 int ngx_aop_peer_range_parse(ngx_aop_range_t *range, const char *text,

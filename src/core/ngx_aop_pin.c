@@ -8,6 +8,8 @@
 
 
 #include <string.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 
 #include "ngx_aop_pin.h"
@@ -17,12 +19,14 @@
 #define NGX_AOP_PIN_SPKI    "spki-sha256:"
 #define NGX_AOP_PIN_PREFIX  (sizeof(NGX_AOP_PIN_CERT) - 1)
 
+#define NGX_AOP_PIN_HEX     (2 * NGX_AOP_DIGEST)
+#define NGX_AOP_PIN_COLONS  (3 * NGX_AOP_DIGEST - 1)    /* one between bytes */
 #define NGX_AOP_PIN_BASE64  44      /* 32 bytes and one of padding */
 
 
 static int ngx_aop_pin_hex(unsigned char *digest, const char *text,
     size_t len);
-static int ngx_aop_pin_nibble(char ch);
+static int ngx_aop_pin_colons(const char *text);
 static int ngx_aop_pin_base64(unsigned char *digest, const char *text,
     size_t len);
 
@@ -61,52 +65,54 @@ ngx_aop_pin_parse(ngx_aop_pin_t *pin, const char *text, size_t len)
 static int
 ngx_aop_pin_hex(unsigned char *digest, const char *text, size_t len)
 {
-    int         high, low;
-    size_t      i;
-    const char  *last;
+    int             ok;
+    long            n;
+    char            hex[NGX_AOP_PIN_COLONS + 1];
+    unsigned char  *buf;
 
-    last = text + len;
-
-    for (i = 0; i < NGX_AOP_DIGEST; i++) {
-
-        if (i != 0 && text < last && *text == ':') {
-            text++;
-        }
-
-        if (last - text < 2) {
-            return 0;
-        }
-
-        high = ngx_aop_pin_nibble(*text++);
-        low = ngx_aop_pin_nibble(*text++);
-
-        if (high < 0 || low < 0) {
-            return 0;
-        }
-
-        digest[i] = (unsigned char) (high << 4 | low);
+    if (len != NGX_AOP_PIN_HEX && len != NGX_AOP_PIN_COLONS) {
+        return 0;
     }
 
-    return text == last;
+    /* which also accepts colons one after another, and at the ends */
+
+    if (len == NGX_AOP_PIN_COLONS && !ngx_aop_pin_colons(text)) {
+        return 0;
+    }
+
+    memcpy(hex, text, len);
+    hex[len] = '\0';
+
+    ERR_set_mark();
+
+    buf = OPENSSL_hexstr2buf(hex, &n);
+
+    ERR_pop_to_mark();
+
+    ok = (buf != NULL && n == NGX_AOP_DIGEST);
+
+    if (ok) {
+        memcpy(digest, buf, NGX_AOP_DIGEST);
+    }
+
+    OPENSSL_free(buf);
+
+    return ok;
 }
 
 
 static int
-ngx_aop_pin_nibble(char ch)
+ngx_aop_pin_colons(const char *text)
 {
-    if (ch >= '0' && ch <= '9') {
-        return ch - '0';
+    size_t  i;
+
+    for (i = 2; i < NGX_AOP_PIN_COLONS; i += 3) {
+        if (text[i] != ':') {
+            return 0;
+        }
     }
 
-    if (ch >= 'a' && ch <= 'f') {
-        return ch - 'a' + 10;
-    }
-
-    if (ch >= 'A' && ch <= 'F') {
-        return ch - 'A' + 10;
-    }
-
-    return -1;
+    return 1;
 }
 
 

@@ -22,9 +22,9 @@
     { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d }
 
 static const ngx_aop_range_t  edge[] = {
-    { mapped(1, 2, 3, 0), 120 },
-    { { 0x20, 0x01, 0x0d, 0xb8 }, 32 },
-    { mapped(10, 1, 0, 0), 112 }
+    { mapped(1, 2, 3, 0), 120, 0 },
+    { { 0x20, 0x01, 0x0d, 0xb8 }, 32, 0 },
+    { mapped(10, 1, 0, 0), 112, 0 }
 };
 
 
@@ -135,39 +135,41 @@ static const peer_case_t  peers[] = {
 
 
 static const range_case_t  ranges[] = {
-    { "an IPv4 address", "1.2.3.4", { mapped(1, 2, 3, 4), 128 } },
-    { "IPv4, /0", "0.0.0.0/0", { mapped(0, 0, 0, 0), 96 } },
-    { "IPv4, /1", "255.0.0.0/1", { mapped(128, 0, 0, 0), 97 } },
-    { "IPv4, /8", "10.0.0.0/8", { mapped(10, 0, 0, 0), 104 } },
-    { "IPv4, /31", "1.2.3.5/31", { mapped(1, 2, 3, 4), 127 } },
-    { "IPv4, /32", "1.2.3.4/32", { mapped(1, 2, 3, 4), 128 } },
+    { "an IPv4 address", "1.2.3.4", { mapped(1, 2, 3, 4), 128, 0 } },
+    { "IPv4, /0", "0.0.0.0/0", { mapped(0, 0, 0, 0), 96, 0 } },
+    { "IPv4, /1", "255.0.0.0/1", { mapped(128, 0, 0, 0), 97, 1 } },
+    { "IPv4, /8", "10.0.0.0/8", { mapped(10, 0, 0, 0), 104, 0 } },
+    { "IPv4, /31", "1.2.3.5/31", { mapped(1, 2, 3, 4), 127, 1 } },
+    { "IPv4, /32", "1.2.3.4/32", { mapped(1, 2, 3, 4), 128, 0 } },
     { "IPv4, bits of the host", "1.2.255.255/18",
-      { mapped(1, 2, 192, 0), 114 } },
+      { mapped(1, 2, 192, 0), 114, 1 } },
     { "IPv4, all bits of the host", "255.255.255.255/0",
-      { mapped(0, 0, 0, 0), 96 } },
+      { mapped(0, 0, 0, 0), 96, 1 } },
 
     { "an IPv6 address", "2001:db8::1",
       { { 0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1 },
-        128 } },
-    { "IPv6, /0", "::/0", { { 0 }, 0 } },
-    { "IPv6, /29", "2a06:98c0::/29", { { 0x2a, 0x06, 0x98, 0xc0 }, 29 } },
+        128, 0 } },
+    { "IPv6, /0", "::/0", { { 0 }, 0, 0 } },
+    { "IPv6, /29", "2a06:98c0::/29", { { 0x2a, 0x06, 0x98, 0xc0 }, 29, 0 } },
     { "IPv6, /33", "2001:db8:8000::/33",
-      { { 0x20, 0x01, 0x0d, 0xb8, 0x80 }, 33 } },
+      { { 0x20, 0x01, 0x0d, 0xb8, 0x80 }, 33, 0 } },
     { "IPv6, /128", "::1/128",
-      { { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1 }, 128 } },
+      { { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1 }, 128, 0 } },
     { "IPv6, bits of the host", "2001:db8:ffff::ff/33",
-      { { 0x20, 0x01, 0x0d, 0xb8, 0x80 }, 33 } },
+      { { 0x20, 0x01, 0x0d, 0xb8, 0x80 }, 33, 1 } },
     { "IPv6, all bits of the host",
-      "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/0", { { 0 }, 0 } },
-    { "IPv6 in capitals", "2606:4700::AB/120", { { 0x26, 0x06, 0x47 }, 120 } },
+      "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/0", { { 0 }, 0, 1 } },
+    { "IPv6 in capitals", "2606:4700::AB/120",
+      { { 0x26, 0x06, 0x47 }, 120, 1 } },
 
-    { "IPv4-mapped", "::ffff:1.2.3.4", { mapped(1, 2, 3, 4), 128 } },
-    { "IPv4-mapped, /120", "::ffff:1.2.3.4/120", { mapped(1, 2, 3, 0), 120 } },
-    { "IPv4-mapped, /96", "::ffff:1.2.3.4/96", { mapped(0, 0, 0, 0), 96 } },
+    { "IPv4-mapped", "::ffff:1.2.3.4", { mapped(1, 2, 3, 4), 128, 0 } },
+    { "IPv4-mapped, /120", "::ffff:1.2.3.4/120",
+      { mapped(1, 2, 3, 0), 120, 1 } },
+    { "IPv4-mapped, /96", "::ffff:1.2.3.4/96", { mapped(0, 0, 0, 0), 96, 1 } },
     { "the longest text there is",
       "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255/128",
       { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-          0xff, 0xff, 0xff, 0xff, 0xff }, 128 } }
+          0xff, 0xff, 0xff, 0xff, 0xff }, 128, 0 } }
 };
 
 
@@ -331,6 +333,7 @@ range_case(void **state)
     assert_int_equal(ngx_aop_peer_range_parse(&range, c->text, strlen(c->text)),
                      1);
     assert_int_equal(range.bits, c->range.bits);
+    assert_int_equal(range.cleared, c->range.cleared);
     assert_memory_equal(range.addr, c->range.addr, 16);
 }
 

@@ -104,6 +104,12 @@ static const bad_pin_case_t  bad_pins[] = {
     { "no pin: a colon after", "cert-sha256:" HEX ":" },
     { "no pin: two colons", "cert-sha256:00::0102030405060708090a0b0c0d0e0f"
       "101112131415161718191a1b1c1d1eff" },
+    { "no pin: colons between some bytes only",
+      "cert-sha256:00:0102030405060708090a0b0c0d0e0f"
+      "101112131415161718191a1b1c1d1eff" },
+    { "no pin: as many colons, but elsewhere",
+      "cert-sha256::00:01:02:03:04:05:06:07:08:09:0a:0b:0c:0d:0e:0f"
+      ":10:11:12:13:14:15:16:17:18:19:1a:1b:1c:1d:1eff" },
     { "no pin: a colon within a byte",
       "cert-sha256:0:00102030405060708090a0b0c0d0e0f"
       "101112131415161718191a1b1c1d1eff" },
