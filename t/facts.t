@@ -85,6 +85,11 @@ my $plain = { 'nginx.h' => <<'END' };
 #define NGINX_VER          "nginx/" NGINX_VERSION
 END
 
+my $ubuntu = { 'nginx.h' => <<'END' };
+#define NGINX_VERSION      "1.29.2"
+#define NGINX_VER          "nginx/" NGINX_VERSION " (Ubuntu)"
+END
+
 my $openresty = { 'nginx.h' => <<'END' };
 #define NGINX_VERSION      "1.29.2"
 #define NGINX_VER          "openresty/" NGINX_VERSION ".5"
@@ -109,6 +114,8 @@ my @PRODUCTS = (
     [ 'nginx version: nginx/1.29.2', $plain, 'nginx/1.29.2',
       'https://nginx.org/download/nginx-1.29.2.tar.gz' ],
     [ 'nginx version: nginx/1.29.2 (Ubuntu)', $plain, 'nginx/1.29.2',
+      'https://nginx.org/download/nginx-1.29.2.tar.gz' ],
+    [ 'nginx version: nginx/1.29.2 (Ubuntu)', $ubuntu, 'nginx/1.29.2',
       'https://nginx.org/download/nginx-1.29.2.tar.gz' ],
     [ 'nginx version: openresty/1.29.2.5', $openresty, 'openresty/1.29.2.5',
       'https://openresty.org/download/openresty-1.29.2.5.tar.gz' ],
