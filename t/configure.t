@@ -74,6 +74,17 @@ sub configured {
 }
 
 
+# text($file): the text of a file of the checkout.
+sub text {
+    my ($name) = @_;
+
+    open my $in, '<', "$checkout/$name" or die "$name: $!\n";
+    local $/;
+
+    return scalar <$in>;
+}
+
+
 my $REFUSED = './configure: error: ngx_http_aop_module requires';
 
 my %libressl = ('opensslv.h' => <<'END');
@@ -153,6 +164,36 @@ like(configured(openssl => { 'VERSION.dat' => "MAJOR=3\n" },
 like(configured(folders => ['src/http/v2', 'src/http/v3']),
      qr{ src/http/v2 src/http/v3$},
      'the headers of HTTP/2 and HTTP/3 are found where they are not asked for');
+
+# What aopctl is compiled with is asked for wherever it is built: a header of
+# the Makefile's list is in a package of each.
+
+my %PACKAGED = (
+    'archive.h'         => [qw(libarchive-dev libarchive-devel libarchive-dev)],
+    'curl/curl.h'       => [qw(libcurl4-openssl-dev libcurl-devel curl-dev)],
+    'jansson.h'         => [qw(libjansson-dev jansson-devel jansson-dev)],
+    'nghttp2/nghttp2.h' => [qw(libnghttp2-dev libnghttp2-devel nghttp2-dev)],
+    'pcre2.h'           => [qw(libpcre2-dev pcre2-devel pcre2-dev)],
+    'zlib.h'            => [qw(zlib1g-dev zlib-devel zlib-dev)],
+);
+
+my ($headers) = text('Makefile') =~ /^tool_has .* '(?:.*?)' ((?:.*\\\n)+?)\s*\|/m;
+
+is_deeply([ sort grep { /\.h$/ } split ' ', $headers ], [ sort keys %PACKAGED ],
+          'the headers that aopctl needs');
+
+for my $header (sort keys %PACKAGED) {
+    my ($deb, $rpm, $apk) = @{ $PACKAGED{$header} };
+
+    like(text('debian/control'), qr/^ *(?:Build-Depends: )?\Q$deb\E,?$/m,
+         "$header: debian/control");
+    like(text('contrib/rpm/nginx-module-aop.spec'),
+         qr/^BuildRequires: +\Q$rpm\E$/m, "$header: the RPM spec");
+    like(text('contrib/docker/Dockerfile'), qr/ \Q$deb\E[ ;]/,
+         "$header: Dockerfile, Debian");
+    like(text('contrib/docker/Dockerfile'), qr/ \Q$apk\E[ ;]/,
+         "$header: Dockerfile, Alpine");
+}
 
 # The module builder of nginx.org's packaging tool searches it for these.
 
