@@ -319,7 +319,8 @@ deb-nginx: build ## Build nginx-module-aop for nginx.org's nginx, in build/deb
 
 matrix: ## Test and package on RELEASES="bullseye bookworm trixie forky"
 	@$(install) debootstrap
-	@t/tools/matrix $(BUILD)/matrix $(RELEASES)
+	@$(if $(filter command%,$(origin TESTS)),TESTS='$(TESTS)') \
+	    t/tools/matrix $(BUILD)/matrix $(RELEASES)
 
 
 builds: ## Build and test with nginx as others build it, SOURCES="bullseye bookworm trixie"
