@@ -428,13 +428,13 @@ ngx_http_aop_count_regex(void *regex, const char *host, size_t len)
 {
 #if (NGX_PCRE)
 
-    ngx_str_t  text;
+    ngx_str_t     text;
+    ngx_regex_t  *re = regex;
 
     text.data = (u_char *) host;
     text.len = len;
 
-    return ngx_regex_exec((ngx_regex_t *) regex, &text, NULL, 0)
-           != NGX_REGEX_NO_MATCHED;
+    return ngx_regex_exec(re, &text, NULL, 0) != NGX_REGEX_NO_MATCHED;
 
 #else
 
