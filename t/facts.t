@@ -78,7 +78,7 @@ sub facts {
 }
 
 
-put('bin/apt-cache', "#!/bin/sh\necho ' nginx-dev | 1.29.2-1 | site'\n", 0755);
+put('bin/apt-cache', "#!/bin/sh\necho ' nginx-dev |   1.29.2-1 | site'\n", 0755);
 
 my $plain = { 'nginx.h' => <<'END' };
 #define NGINX_VERSION      "1.29.2"
