@@ -82,7 +82,8 @@ is(join(', ', sort map { $_->{name} } @off), join(', ', sort keys %open),
    'on the page');
 is(join(', ', map { $_->{short} } sort { $a->{name} cmp $b->{name} }
         grep { $_->{name} =~ /^[bc]\.test \S+$/ } @off),
-   'no aop directive, beside enforced, aop off, beside enforced',
+   'no aop directive, at the address of an enforced server, '
+   . 'aop off, at the address of an enforced server',
    'on the page: on purpose');
 like($report->on_page("b.test $at")->{text},
      qr/nginx\.conf:\d+.*Enforced at the same address: a\.test \Q$at\E/,

@@ -469,7 +469,8 @@ ngx_aop_page_server_off(ngx_aop_report_t *report,
     ngx_aop_text_printf(text, "</span> <span class=\"w\">%s%s</span></summary>"
                         "<div><p>",
                         server->explicit ? "aop off" : "no aop directive",
-                        server->beside.n ? ", beside enforced" : "");
+                        server->beside.n
+                        ? ", at the address of an enforced server" : "");
     ngx_aop_page_text(text, server->file);
     ngx_aop_text_printf(text, ":%llu", (unsigned long long) server->line);
     ngx_aop_page_server_link(report, text, server->name);

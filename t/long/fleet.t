@@ -124,7 +124,7 @@ my $start = time;
 
 cmp_ok(time - $start, '<', 60, 'one late: the others do not wait');
 is($status, 3, 'one late: cannot tell');
-like($out, qr/^unread \(\Q$url[2]\E\): no answer within 5 seconds$/m,
+like($out, qr/^unread \(\Q$url[2]\E\): no response within 5 seconds$/m,
      'one late: named');
 like($last, qr/^cannot tell: 1 of 50 origins could not be read \(\Q$url[2]\E\); 48 of 49 servers are ready; 1 of 49 servers is enforced$/,
      'one late: the last line');
