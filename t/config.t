@@ -52,6 +52,14 @@ $nginx->write('unknown.pem', $ca->unsupported);
 $nginx->write('quantum.pem', $ml_dsa ? ca('PQ CA', key => 'ML-DSA-44')
                                      : $ca->unsupported(0x11));
 
+$nginx->write('strong.pem', ca('Strong CA',
+                               key => $ml_dsa ? 'ML-DSA-87' : 'ec'));
+
+my $p521 = ca('P-521 CA', key => 'ec:secp521r1');
+
+$nginx->write('p521.pem', $p521);
+$nginx->write('p521.key', $p521->key_pem);
+
 $nginx->write('empty.pem', '');
 $nginx->write('blank.pem', "\n\n");
 $nginx->write('words.pem', "This is not a certificate.\n");
@@ -70,6 +78,10 @@ $nginx->write('no end.pem', $pem =~ s/-----END.*//sr);
 $nginx->write('garbage.pem', join '', map { chr int rand 256 } 1 .. 2000);
 mkdir $nginx->path('folder.pem');
 
+# a server whose own certificate is as strong as each level wants it
+
+my $strong = 'ssl_certificate p521.pem; ssl_certificate_key p521.key;'
+             . ' ssl_ciphers ALL:';
 my $stock = 'ssl_client_certificate ca.pem; ssl_verify_client';
 
 # configuration, [ what goes into http{}, server{}, location{} ]
@@ -222,6 +234,15 @@ push @bad, (
       qr/"aop_require post_quantum" requires ML-DSA, which this OpenSSL/ ],
 ) if !$ml_dsa;
 
+push @bad, (
+    [ 'only classical keys where others are required', 'server',
+      'aop optional; aop_ca ca.pem second.pem; aop_require post_quantum;',
+      qr/"aop_ca".*only certificates whose key is not post-quantum, such as /
+      . qr/"CN=(?:Edge|Second) CA" and 1 more: with "aop_require post_quantum" all/ ],
+    [ 'the shared CA where post-quantum keys are required', 'server',
+      'aop on; aop_require post_quantum;', qr/such as "cloudflare": with/ ],
+) if $ml_dsa;
+
 my @warned = (
     [ 'one key that no OpenSSL knows', 'aop on; aop_ca ca.pem unknown.pem;',
       '', qr/"aop_ca".*unknown\.pem": the certificate of "CN=Edge CA" has a key /
@@ -238,15 +259,28 @@ my @warned = (
          qr/"ssl_protocols".*does not include TLSv1\.3/ ],
        [ 'signatures without ML-DSA', 'aop on; aop_ca quantum.pem; '
          . 'ssl_conf_command SignatureAlgorithms ECDSA+SHA256:RSA-PSS+SHA256;',
-         '', qr/"ssl_conf_command".*"ECDSA\+SHA256:RSA-PSS\+SHA256" only/ ],
+         '', qr/"ssl_conf_command".* only .*"ECDSA\+SHA256:RSA-PSS\+SHA256"/ ],
        [ 'signatures of clients without ML-DSA', 'aop on; aop_ca quantum.pem; '
          . 'ssl_conf_command SignatureAlgorithms mldsa44:ECDSA+SHA256; '
          . 'ssl_conf_command ClientSignatureAlgorithms RSA-PSS+SHA256;',
-         '', qr/"ssl_conf_command".*"RSA-PSS\+SHA256" only/ ],
+         '', qr/"ssl_conf_command".* only .*"RSA-PSS\+SHA256"/ ],
+       [ 'a level without ML-DSA-44',
+         "aop on; aop_ca strong.pem; $strong\@SECLEVEL=4;", '',
+         qr/level of the server in .*:\d+ is 4, .*an ML-DSA-44 key/ ],
+       [ 'a level without ML-DSA-65',
+         "aop on; aop_ca strong.pem; $strong\@SECLEVEL=5;", '',
+         qr/level of the server in .*:\d+ is 5, .*ML-DSA-44 or ML-DSA-65 key/ ],
+       [ 'an anchor below the level',
+         "aop on; aop_ca strong.pem quantum.pem; $strong\@SECLEVEL=4;", '',
+         qr/"aop_ca".*trusts "CN=PQ CA", whose key is too weak for the/ ],
        [ 'sessions too large for the cache', 'aop on; aop_ca quantum.pem; '
          . 'ssl_session_cache shared:S:1m; ssl_session_tickets off;', '',
          qr/"ssl_session_tickets off".*at most 4096 bytes/ ])
      : ()),
+    [ 'a classical anchor below the level',
+      "aop on; aop_ca ca.pem second.pem p521.pem; $strong\@SECLEVEL=4;", '',
+      qr/"aop_ca".*"CN=(?:Edge|Second) CA" and 1 more, whose key is too weak for /
+      . qr/the security level/ ],
     [ 'a key beside the certificate', 'aop on; aop_ca "with key.pem";', '',
       qr/"aop_ca".*with key\.pem".*private key/ ],
     [ 'an expired anchor', 'aop optional; aop_ca expired.pem;', '',
@@ -276,6 +310,8 @@ my @warned = (
 my @unwarned = (
     ($ml_dsa
      ? ([ 'a post-quantum key', 'aop on; aop_ca quantum.pem;', '' ],
+        [ 'a level with ML-DSA-44',
+          "aop on; aop_ca quantum.pem; ssl_ciphers ALL:\@SECLEVEL=3;", '' ],
         [ 'signatures with ML-DSA', 'aop on; aop_ca quantum.pem; '
           . 'ssl_conf_command ClientSignatureAlgorithms mldsa44:RSA-PSS+SHA256;',
           '' ],

@@ -322,6 +322,9 @@ ngx_http_aop_policy_check(ngx_conf_t *cf, const ngx_aop_policy_t *policy,
         return NGX_ERROR;
     }
 
+    ngx_aop_lint_strength(policy, &found);
+    ngx_http_aop_policy_log_findings(cf, &found, cscf);
+
     ngx_aop_lint_policy(policy, &found);
     ngx_http_aop_policy_log_findings(cf, &found, cscf);
 

@@ -17,6 +17,10 @@
 #include "ngx_aop_key.h"
 
 
+static void ngx_http_aop_tls13_check_level(ngx_conf_t *cf,
+    ngx_http_core_srv_conf_t *cscf);
+static void ngx_http_aop_tls13_check_signatures(ngx_conf_t *cf,
+    ngx_http_core_srv_conf_t *cscf);
 static const ngx_aop_anchor_t *ngx_http_aop_tls13_anchor(
     const ngx_aop_policy_t *policy);
 static ngx_str_t *ngx_http_aop_tls13_signatures(
@@ -27,16 +31,19 @@ static ngx_uint_t ngx_http_aop_tls13_lists(ngx_str_t *list, const char *what);
 void
 ngx_http_aop_tls13_check(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
 {
-    ngx_str_t                *list;
     ngx_http_aop_srv_conf_t  *ascf;
     ngx_http_ssl_srv_conf_t  *sscf;
 
     ascf = cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
     sscf = cscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
 
-    if (sscf->ssl.ctx == NULL
-        || ngx_http_aop_tls13_anchor(ascf->policy) == NULL)
-    {
+    if (ngx_http_aop_tls13_anchor(ascf->policy) == NULL) {
+        return;
+    }
+
+    ngx_http_aop_tls13_check_level(cf, cscf);
+
+    if (sscf->ssl.ctx == NULL) {
         return;
     }
 
@@ -48,19 +55,7 @@ ngx_http_aop_tls13_check(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
                       cscf->file_name, cscf->line);
     }
 
-    list = ngx_http_aop_tls13_signatures(sscf);
-
-    if (list != NULL
-        && !ngx_http_aop_tls13_lists(list, "mldsa")
-        && !ngx_http_aop_tls13_lists(list, "DEFAULT"))
-    {
-        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                      "\"ssl_conf_command\" of the server in %s:%ui allows "
-                      "only the signature algorithms \"%V\", with which "
-                      "Cloudflare cannot present a post-quantum certificate "
-                      "(add mldsa44, mldsa65 or mldsa87)",
-                      cscf->file_name, cscf->line, list);
-    }
+    ngx_http_aop_tls13_check_signatures(cf, cscf);
 
     /* NGX_SSL_MAX_SESSION_SIZE in nginx's ngx_event_openssl.h */
 
@@ -73,6 +68,57 @@ ngx_http_aop_tls13_check(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
                       "resumed, because \"ssl_session_cache\" stores at most "
                       "4096 bytes per session (enable session tickets)",
                       cscf->file_name, cscf->line);
+    }
+}
+
+
+/*
+ * A server does not offer the signatures that its security level rejects:
+ * those of ML-DSA-44 have the strength of level 3, those of ML-DSA-65 of 4.
+ */
+
+static void
+ngx_http_aop_tls13_check_level(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
+{
+    ngx_http_aop_srv_conf_t  *ascf;
+
+    ascf = cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
+
+    if (ascf->auth_level <= 3) {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                  "the security level of the server in %s:%ui is %i, with "
+                  "which Cloudflare cannot present a certificate with an "
+                  "%s key (use \"@SECLEVEL=3\" in \"ssl_ciphers\", or issue "
+                  "the certificate with ML-DSA-87)",
+                  cscf->file_name, cscf->line, ascf->auth_level,
+                  ascf->auth_level == 4 ? "ML-DSA-44"
+                                        : "ML-DSA-44 or ML-DSA-65");
+}
+
+
+static void
+ngx_http_aop_tls13_check_signatures(ngx_conf_t *cf,
+    ngx_http_core_srv_conf_t *cscf)
+{
+    ngx_str_t                *list;
+    ngx_http_ssl_srv_conf_t  *sscf;
+
+    sscf = cscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
+    list = ngx_http_aop_tls13_signatures(sscf);
+
+    if (list != NULL
+        && !ngx_http_aop_tls13_lists(list, "mldsa")
+        && !ngx_http_aop_tls13_lists(list, "DEFAULT"))
+    {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "\"ssl_conf_command\" of the server in %s:%ui allows "
+                      "only the signature algorithms \"%V\", with which "
+                      "Cloudflare cannot present a post-quantum certificate "
+                      "(add mldsa44, mldsa65 or mldsa87)",
+                      cscf->file_name, cscf->line, list);
     }
 }
 

@@ -218,6 +218,20 @@ static const ngx_aop_lint_t  ngx_aop_lint_findings[NGX_AOP_LINT_FINDINGS] = {
         "trusts %s, whose key is not post-quantum, with \"aop_require "
         "post_quantum\": certificates that depend on it are rejected (remove "
         "it)"
+    },
+
+    [NGX_AOP_LINT_ALL_CLASSICAL] = {
+        NGX_AOP_LINT_ERROR, "no_post_quantum_key",
+        "contains only certificates whose key is not post-quantum, such as "
+        "%s: with \"aop_require post_quantum\" all client certificates would "
+        "be rejected"
+    },
+
+    [NGX_AOP_LINT_BELOW_LEVEL] = {
+        NGX_AOP_LINT_WARNING, "key_below_level",
+        "trusts %s, whose key is too weak for the security level of the "
+        "server: certificates that depend on it are rejected (lower "
+        "\"@SECLEVEL\" in \"ssl_ciphers\", or use a stronger key)"
     }
 };
 
@@ -434,11 +448,39 @@ ngx_aop_lint_keys(const ngx_aop_policy_t *policy,
                          ngx_aop_key_needs(policy->anchors[0].x509, needs));
 
     } else if (policy->post_quantum) {
-        ngx_aop_lint_several(found, NGX_AOP_LINT_CLASSICAL, first, classical);
+        ngx_aop_lint_several(found, classical == policy->nanchors
+                                    ? NGX_AOP_LINT_ALL_CLASSICAL
+                                    : NGX_AOP_LINT_CLASSICAL,
+                             first, classical);
 
     } else if (classical != policy->nanchors) {
         ngx_aop_lint_several(found, NGX_AOP_LINT_BOTH_KINDS, first, classical);
     }
+}
+
+
+void
+ngx_aop_lint_strength(const ngx_aop_policy_t *policy,
+    ngx_aop_lint_found_t *found)
+{
+    size_t                   i, n;
+    const ngx_aop_anchor_t  *anchor, *first;
+
+    n = 0;
+    first = NULL;
+
+    for (i = 0; i < policy->nanchors; i++) {
+        anchor = &policy->anchors[i];
+
+        if (ngx_aop_key(anchor->x509) == NGX_AOP_KEY_USABLE
+            && ngx_aop_lint_is_weak(anchor->x509, policy->auth_level)
+            && n++ == 0)
+        {
+            first = anchor;
+        }
+    }
+
+    ngx_aop_lint_several(found, NGX_AOP_LINT_BELOW_LEVEL, first, n);
 }
 
 

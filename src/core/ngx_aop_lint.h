@@ -52,6 +52,8 @@ typedef enum {
     NGX_AOP_LINT_NONE_SUPPORTED,
     NGX_AOP_LINT_BOTH_KINDS,
     NGX_AOP_LINT_CLASSICAL,
+    NGX_AOP_LINT_ALL_CLASSICAL,
+    NGX_AOP_LINT_BELOW_LEVEL,
     NGX_AOP_LINT_FINDINGS
 } ngx_aop_lint_e;
 
@@ -118,9 +120,14 @@ void ngx_aop_lint_anchor(const ngx_aop_policy_t *policy,
     const ngx_aop_anchor_t *anchor, ngx_aop_lint_found_t *found);
 
 
-/* What is wrong with the keys of a policy's anchors, taken together. */
+/*
+ * What is wrong with the keys of a policy's anchors, taken together; and those
+ * that its security level rejects.
+ */
 
 void ngx_aop_lint_keys(const ngx_aop_policy_t *policy,
+    ngx_aop_lint_found_t *found);
+void ngx_aop_lint_strength(const ngx_aop_policy_t *policy,
     ngx_aop_lint_found_t *found);
 
 

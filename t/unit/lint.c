@@ -538,7 +538,8 @@ lint_texts(void **state)
                                     |bit(UNASKED)|bit(NO_CRL)|bit(PUBLIC)
                                     |bit(OWN_CHAIN)|bit(UNSUPPORTED)
                                     |bit(NONE_SUPPORTED)|bit(BOTH_KINDS)
-                                    |bit(CLASSICAL);
+                                    |bit(CLASSICAL)|bit(ALL_CLASSICAL)
+                                    |bit(BELOW_LEVEL);
 
     memset(&found, 0, sizeof(found));
     memset(found.about, 'y', NGX_AOP_LINT_ABOUT);
