@@ -77,6 +77,19 @@
 
 
 /*
+ * The name of the group that a connection's keys were agreed on with, or NULL;
+ * it came with OpenSSL 3.0
+ */
+
+#ifdef SSL_CTRL_GET_NEGOTIATED_GROUP
+#define ngx_http_aop_ssl_group(ssl)                                           \
+    SSL_group_to_name(ssl, SSL_get_negotiated_group(ssl))
+#else
+#define ngx_http_aop_ssl_group(ssl)  ((void) (ssl), NULL)
+#endif
+
+
+/*
  * Some patch OpenSSL to let a get_session callback wait: it then returns what
  * this function does, which is not a session.
  */
@@ -205,6 +218,9 @@ typedef struct {
 
     /* some location is less strict than the server */
     unsigned                    relaxed:1;
+
+    /* its TLS does not offer every ML-DSA signature */
+    unsigned                    classical:1;
 
     /* a failure may be refused in one place and let pass in another */
     unsigned                    mixed:1;

@@ -78,6 +78,8 @@ my %server = (
     pinned   => "aop on; aop_ca pq.pem; aop_pin spki-sha256:$pin;",
     crl      => 'aop on; aop_ca pq.pem; aop_crl pq.crl;',
     slh      => 'aop on; aop_ca slh.pem;',
+    excluded => 'aop on; aop_ca each.pem; ssl_conf_command'
+                . ' ClientSignatureAlgorithms ECDSA+SHA256:RSA-PSS+SHA256;',
     (map { +"level$_" => 'aop on; aop_ca each.pem;'
            . " ssl_ciphers ALL:\@SECLEVEL=$_; ssl_certificate pq.crt;"
            . ' ssl_certificate_key pq.key;' } 1 .. 5),
@@ -105,7 +107,7 @@ $nginx->write('old-client.key', $cert{old}->key_pem);
 my %keep = (
     tickets => 'ssl_session_cache none;',
     cache   => 'ssl_session_tickets off; ssl_session_cache shared:C:1m;',
-    kem     => 'ssl_ecdh_curve X25519MLKEM768;'
+    kem     => 'ssl_ecdh_curve X25519MLKEM768:prime256v1;'
                . ' add_header X-Curve $ssl_curve always; ' . show(),
 );
 
@@ -114,7 +116,7 @@ my $show = show() . ' add_header X-Key $aop_client_key always;'
            . ' add_header X-Reason $aop_reason always;';
 
 $nginx->configure(join "\n", $show, 'access_log json.log aop_json;',
-    'aop_log_interval 0;',
+    'aop_log_interval 0; aop_edge 127.0.0.1;',
     (map { "server { $listen server_name $_.test; $server{$_}"
            . ' location / { return 200; } }' } sort keys %server),
     (map { "server { " . $nginx->listen_tls($port{$_}) . " server_name $_.test;"
@@ -200,6 +202,28 @@ for my $level (1 .. 5) {
     }
 }
 
+# why there is none: to Cloudflare it may be what the server offers
+
+is(seen(get($port, sni => "$_.test", cert => $leaf{'ML-DSA-44'})),
+   $_ eq 'level3' ? '200 on ok PASSED' : '400 on none REJECTED',
+   "$_: a certificate is presented, or not") for qw(level3 level4 excluded);
+
+for (qw(level3 level4 excluded)) {
+    my $mark = $nginx->mark;
+
+    get($port, sni => "$_.test");
+
+    my $line = $nginx->wait_log(qr/refused: none: .*server: \Q$_\E\.test/,
+                                $mark);
+
+    $_ eq 'level3'
+        ? unlike($line, qr/post-quantum/, "$_: not because of the key")
+        : like($line, qr/;\ a\ post-quantum\ certificate\ is\ presented\ only\ to
+                         \ a\ server\ with\ OpenSSL\ 3\.5\ and\ TLS\ 1\.3,\ if\ its
+                         \ security\ level\ and\ signature\ algorithms/x,
+               "$_: maybe because of the key");
+}
+
 # sessions: where one is resumed, what passed passes; and nowhere else
 
 my ($got, $session) = visit($port, sni => 'on.test', cert => $cert{pq});
@@ -245,7 +269,14 @@ for my $groups ('X25519MLKEM768', 'P-521:X25519MLKEM768') {
          "$groups: passed");
     like($said, qr/^X-Curve: (?:X25519MLKEM768|0x11ec)/mi,
          "$groups: agreed on");
+    is(agreed(), 'X25519MLKEM768', "$groups: in the report");
 }
+
+like(`curl -ksi --curves P-256 --cert @{[ $nginx->path('pq-client.crt') ]} \
+      --key @{[ $nginx->path('pq-client.key') ]} \
+      --resolve kem.test:$port{kem}:127.0.0.1 https://kem.test:$port{kem}/`,
+     qr/^X-Verdict: ok\r?$/mi, 'classical key agreement: passed');
+is(agreed(), 'secp256r1', 'classical key agreement: in the report');
 
 # HTTP/3
 
@@ -339,6 +370,17 @@ is($lint->{files}[2]{certificates}[0]{verdict}, 'weak', 'lint: weak');
 
 $nginx->finish;
 done_testing();
+
+
+# agreed(): the key agreement of the client's last full handshake
+sub agreed {
+    my ($server) = grep { $_->{name} =~ /kem/ }
+                   @{ report($admin)->json->{servers} };
+    my ($client) = grep { $_->{kind} eq 'client' }
+                   @{ $server->{certificates} };
+
+    return $client->{key_agreement};
+}
 
 
 sub spki_of {

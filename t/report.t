@@ -166,6 +166,10 @@ is($client->{subject}, 'CN=edge', 'client: subject');
 is($client->{anchor}, 'CN=Edge CA', 'client: anchor');
 is($client->{fingerprint}, fingerprint($good), 'client: fingerprint');
 is($client->{key}, 'EC-P-256', 'client: key');
+like($client->{key_agreement},
+     $report->json->{openssl} =~ /\b1\.1\.1/
+     ? qr/^$/ : qr/^(?:x25519|secp256r1|X25519MLKEM768)$/,
+     'client: key agreement');
 
 for my $kind (qw(client crl anchor)) {
     my ($in_json) = grep { $_->{kind} eq $kind } @{ $server->{certificates} };

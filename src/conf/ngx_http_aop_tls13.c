@@ -17,12 +17,20 @@
 #include "ngx_aop_key.h"
 
 
+/* of OpenSSL, the last one that allows ML-DSA-44 */
+
+#define NGX_HTTP_AOP_TLS13_LEVEL  3
+
+
+static ngx_uint_t ngx_http_aop_tls13_classical(
+    ngx_http_core_srv_conf_t *cscf);
 static void ngx_http_aop_tls13_check_level(ngx_conf_t *cf,
     ngx_http_core_srv_conf_t *cscf);
 static void ngx_http_aop_tls13_check_signatures(ngx_conf_t *cf,
     ngx_http_core_srv_conf_t *cscf);
 static const ngx_aop_anchor_t *ngx_http_aop_tls13_anchor(
     const ngx_aop_policy_t *policy);
+static ngx_str_t *ngx_http_aop_tls13_excluded(ngx_http_ssl_srv_conf_t *sscf);
 static ngx_str_t *ngx_http_aop_tls13_signatures(
     ngx_http_ssl_srv_conf_t *sscf);
 static ngx_uint_t ngx_http_aop_tls13_lists(ngx_str_t *list, const char *what);
@@ -36,6 +44,8 @@ ngx_http_aop_tls13_check(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
 
     ascf = cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
     sscf = cscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
+
+    ascf->classical = ngx_http_aop_tls13_classical(cscf);
 
     if (ngx_http_aop_tls13_anchor(ascf->policy) == NULL) {
         return;
@@ -72,6 +82,24 @@ ngx_http_aop_tls13_check(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
 }
 
 
+/* If so, a post-quantum certificate may be why Cloudflare presents none. */
+
+static ngx_uint_t
+ngx_http_aop_tls13_classical(ngx_http_core_srv_conf_t *cscf)
+{
+    ngx_http_aop_srv_conf_t  *ascf;
+    ngx_http_ssl_srv_conf_t  *sscf;
+
+    ascf = cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
+    sscf = cscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
+
+    return ascf->auth_level > NGX_HTTP_AOP_TLS13_LEVEL
+           || (sscf->ssl.ctx != NULL
+               && (ngx_http_aop_tls_classical(sscf->ssl.ctx)
+                   || ngx_http_aop_tls13_excluded(sscf) != NULL));
+}
+
+
 /*
  * A server does not offer the signatures that its security level rejects:
  * those of ML-DSA-44 have the strength of level 3, those of ML-DSA-65 of 4.
@@ -84,7 +112,7 @@ ngx_http_aop_tls13_check_level(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
 
     ascf = cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
 
-    if (ascf->auth_level <= 3) {
+    if (ascf->auth_level <= NGX_HTTP_AOP_TLS13_LEVEL) {
         return;
     }
 
@@ -107,12 +135,9 @@ ngx_http_aop_tls13_check_signatures(ngx_conf_t *cf,
     ngx_http_ssl_srv_conf_t  *sscf;
 
     sscf = cscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
-    list = ngx_http_aop_tls13_signatures(sscf);
+    list = ngx_http_aop_tls13_excluded(sscf);
 
-    if (list != NULL
-        && !ngx_http_aop_tls13_lists(list, "mldsa")
-        && !ngx_http_aop_tls13_lists(list, "DEFAULT"))
-    {
+    if (list != NULL) {
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                       "\"ssl_conf_command\" of the server in %s:%ui allows "
                       "only the signature algorithms \"%V\", with which "
@@ -137,6 +162,22 @@ ngx_http_aop_tls13_anchor(const ngx_aop_policy_t *policy)
     }
 
     return NULL;
+}
+
+
+/* The list of signatures, if ML-DSA is not among them. */
+
+static ngx_str_t *
+ngx_http_aop_tls13_excluded(ngx_http_ssl_srv_conf_t *sscf)
+{
+    ngx_str_t  *list;
+
+    list = ngx_http_aop_tls13_signatures(sscf);
+
+    return (list != NULL
+            && !ngx_http_aop_tls13_lists(list, "mldsa")
+            && !ngx_http_aop_tls13_lists(list, "DEFAULT"))
+           ? list : NULL;
 }
 
 

@@ -56,6 +56,7 @@ typedef struct {
     const char                   *fingerprint;
     const char                   *anchor;
     const char                   *key;          /* of a CRL "" */
+    const char                   *group;        /* of its last handshake */
     time_t                        not_before;
     time_t                        not_after;    /* 0: it does not expire */
     time_t                        last;         /* it, or by it; 0: never */

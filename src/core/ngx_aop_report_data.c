@@ -159,6 +159,7 @@ static const ngx_aop_report_column_t  ngx_aop_report_certificates[] = {
     { "days_left", "Days left", NGX_AOP_REPORT_DAYS, 0 },
     { "last", "Last passed", NGX_AOP_REPORT_TIME, 0 },
     { "key", "Key", NGX_AOP_REPORT_TEXT, 0 },
+    { "key_agreement", "Key agreement", NGX_AOP_REPORT_TEXT, 0 },
     { NULL, NULL, 0, 0 }
 };
 
@@ -648,6 +649,7 @@ ngx_aop_report_data_certificates(ngx_aop_report_t *report,
                           : NGX_AOP_REPORT_NEVER;
         value[6].number = cert->last;
         value[7].text = cert->key;
+        value[8].text = cert->group;
 
         row(report, table, server->name, value);
     }

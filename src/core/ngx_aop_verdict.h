@@ -59,7 +59,8 @@ typedef struct {
 
 #define NGX_AOP_VERDICT_HINT_CLASSICAL                                        \
     NGX_AOP_VERDICT_HINT_NONE "; a post-quantum certificate is presented "    \
-    "only to a server with OpenSSL 3.5 and TLS 1.3"
+    "only to a server with OpenSSL 3.5 and TLS 1.3, if its security level "    \
+    "and signature algorithms allow the key"
 
 
 /*

@@ -173,6 +173,7 @@ ngx_http_aop_settle_certs(ngx_aop_report_server_t *settled,
         cert[i].fingerprint = one[i].fingerprint;
         cert[i].anchor = one[i].anchor;
         cert[i].key = one[i].key;
+        cert[i].group = one[i].group;
         cert[i].not_before = one[i].not_before;
         cert[i].not_after = one[i].not_after;
         cert[i].last = one[i].last;

@@ -17,9 +17,11 @@
 
 
 static ngx_uint_t ngx_http_aop_clients_seen(ngx_http_aop_stat_t *stat,
-    const ngx_aop_result_t *result);
+    const ngx_aop_result_t *result, const ngx_http_aop_client_t *new);
 static ngx_uint_t ngx_http_aop_clients_known(ngx_http_aop_client_t *client,
-    const ngx_aop_result_t *result);
+    const ngx_aop_result_t *result, const ngx_http_aop_client_t *new);
+static void ngx_http_aop_clients_group(ngx_http_request_t *r,
+    ngx_http_aop_client_t *client);
 static void ngx_http_aop_clients_read(ngx_http_request_t *r,
     ngx_http_aop_client_t *client);
 static ngx_http_aop_client_t *ngx_http_aop_clients_place(
@@ -34,11 +36,13 @@ ngx_http_aop_clients_add(ngx_http_request_t *r, ngx_http_aop_stat_t *stat,
 {
     ngx_http_aop_client_t   new, *client;
 
-    if (ngx_http_aop_clients_seen(stat, result)) {
+    ngx_memzero(&new, sizeof(ngx_http_aop_client_t));
+
+    ngx_http_aop_clients_group(r, &new);
+
+    if (ngx_http_aop_clients_seen(stat, result, &new)) {
         return;
     }
-
-    ngx_memzero(&new, sizeof(ngx_http_aop_client_t));
 
     ngx_memcpy(new.leaf, result->leaf, NGX_AOP_DIGEST);
     ngx_memcpy(new.anchor, result->anchor->digest, NGX_AOP_DIGEST);
@@ -51,7 +55,7 @@ ngx_http_aop_clients_add(ngx_http_request_t *r, ngx_http_aop_stat_t *stat,
 
     /* another worker may have read the same one meanwhile, and warned of it */
 
-    if (client != NULL && !ngx_http_aop_clients_known(client, result)) {
+    if (client != NULL && !ngx_http_aop_clients_known(client, result, &new)) {
 
         /* until all of it is there, the place is free */
 
@@ -72,7 +76,7 @@ ngx_http_aop_clients_add(ngx_http_request_t *r, ngx_http_aop_stat_t *stat,
 
 static ngx_uint_t
 ngx_http_aop_clients_seen(ngx_http_aop_stat_t *stat,
-    const ngx_aop_result_t *result)
+    const ngx_aop_result_t *result, const ngx_http_aop_client_t *new)
 {
     ngx_uint_t              found;
     ngx_http_aop_client_t  *client;
@@ -83,7 +87,8 @@ ngx_http_aop_clients_seen(ngx_http_aop_stat_t *stat,
 
     /* if all places are in use, it is not worth to be read */
 
-    found = (client == NULL || ngx_http_aop_clients_known(client, result));
+    found = (client == NULL
+             || ngx_http_aop_clients_known(client, result, new));
 
     ngx_http_aop_shm_unlock();
 
@@ -93,7 +98,7 @@ ngx_http_aop_clients_seen(ngx_http_aop_stat_t *stat,
 
 static ngx_uint_t
 ngx_http_aop_clients_known(ngx_http_aop_client_t *client,
-    const ngx_aop_result_t *result)
+    const ngx_aop_result_t *result, const ngx_http_aop_client_t *new)
 {
     if (client->seen == 0
         || ngx_memcmp(client->leaf, result->leaf, NGX_AOP_DIGEST) != 0)
@@ -102,9 +107,24 @@ ngx_http_aop_clients_known(ngx_http_aop_client_t *client,
     }
 
     ngx_memcpy(client->anchor, result->anchor->digest, NGX_AOP_DIGEST);
+    ngx_memcpy(client->group, new->group, sizeof(client->group));
     client->seen = ngx_time();
 
     return 1;
+}
+
+
+static void
+ngx_http_aop_clients_group(ngx_http_request_t *r, ngx_http_aop_client_t *client)
+{
+    const char  *group;
+
+    group = ngx_http_aop_ssl_group(r->connection->ssl->connection);
+
+    if (group != NULL) {
+        ngx_memcpy(client->group, group,
+                   ngx_min(ngx_strlen(group), sizeof(client->group) - 1));
+    }
 }
 
 

@@ -205,7 +205,8 @@ const char *
 ngx_http_aop_count_hint(ngx_http_request_t *r,
     const ngx_http_aop_peer_t *peer, ngx_aop_verdict_e verdict)
 {
-    ngx_aop_answer_t  answer;
+    ngx_aop_answer_t          answer;
+    ngx_http_aop_srv_conf_t  *ascf;
 
     ngx_memzero(&answer, sizeof(ngx_aop_answer_t));
 
@@ -213,8 +214,11 @@ ngx_http_aop_count_hint(ngx_http_request_t *r,
     answer.suspected = ngx_http_aop_count_ray(r);
 
     if (r->connection->ssl != NULL) {
-        answer.classical = ngx_http_aop_tls_classical(
-                         SSL_get_SSL_CTX(r->connection->ssl->connection));
+        ascf = ngx_http_get_module_srv_conf(r, ngx_http_aop_module);
+
+        answer.classical = ascf->classical
+                           || ngx_http_aop_tls_classical(
+                           SSL_get_SSL_CTX(r->connection->ssl->connection));
     }
 
     return ngx_aop_ready_hint(&answer, verdict, peer->class);

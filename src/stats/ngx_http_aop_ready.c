@@ -104,11 +104,11 @@ ngx_http_aop_ready_ahead(const ngx_http_aop_stat_t *stat)
 static ngx_uint_t
 ngx_http_aop_ready_classical(const ngx_http_core_srv_conf_t *cscf)
 {
-    ngx_http_ssl_srv_conf_t  *sscf;
+    ngx_http_aop_srv_conf_t  *ascf;
 
-    sscf = cscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
+    ascf = cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
 
-    return sscf->ssl.ctx != NULL && ngx_http_aop_tls_classical(sscf->ssl.ctx);
+    return ascf->classical;
 }
 
 

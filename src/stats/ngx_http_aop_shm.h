@@ -23,7 +23,7 @@
  * and a zone of another version is left alone.
  */
 
-#define NGX_HTTP_AOP_ZONE_VERSION  9
+#define NGX_HTTP_AOP_ZONE_VERSION  10
 
 #define NGX_HTTP_AOP_LABEL_LEN     256
 #define NGX_HTTP_AOP_CLIENTS       8
@@ -84,6 +84,7 @@ typedef struct {
     time_t              seen;       /* 0: the place is free */
     ngx_atomic_t        warned;     /* thresholds of aop_expiry_warning */
     char                key[NGX_AOP_KEY_NAME];
+    char                group[32];  /* of its last full handshake */
     char                subject[160];
 } ngx_http_aop_client_t;
 

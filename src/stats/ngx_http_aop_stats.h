@@ -190,6 +190,7 @@ typedef struct {
     const char             *fingerprint;    /* SHA-256, hexadecimal */
     const char             *anchor;         /* of a client certificate, or "" */
     const char             *key;            /* of a CRL "" */
+    const char             *group;          /* of a client certificate, or "" */
     time_t                  not_before;
     time_t                  not_after;      /* 0: it does not end */
     time_t                  last;           /* passed, it or by it; 0: never */

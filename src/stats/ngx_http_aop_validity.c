@@ -71,6 +71,7 @@ ngx_http_aop_validity_anchors(ngx_pool_t *pool, ngx_array_t *endings,
         ending->fingerprint = ngx_http_aop_validity_hex(pool, anchor->digest);
         ending->anchor = "";
         ending->key = ngx_http_aop_validity_key(pool, anchor->x509);
+        ending->group = "";
         ending->last = 0;
         ending->replaced = 0;
 
@@ -112,6 +113,7 @@ ngx_http_aop_validity_crls(ngx_pool_t *pool, ngx_array_t *endings,
                                                         + i * NGX_AOP_DIGEST);
         ending->anchor = "";
         ending->key = "";
+        ending->group = "";
         ending->last = 0;
         ending->replaced = 0;
 
@@ -163,6 +165,7 @@ ngx_http_aop_validity_clients(ngx_pool_t *pool, ngx_array_t *endings,
         ending->fingerprint = ngx_http_aop_validity_hex(pool, client[i].leaf);
         ending->anchor = anchor->name;
         ending->key = client[i].key;
+        ending->group = client[i].group;
         ending->not_before = client[i].not_before;
         ending->not_after = client[i].not_after;
         ending->last = client[i].seen;

@@ -71,6 +71,7 @@ fuzz_server(ngx_aop_report_t *report, fuzz_input_t *in, char **text,
         certs[i].fingerprint = text[3];
         certs[i].anchor = text[4];
         certs[i].key = text[4];
+        certs[i].group = text[3];
         certs[i].last = fuzz_byte(in) & 1;
         certs[i].replaced = fuzz_byte(in) & 1;
         certs[i].not_after = (time_t) fuzz_byte(in) * 86400 * 200;

@@ -100,6 +100,7 @@ unit_cert(unit_report_t *unit, const char *kind, const char *subject, int days)
     cert->fingerprint = "aa";
     cert->anchor = "";
     cert->key = "";
+    cert->group = "";
     cert->not_after = UNIT_NOW + days * UNIT_DAY + UNIT_DAY / 2;
 }
 
