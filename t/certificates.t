@@ -9,6 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use File::Temp;
 use JSON::PP qw(decode_json);
 use Test::More;
 use AOP::Test;
@@ -36,6 +37,42 @@ while ($text =~ /^ {3}```nginx\n(.*?)^ {3}```/msg) {
 
 is(scalar @json, 3, 'JSON in the commands');
 ok(eval { decode_json($_); 1 }, "is JSON: $_") for @json;
+
+SKIP: {
+    my ($upload) = $text =~ /^(jq -n .*?> upload\.json)$/ms;
+
+    ok($upload, 'a command that makes the upload');
+    skip 'no jq', 1 if !`which jq 2>/dev/null`;
+
+    my $dir = File::Temp->newdir;
+    my $own = ca('Own CA');
+
+    for (['client.pem', $own->pem], ['client.key', $own->key_pem]) {
+        open my $out, '>', "$dir/$$_[0]" or die "open() failed: $!";
+        print {$out} $$_[1];
+        close $out or die "close() failed: $!";
+    }
+
+    my $made = `cd '$dir' && $upload && cat upload.json`;
+
+    is_deeply(decode_json($made),
+              { certificate => $own->pem, private_key => $own->key_pem },
+              'jq makes the upload');
+}
+
+# a block of Terraform for each level
+
+my ($terraform) = $text =~ /^```hcl\n(.*?)^```/ms;
+
+for my $level (qw(cloudflare_zone_setting
+                  cloudflare_authenticated_origin_pulls_settings
+                  cloudflare_authenticated_origin_pulls))
+{
+    like($terraform, qr/^resource "$level" "\w+" \{$/m, "Terraform: $level");
+}
+
+is($terraform =~ tr/{//, $terraform =~ tr/}//, 'Terraform: braces');
+is($terraform =~ tr/[//, $terraform =~ tr/]//, 'Terraform: brackets');
 is(scalar @step, 3, 'steps with a configuration');
 is(scalar @command, 2, 'commands');
 
