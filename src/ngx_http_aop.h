@@ -15,6 +15,7 @@
 
 #include "ngx_aop_mode.h"
 #include "ngx_aop_policy.h"
+#include "ngx_aop_sessions.h"
 
 
 /*
@@ -182,6 +183,9 @@ typedef struct {
 
     size_t                      zone_size;  /* 0: as large as needed */
     ngx_shm_zone_t             *zone;       /* NULL: no server uses it */
+
+    /* of this configuration and this process */
+    ngx_aop_sessions_t         *sessions;
 
     /* some server has "aop_real_ip" */
     unsigned                    real_ip:1;

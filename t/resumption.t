@@ -44,7 +44,8 @@ $nginx->write('a.crl', $a->crl(revoked => [ $of_a ]));
 certificate($nginx);
 
 my %keep = (
-    ticket => 'ssl_session_tickets on; ssl_session_cache none;',
+    object => 'ssl_session_tickets on; ssl_session_cache none;',
+    ticket => 'ssl_session_ticket_key ticket.key; ssl_session_cache none;',
     cache  => 'ssl_session_tickets off; ssl_session_cache shared:SSL:2m;',
     two    => 'ssl_session_tickets off;'
               . ' ssl_session_cache builtin:500 shared:SSL2:2m;',
@@ -78,8 +79,9 @@ my %server = (
 
 my (%port, @http);
 
-for my $where ('off ticket', 'off cache', 'off two', 'a ticket', 'a cache',
-               'stock ticket', 'stock cache')
+for my $where ('off object', 'off ticket', 'off cache', 'off two', 'a object',
+               'a ticket', 'a cache', 'stock object', 'stock ticket',
+               'stock cache')
 {
     my ($default, $keep) = split / /, $where;
 
@@ -104,6 +106,7 @@ sub certificate {
     my ($server) = @_;
     $server->write('server.crt', $dear);
     $server->write('server.key', $dear->key_pem);
+    $server->write('ticket.key', 'k' x 80);
 }
 
 # shown($certificate): the options of a client that has it
@@ -276,13 +279,17 @@ for my $where (sort keys %port) {
     for my $tls ('1.2', '1.3') {
         my %how = (sni => 'a', tls => $tls, chain => []);
 
+        # an object has the chain; "cache" has objects as well
+
+        my $chained = $where =~ /object|cache/
+                    ? $again : '421 on misdirected REJECTED resumed';
+
         for (
             [ $of_a, 'same', $again, 'same policy' ],
             [ $chain, 'same', $again, 'same policy, intermediate' ],
             [ $of_a, 'b', '421 on misdirected REJECTED resumed', 'other CA' ],
             [ $of_a, 'ab', $again, 'more CAs' ],
-            [ $chain, 'ab', '421 on misdirected REJECTED resumed',
-              'more CAs, intermediate' ],
+            [ $chain, 'ab', $chained, 'more CAs, intermediate' ],
             [ $of_a, 'pinned', '421 on misdirected REJECTED resumed',
               'same CA, pin' ],
             [ $of_a, 'crl', '421 on misdirected REJECTED resumed',
@@ -365,7 +372,7 @@ sub stock_histories {
     return \%got;
 }
 
-for my $keep ('ticket', 'cache') {
+for my $keep ('object', 'ticket', 'cache') {
     my $plain = nginx(module => 0);
     my $port  = $plain->ports;
 
@@ -399,7 +406,8 @@ my $ending_nginx = nginx();
 
 my $clock = AOP::Test::Clock->new;
 my $end   = $clock->now + LAST;
-my %way   = map { $_ => scalar $ending_nginx->ports } 'ticket', 'cache';
+my %way   = map { $_ => scalar $ending_nginx->ports }
+            'object', 'ticket', 'cache';
 
 certificate($ending_nginx);
 $ending_nginx->write('a.pem', $a);

@@ -30,9 +30,11 @@ my $show  = show() . ' add_header X-Resumed $aop_resumed always;'
 $nginx->write('ca.pem', $ca);
 $nginx->write('server.crt', $dear);
 $nginx->write('server.key', $dear->key_pem);
+$nginx->write('ticket.key', 'k' x 80);
 
 my %keep = (
-    ticket => 'ssl_session_tickets on; ssl_session_cache none;',
+    object => 'ssl_session_tickets on; ssl_session_cache none;',
+    ticket => 'ssl_session_ticket_key ticket.key; ssl_session_cache none;',
     cache  => 'ssl_session_tickets off; ssl_session_cache shared:S:2m;',
     small  => 'ssl_session_tickets off; ssl_session_cache shared:F:32k;',
 );
@@ -44,7 +46,7 @@ my %server = (
 );
 
 my @way = map { my $keep = $_; map { "$_ $keep" } sort keys %server }
-          'ticket', 'cache';
+          'object', 'ticket', 'cache';
 my %port;
 
 @port{@way, 'small'} = $nginx->ports(@way + 1);

@@ -1,8 +1,11 @@
 #!/usr/bin/perl
 
 # How many TLS 1.3 tickets a connection is given: as many as pay, which depends
-# on the server's key; none for a certificate that failed; never more than
+# on the keys of both; none for a certificate that failed; never more than
 # were configured; and those that early data or stock verification rely on.
+#
+# The key file has nginx send tickets; what stands in their place where a worker
+# keeps the sessions is in objects.t.
 
 use strict;
 use warnings;
@@ -10,6 +13,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use Net::SSLeay;
 use Test::More;
 use AOP::Test;
 
@@ -18,10 +22,13 @@ my $nginx = nginx();
 
 my %cert = (
     good      => $ca->leaf('good'),
+    large     => $ca->leaf('large', key => 'rsa:4096'),
+    dear      => $ca->leaf('dear', key => 'ec:secp384r1'),
     untrusted => ca('Other CA')->leaf('untrusted'),
 );
 
 $nginx->write('ca.pem', $ca);
+$nginx->write('ticket.key', 'k' x 80);
 
 for my $key ('ec', 'ec:secp384r1', 'rsa') {
     my $cert = AOP::Test::Cert->new(subject => 'localhost', key => $key,
@@ -37,14 +44,16 @@ for my $name (keys %cert) {
 
 # name, key of the server, its directives, tickets for each certificate
 
-my $aop   = 'aop_ca ca.pem; aop on;';
+my $aop   = 'aop_ca ca.pem; aop on; ssl_session_ticket_key ticket.key;';
+my $old   = Net::SSLeay::SSLeay() < 0x30500000 ? 1 : 0;
 my $stock = 'ssl_client_certificate ca.pem; ssl_verify_client';
 
 my @case = (
     [ 'stock, as OpenSSL does it', 'ec', '',
       { none => 2, good => 2, untrusted => 2 } ],
-    [ 'EC: resuming costs more than it saves', 'ec', $aop,
-      { none => 2, good => 0, untrusted => 0 } ],
+    [ 'EC: resuming costs more than it saves before OpenSSL 3.5', 'ec', $aop,
+      { none => 2, good => 1 - $old, large => 1 - $old, dear => 1,
+        untrusted => 0 } ],
     [ 'RSA: resuming pays', 'rsa', $aop,
       { none => 2, good => 1, untrusted => 0 } ],
     [ 'P-384: resuming pays', 'ec:secp384r1', $aop,
@@ -60,6 +69,11 @@ my @case = (
     [ 'tickets off: the sessions of a cache count too', 'rsa',
       "$aop ssl_session_tickets off; ssl_session_cache shared:SSL:1m;",
       { none => 2, good => 1, untrusted => 0 } ],
+    [ 'an object', 'ec', 'aop_ca ca.pem; aop on;',
+      { none => 2, good => 1, untrusted => 0 } ],
+    [ 'neither tickets nor a cache', 'rsa',
+      'aop_ca ca.pem; aop on; ssl_session_tickets off;',
+      { none => 2, good => 0, untrusted => 0 } ],
     [ 'early data', 'ec', "$aop ssl_early_data on;",
       { none => 2, good => 2, untrusted => 2 } ],
     [ 'stock verification in the same server', 'ec',
@@ -90,9 +104,12 @@ for my $i (0 .. $#case) {
         for sort keys %$expected;
 }
 
-# TLS 1.2 has promised its one ticket before the certificate came
+# TLS 1.2 has promised its one ticket before the certificate came, or not
+
+my ($object) = grep { $case[$_][0] eq 'an object' } 0 .. $#case;
 
 is(tickets($port[1], 'good', '-tls1_2'), 1, 'TLS 1.2: as ever');
+is(tickets($port[$object], 'good', '-tls1_2'), 0, 'TLS 1.2: an object');
 
 $nginx->finish;
 done_testing();

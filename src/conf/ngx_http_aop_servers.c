@@ -496,7 +496,7 @@ ngx_http_aop_address_sessions(ngx_conf_t *cf, ngx_http_conf_addr_t *addr)
                       addr->default_server->line, &addr->opt.addr_text);
     }
 
-    return ngx_http_aop_session_arm(cf, sscf->ssl.ctx);
+    return ngx_http_aop_session_arm(cf, sscf);
 }
 
 

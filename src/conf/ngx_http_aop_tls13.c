@@ -74,9 +74,10 @@ ngx_http_aop_tls13_check(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
     {
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                       "\"ssl_session_tickets off\" of the server in %s:%ui: "
-                      "sessions with a post-quantum certificate are not "
-                      "resumed, because \"ssl_session_cache\" stores at most "
-                      "4096 bytes per session (enable session tickets)",
+                      "sessions with a post-quantum certificate are resumed "
+                      "only by the worker process that created them, because "
+                      "\"ssl_session_cache\" stores at most 4096 bytes per "
+                      "session (enable session tickets)",
                       cscf->file_name, cscf->line);
     }
 }

@@ -316,6 +316,17 @@ ngx_http_aop_conn(ngx_ssl_conn_t *ssl)
 }
 
 
+ngx_http_aop_conn_t *
+ngx_http_aop_conn_known(ngx_ssl_conn_t *ssl)
+{
+    ngx_connection_t  *c;
+
+    c = ngx_ssl_get_connection(ssl);
+
+    return ngx_http_aop_conn_get(c->pool);
+}
+
+
 /* There is nothing to clean up: the handler is what the record is found by. */
 
 static void

@@ -70,10 +70,12 @@ typedef struct {
     ngx_http_aop_peer_t         peer;       /* addr.data NULL: not yet */
     ngx_aop_leaf_t              leaf;       /* x509: while it is judged */
     ngx_str_t                   facts[NGX_AOP_CERT_FACTS];
+    u_char                     *id;         /* of the object it offered */
     unsigned                    cut;        /* bits: facts that are not whole */
     unsigned                    declined:1; /* a session was not resumed */
     unsigned                    counted:1;
     unsigned                    other_callback:1;   /* not ours */
+    unsigned                    by_id:1;    /* an id in place of a ticket */
 } ngx_http_aop_conn_t;
 
 
@@ -98,7 +100,8 @@ typedef void (*ngx_http_aop_cache_pt)(ngx_uint_t hit);
  * ngx_http_aop_conn_init() is to be called for each configuration.
  *
  * ngx_http_aop_conn() returns the record of an SSL connection, made if
- * there is none; NULL if memory is short.
+ * there is none; NULL if memory is short.  ngx_http_aop_conn_known() returns
+ * it if it is there, else NULL.
  *
  * ngx_http_aop_conn_judge() judges the connection's certificate by a
  * policy, or returns the judgement that was made before and still holds.
@@ -121,6 +124,7 @@ typedef void (*ngx_http_aop_cache_pt)(ngx_uint_t hit);
 
 ngx_int_t ngx_http_aop_conn_init(ngx_conf_t *cf);
 ngx_http_aop_conn_t *ngx_http_aop_conn(ngx_ssl_conn_t *ssl);
+ngx_http_aop_conn_t *ngx_http_aop_conn_known(ngx_ssl_conn_t *ssl);
 ngx_http_aop_judgement_t *ngx_http_aop_conn_judge(ngx_ssl_conn_t *ssl,
     const ngx_aop_policy_t *policy, X509 *leaf, STACK_OF(X509) *chain,
     ngx_uint_t handshake);
@@ -180,12 +184,70 @@ ngx_uint_t ngx_http_aop_tls_classical(SSL_CTX *ctx);
 
 
 /*
+ * ngx_http_aop_sni_server() returns the server that the ClientHello names, and
+ * may be called while that is processed; ngx_http_aop_sni_made_for() the
+ * server that the session's own name selects, which is what
+ * SSL_get_servername() returns once the session is resumed.  NULL: not known.
+ */
+
+ngx_http_core_srv_conf_t *ngx_http_aop_sni_server(ngx_ssl_conn_t *ssl);
+ngx_http_core_srv_conf_t *ngx_http_aop_sni_made_for(ngx_ssl_conn_t *ssl,
+    SSL_SESSION *session);
+
+
+/*
  * ngx_http_aop_session_arm() puts the SSL_CTX of an address's default server
  * in control of which sessions are resumed at that address; it may be called
  * more than once for an SSL_CTX.  NGX_ERROR if memory is short.
  */
 
-ngx_int_t ngx_http_aop_session_arm(ngx_conf_t *cf, SSL_CTX *ctx);
+ngx_int_t ngx_http_aop_session_arm(ngx_conf_t *cf,
+    ngx_http_ssl_srv_conf_t *sscf);
+
+
+/*
+ * ngx_http_aop_object_arm() has sessions kept as objects at an SSL_CTX, before
+ * the callbacks of ngx_http_aop_session_arm() are set; it may be called once.
+ * NGX_ERROR if memory is short.
+ *
+ * ngx_http_aop_object_find() returns the object of an id, or NULL, borrowed.
+ * ngx_http_aop_object_offer() hands it to OpenSSL to resume, as a get_session
+ * callback does; ngx_http_aop_object_miss() tells that no session was found.
+ *
+ * ngx_http_aop_object_issue() is called for each ticket that is to be sent,
+ * and has it be an id if the session is to be kept.
+ * ngx_http_aop_object_keep() then keeps the session, with a reference of its
+ * own.
+ *
+ * ngx_http_aop_object_applies() tells whether the sessions of a connection are
+ * kept, if their certificates pass.  ngx_http_aop_object_pays() tells whether
+ * it is worth to send a ticket or an id at all.  The leaf is NULL in TLS 1.2
+ * if it is not known yet.
+ */
+
+ngx_int_t ngx_http_aop_object_arm(ngx_conf_t *cf,
+    ngx_http_ssl_srv_conf_t *sscf);
+SSL_SESSION *ngx_http_aop_object_find(ngx_ssl_conn_t *ssl,
+    const unsigned char *id, size_t len);
+SSL_SESSION *ngx_http_aop_object_offer(ngx_ssl_conn_t *ssl,
+    SSL_SESSION *session, int *copy);
+void ngx_http_aop_object_miss(ngx_ssl_conn_t *ssl);
+int ngx_http_aop_object_issue(ngx_ssl_conn_t *ssl, void *arg);
+void ngx_http_aop_object_keep(ngx_ssl_conn_t *ssl, SSL_SESSION *session);
+ngx_uint_t ngx_http_aop_object_applies(ngx_ssl_conn_t *ssl, X509 *leaf);
+ngx_uint_t ngx_http_aop_object_pays(ngx_ssl_conn_t *ssl, X509 *leaf);
+
+
+/*
+ * ngx_http_aop_resumption_by_object() tells whether a session is to be kept as
+ * an object of this process; "cached" is set if other processes find it in a
+ * cache.  ngx_http_aop_resumption_by_ticket() tells whether a ticket pays.
+ */
+
+ngx_uint_t ngx_http_aop_resumption_by_object(ngx_ssl_conn_t *ssl, X509 *leaf,
+    ngx_uint_t cached);
+ngx_uint_t ngx_http_aop_resumption_by_ticket(ngx_ssl_conn_t *ssl,
+    X509 *leaf);
 
 
 /*

@@ -20,15 +20,10 @@ static const ngx_aop_result_t *ngx_http_aop_tls_judge(ngx_ssl_conn_t *ssl,
 static ngx_uint_t ngx_http_aop_tls_shared(ngx_ssl_conn_t *ssl,
     ngx_http_connection_t *hc);
 static void ngx_http_aop_tls_tickets(ngx_ssl_conn_t *ssl,
-    ngx_http_aop_srv_conf_t *ascf, const ngx_aop_result_t *result);
-static ngx_uint_t ngx_http_aop_tls_resumption_pays_off(ngx_ssl_conn_t *ssl);
+    ngx_http_aop_srv_conf_t *ascf, const ngx_aop_result_t *result,
+    X509 *leaf);
 static void ngx_http_aop_tls_acknowledge(ngx_ssl_conn_t *ssl);
 static ngx_int_t ngx_http_aop_tls_add_name(SSL_CTX *ctx, X509 *x509);
-
-
-/* up to this size a key signs for less than it costs to resume */
-
-#define NGX_HTTP_AOP_CHEAP_KEY_BITS  256
 
 
 /*
@@ -69,7 +64,8 @@ ngx_http_aop_tls_verify(X509_STORE_CTX *ctx, void *arg)
         result = ngx_http_aop_tls_judge(ssl, ascf->policy, ctx, shared);
 
         if (!shared) {
-            ngx_http_aop_tls_tickets(ssl, ascf, result);
+            ngx_http_aop_tls_tickets(ssl, ascf, result,
+                                     X509_STORE_CTX_get0_cert(ctx));
         }
     }
 
@@ -163,13 +159,14 @@ ngx_http_aop_tls_shared(ngx_ssl_conn_t *ssl, ngx_http_connection_t *hc)
  * part of what asking for the certificate costs.  So as many are sent as pay,
  * never more than were configured: none that will not be resumed from.
  *
- * SSL_set_num_tickets() does not touch TLS 1.2, where ServerHello has
- * promised the one ticket before the certificate came.
+ * SSL_set_num_tickets() does not touch TLS 1.2, where ServerHello promises the
+ * one ticket before the certificate comes, or does not: that is decided in
+ * ngx_http_aop_session.c.
  */
 
 static void
 ngx_http_aop_tls_tickets(ngx_ssl_conn_t *ssl, ngx_http_aop_srv_conf_t *ascf,
-    const ngx_aop_result_t *result)
+    const ngx_aop_result_t *result, X509 *leaf)
 {
     size_t  n;
 
@@ -181,7 +178,7 @@ ngx_http_aop_tls_tickets(ngx_ssl_conn_t *ssl, ngx_http_aop_srv_conf_t *ascf,
 
     n = result->verdict == NGX_AOP_VERDICT_OK
         && ascf->session_timeout > 0
-        && ngx_http_aop_tls_resumption_pays_off(ssl);
+        && ngx_http_aop_object_pays(ssl, leaf);
 
     if (SSL_get_num_tickets(ssl) > n) {
         (void) SSL_set_num_tickets(ssl, n);
@@ -190,26 +187,6 @@ ngx_http_aop_tls_tickets(ngx_ssl_conn_t *ssl, ngx_http_aop_srv_conf_t *ascf,
     if (SSL_get_num_tickets(ssl) == 0) {
         ngx_http_aop_tls_acknowledge(ssl);
     }
-}
-
-
-/*
- * Does resuming save more than a ticket costs?  What it saves is two
- * signatures: the check of the client's, which is always cheap, and the
- * server's own.  That is dear with RSA and with curves above P-256.  With
- * P-256 or Ed25519 a full handshake without a ticket costs less than to resume
- * (OpenSSL 3.0) or about as much (3.5, 3.6): there the certificate is parsed
- * twice, from the ticket that came and for the one that is sent.
- */
-
-static ngx_uint_t
-ngx_http_aop_tls_resumption_pays_off(ngx_ssl_conn_t *ssl)
-{
-    EVP_PKEY  *key;
-
-    key = SSL_get_privatekey(ssl);
-
-    return key == NULL || EVP_PKEY_bits(key) > NGX_HTTP_AOP_CHEAP_KEY_BITS;
 }
 
 

@@ -9,6 +9,7 @@
 #
 # Instructions are callgrind's count, which nothing else on the machine changes;
 # CPU is what the kernel accounts to the server, the median of several turns.
+# "Tickets" are of a key file, with which a worker keeps no sessions itself.
 # Every answer is checked: a server that lets in what it should refuse is not
 # timed.  Environment: NGINX, AOP_MODULE, BENCH, BENCH_KEEP.
 
@@ -80,6 +81,10 @@ my %cert = (
     none      => undef,
 );
 
+my @pq = grep { AOP::Test::Cert->has($_) } qw(ML-DSA-44 ML-DSA-65);
+
+$cert{$_} = $ca->leaf(\@who, key => $_) for @pq;
+
 my %chain = (chain => $other);
 my @bad   = qw(none untrusted chain expired imposter);
 
@@ -99,8 +104,16 @@ for my $tls ('1.3', '1.2') {
                            leaf => $leaf, tickets => $_ } for qw(on off);
         }
         push @cases, { what => 'returning', tls => $tls, key => $key,
-                       leaf => 'rsa', tickets => 'on', resume => 1 };
+                       leaf => 'rsa', tickets => $_, resume => 1 }
+            for qw(on file);
     }
+}
+
+for my $leaf (@pq) {
+    push @cases, { what => 'full', tls => '1.3', key => 'ec', leaf => $leaf,
+                   tickets => $_ } for qw(on off);
+    push @cases, { what => 'returning', tls => '1.3', key => 'ec',
+                   leaf => $leaf, tickets => $_, resume => 1 } for qw(on file);
 }
 
 for my $leaf (qw(none untrusted chain expired)) {
@@ -149,12 +162,13 @@ sub server {
 
     mkdir $dir;
     write_file("$dir/ca.pem", $ca->pem);
+    write_file("$dir/ticket.key", 'k' x 80);
 
     for my $key (sort keys %host) {
         write_file("$dir/$key.crt", $host{$key}->pem);
         write_file("$dir/$key.key", $host{$key}->key_pem);
 
-        for my $tickets (qw(on off facts)) {
+        for my $tickets (qw(on off file facts)) {
             my $port = $port{"$key $tickets"} = free_port();
 
             push @http, listener($variant, $port, $key, $tickets);
@@ -181,7 +195,9 @@ sub listener {
         module => 'aop_ca ca.pem; aop on;',
     );
 
-    my $session = $tickets eq 'off' ? 'ssl_session_tickets off;' : '';
+    my %session = (off  => 'ssl_session_tickets off;',
+                   file => 'ssl_session_ticket_key ticket.key;');
+    my $session = $session{$tickets} || '';
     my $log     = $tickets eq 'facts' ? 'access_log access.log facts;' : '';
 
     return <<"CONF";
@@ -497,7 +513,9 @@ sub name {
              : "$case->{what}, TLS $case->{tls}, " . uc($case->{key}) . ', '
                . uc($case->{leaf}) . ' leaf';
 
-    return $name . ($case->{tickets} eq 'off' ? ', no tickets' : '');
+    my %tickets = (off => ', no tickets', file => ', tickets');
+
+    return $name . ($tickets{ $case->{tickets} } || '');
 }
 
 

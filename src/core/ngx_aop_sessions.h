@@ -1,0 +1,55 @@
+
+/*
+ * Copyright (C) the ngx_http_aop_module authors
+ */
+
+
+#ifndef _NGX_AOP_SESSIONS_H_INCLUDED_
+#define _NGX_AOP_SESSIONS_H_INCLUDED_
+
+
+#include <time.h>
+#include <openssl/ssl.h>
+
+
+/* The owner is compared only: the SSL_CTX that the session was made in. */
+
+typedef struct {
+    SSL_SESSION              *session;      /* owned; NULL: free */
+    const void               *owner;
+    unsigned long             added;
+    time_t                    expires;
+} ngx_aop_sessions_slot_t;
+
+
+/*
+ * Bounds the memory: a session holds the client's certificates, parsed.
+ * Zeroed memory is an empty table.
+ */
+
+#define NGX_AOP_SESSIONS_SLOTS  512
+
+typedef struct {
+    unsigned long             added;        /* how many so far */
+    ngx_aop_sessions_slot_t   slots[NGX_AOP_SESSIONS_SLOTS];
+} ngx_aop_sessions_t;
+
+
+/*
+ * ngx_aop_sessions_find() returns the session of an owner by its id, borrowed
+ * from the table; NULL if there is none, or if its timeout has passed.
+ *
+ * ngx_aop_sessions_add() takes over a reference to a session; it returns 0
+ * and does not if the session has no id.
+ */
+
+SSL_SESSION *ngx_aop_sessions_find(ngx_aop_sessions_t *table,
+    const void *owner, const unsigned char *id, size_t len, time_t now);
+int ngx_aop_sessions_add(ngx_aop_sessions_t *table, const void *owner,
+    SSL_SESSION *session, time_t now);
+void ngx_aop_sessions_remove(ngx_aop_sessions_t *table, const void *owner,
+    const unsigned char *id, size_t len);
+void ngx_aop_sessions_clear(ngx_aop_sessions_t *table);
+
+
+#endif /* _NGX_AOP_SESSIONS_H_INCLUDED_ */

@@ -1,0 +1,360 @@
+#!/usr/bin/perl
+
+# Sessions that a worker keeps as objects: to the client such a session has an
+# id in place of a ticket.  Which sessions are kept so, who can resume them and
+# how often, and that servers without "aop" send the tickets they always did.
+# What a session proves is in resumption.t, whatever it is kept in.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Net::SSLeay;
+use Test::More;
+use AOP::Test;
+use AOP::Test::Clock;
+
+use constant OPENSSL_3_5 => 0x30500000;
+
+my $ca    = ca('Edge CA');
+my $leaf  = $ca->leaf('edge');
+my $p384  = $ca->leaf('edge', key => 'ec:secp384r1');
+my $long  = { cert => $leaf, chain => [ map { ca("CA $_") } 1 .. 40 ] };
+my $bad   = ca('Other CA')->leaf('bad');
+my $show  = show() . ' add_header X-Resumed $aop_resumed always;'
+            . ' add_header X-Pid $pid always;';
+my $full  = '200 on ok PASSED full';
+my $again = '200 on ok PASSED resumed';
+my $asked = '400 on none REJECTED full';
+
+my %host = map { $_ => AOP::Test::Cert->new(subject => 'localhost', key => $_,
+                                            eku => 'serverAuth') } qw(ec rsa);
+
+kinds();
+one_worker();
+neighbours();
+several_workers();
+expiry();
+
+done_testing();
+
+
+# start($workers, @servers): an nginx with these servers.
+sub start {
+    my ($workers, @servers) = @_;
+
+    my $nginx = nginx(workers => $workers);
+
+    $nginx->write('ca.pem', $ca);
+    $nginx->write('stock.pem', $ca);
+    $nginx->write('ticket.key', 'k' x 80);
+
+    for my $key (keys %host) {
+        $nginx->write("$key.crt", $host{$key});
+        $nginx->write("$key.key", $host{$key}->key_pem);
+    }
+
+    my @port = $nginx->ports(scalar @servers);
+
+    $nginx->configure(join "\n", $show, 'aop_ca ca.pem;', map {
+        my ($key, $directives) = @{ $servers[$_] };
+        my $listen = join ' ', 'ssl', $workers > 1 ? 'reuseport' : ();
+
+        "server { listen 127.0.0.1:$port[$_] $listen;"
+        . " ssl_certificate $key.crt; ssl_certificate_key $key.key;"
+        . " $directives location / { return 200; } }"
+    } 0 .. $#servers);
+
+    return ($nginx, @port);
+}
+
+
+# kind($session): what the client has: 'id', 'ticket', or 'none' (TLS 1.3; in TLS
+# 1.2 an id that is good for nothing cannot be told from another).
+sub kind {
+    my ($session) = @_;
+
+    my $der = Net::SSLeay::i2d_SSL_SESSION($session);
+
+    return 'id' if $der =~ /\xaa\x22\x04\x20/;
+    return 'ticket' if $der =~ /\xaa(?:\x81.\x04\x81|\x82..\x04\x82)/s;
+    return $der =~ /\A.{1,4}\x02\x01\x01\x02\x02\x03\x03.{4}\x04\x20/s
+           ? 'id' : 'none';
+}
+
+
+# kinds(): what is sent to the client where.
+sub kinds {
+    my $cache = 'ssl_session_cache shared:S:1m;';
+    my $old   = Net::SSLeay::SSLeay() < OPENSSL_3_5;
+
+    # workers, what, directives, key of the server, certificate, TLS 1.3, 1.2
+
+    my @case = (
+        [ 1, 'tickets', 'aop on;', 'rsa', $leaf, 'id', 'id' ],
+        [ 1, 'tickets, cheap key', 'aop on;', 'ec', $leaf, 'id', 'id' ],
+        [ 1, 'a cache', "aop on; $cache", 'rsa', $leaf, 'id', 'id' ],
+        [ 1, 'a cache alone', "aop on; $cache ssl_session_tickets off;",
+          'rsa', $leaf, 'id', 'id' ],
+        [ 1, 'keys of a file', 'aop on; ssl_session_ticket_key ticket.key;',
+          'rsa', $leaf, 'ticket', 'ticket' ],
+        [ 1, 'tickets off', 'aop on; ssl_session_tickets off;', 'rsa', $leaf,
+          'none', undef ],
+        [ 1, 'cache off, too', 'aop on; ssl_session_cache off;', 'rsa', $leaf,
+          'ticket', 'ticket' ],
+        [ 1, 'a long chain', 'aop on;', 'rsa', $long, 'ticket', undef ],
+        [ 1, 'early data', 'aop on; ssl_early_data on;', 'rsa', $leaf,
+          'ticket', 'ticket' ],
+        [ 1, 'never resumed', 'aop on; aop_session_timeout 0;', 'rsa', $leaf,
+          'none', undef ],
+        [ 1, 'a bad certificate', 'aop optional;', 'rsa', $bad, 'none',
+          undef ],
+        [ 1, 'stock verification, too',
+          'aop on; ssl_verify_client on; ssl_client_certificate stock.pem;',
+          'rsa', $leaf, 'ticket', 'ticket' ],
+        [ 1, 'without "aop"', 'aop off;', 'rsa', $leaf, 'ticket', 'ticket' ],
+        [ 2, 'tickets', 'aop on;', 'rsa', $leaf, 'ticket', 'ticket' ],
+        [ 2, 'tickets, cheap key', 'aop on;', 'ec', $leaf,
+          $old ? 'id' : 'ticket', 'ticket' ],
+        [ 2, 'tickets, cheap key, dear leaf', 'aop on;', 'ec', $p384,
+          'ticket', 'ticket' ],
+        [ 2, 'a cache', "aop on; $cache", 'rsa', $leaf, 'id', 'id' ],
+    );
+
+    for my $workers (1, 2) {
+        my @mine = grep { $_->[0] == $workers } @case;
+        my ($nginx, @port) = start($workers, map { [ @$_[3, 2] ] } @mine);
+
+        $nginx->start;
+
+        for my $i (0 .. $#mine) {
+            my (undef, $what, undef, undef, $cert, @expected) = @{ $mine[$i] };
+
+            for my $tls ('1.3', '1.2') {
+                my $expected = shift @expected;
+                next unless defined $expected;
+
+                my (undef, $session) = visit($port[$i], tls => $tls,
+                    ref $cert eq 'HASH' ? %$cert : (cert => $cert));
+
+                is(kind($session), $expected,
+                   "workers $workers, TLS $tls, $what: $expected");
+            }
+        }
+
+        $nginx->finish;
+    }
+
+    return;
+}
+
+
+# one_worker(): how often a session is good, and for whom.
+sub one_worker {
+    my ($nginx, $port, $other) = start(1, [ 'rsa', 'aop on;' ],
+                                       [ 'rsa', 'aop on;' ]);
+
+    $nginx->start;
+
+    # TLS 1.3: each session once, and each brings the next
+
+    my %how = (tls => '1.3');
+    my ($got, $session) = visit($port, %how, cert => $leaf);
+    my $first = $session;
+
+    is($got, $full, 'TLS 1.3: a full handshake');
+
+    for my $n (1 .. 3) {
+        ($got, my $next) = visit($port, %how, session => $session);
+
+        is($got, $again, "TLS 1.3: resumed, $n");
+        is(kind($next), 'id', 'TLS 1.3: by an id, for which there is another');
+        is((visit($port, %how, session => $session))[0], $asked,
+           'TLS 1.3: not resumed again');
+
+        $session = $next;
+    }
+
+    is((visit($port, %how, session => $first))[0], $asked,
+       'TLS 1.3: nor is the first one');
+
+    # who has seen the id has not the key: the handshake fails, and the session
+    # is as good as before
+
+    my $client = client($port, %how, session => forged($session));
+
+    ok(!$client->connect, 'TLS 1.3: an id without its key is of no use');
+    $client->close;
+
+    is((visit($port, %how, session => $session))[0], $again,
+       'TLS 1.3: and does no harm');
+
+    # TLS 1.2: as long as it is good
+
+    %how = (tls => '1.2');
+    ($got, $session) = visit($port, %how, cert => $leaf);
+
+    is($got, $full, 'TLS 1.2: a full handshake');
+    is((visit($port, %how, session => $session))[0], $again,
+       "TLS 1.2: resumed, $_") for 1 .. 3;
+
+    # another address has another SSL_CTX
+
+    for my $tls ('1.2', '1.3') {
+        (undef, $session) = visit($port, tls => $tls, cert => $leaf);
+
+        is((visit($other, tls => $tls, session => $session))[0], $asked,
+           "TLS $tls: not resumed at another address");
+    }
+
+    # a configuration has its own
+
+    my %session = map { $_ => (visit($port, tls => $_, cert => $leaf))[1] }
+                  '1.2', '1.3';
+
+    $nginx->reload;
+
+    for my $tls ('1.2', '1.3') {
+        is((visit($port, tls => $tls, session => $session{$tls}))[0], $asked,
+           "TLS $tls: not resumed after a reload");
+    }
+
+    $nginx->finish;
+
+    return;
+}
+
+
+# forged($session): a copy with another key.
+sub forged {
+    my ($session) = @_;
+
+    my $der = Net::SSLeay::i2d_SSL_SESSION($session);
+
+    $der =~ s/(\x04\x02\x13.\x04(?:\x00|\x20.{32})\x04[\x20\x30])(.)
+             /$1 . chr(ord($2) ^ 1)/sex or die 'no key in the session';
+
+    return Net::SSLeay::d2i_SSL_SESSION($der);
+}
+
+
+# neighbours(): servers at the same address that do not use the module.
+sub neighbours {
+    for my $default ('aop', 'off') {
+        my $nginx  = nginx();
+        my $port   = $nginx->ports;
+        my $listen = $nginx->listen_tls($port);
+
+        $nginx->write('ca.pem', $ca);
+
+        my %server = (aop => "server { $listen server_name aop.test; aop on;"
+                             . ' location / { return 200; } }',
+                      off => "server { $listen server_name off.test; aop off;"
+                             . ' location / { return 200; } }');
+
+        $nginx->configure(join "\n", $show, 'aop_ca ca.pem;',
+                          $server{$default},
+                          map { $server{$_} } grep { $_ ne $default }
+                          sort keys %server)->start;
+
+        for my $tls ('1.2', '1.3') {
+            my $what = "default $default, TLS $tls";
+            my %off  = (tls => $tls, sni => 'off.test');
+            my %aop  = (tls => $tls, sni => 'aop.test');
+
+            my ($got, $session) = visit($port, %off);
+
+            is(kind($session), 'ticket', "$what: off sends tickets");
+            is((visit($port, %off, session => $session))[0],
+               '200 off - - resumed', "$what: off resumes them");
+
+            # an id that is known to nobody, and one that is known
+
+            (undef, my $object) = visit($port, %aop, cert => $leaf);
+            is(kind($object), 'id', "$what: aop has an id");
+
+            ($got, $session) = visit($port, %off, session => $object);
+            is($got, '200 off - - full', "$what: off does not take it");
+            is(kind($session), 'ticket', "$what: and sends a ticket then");
+
+            ($got) = visit($port, %aop, session => $object);
+            is($got, $again, "$what: aop takes it after that");
+
+            ($got, $session) = visit($port, %off, session => $object);
+            is(kind($session), 'ticket',
+               "$what: off sends a ticket for an id that is gone");
+        }
+
+        $nginx->finish;
+    }
+
+    return;
+}
+
+
+# several_workers(): who makes a session has it; a cache has it for all.
+sub several_workers {
+    my @server = ([ 'rsa', 'aop on;' ],
+                  [ 'rsa', 'aop on; ssl_session_cache shared:S:1m;' ]);
+
+    my ($nginx, @port) = start(3, @server);
+
+    $nginx->start;
+
+    for my $i (0 .. $#port) {
+        for my $tls ('1.2', '1.3') {
+            my (%pid, %got, $session);
+
+            for (1 .. 60) {
+                my $client = client($port[$i], tls => $tls, cert => $leaf,
+                                    session => $session);
+                my $answer = $client->get('/');
+
+                $pid{ $answer->header('X-Pid') } = 1;
+                $got{ $client->resumed }++ if $session;
+                $session = $client->session;
+                $client->close;
+            }
+
+            my $what = "workers 3, TLS $tls, $server[$i][1]";
+
+            cmp_ok(scalar keys %pid, '>', 1, "$what: several were asked");
+            is_deeply(\%got, { 1 => 59 }, "$what: each resumes");
+        }
+    }
+
+    $nginx->finish;
+
+    return;
+}
+
+
+# expiry(): by a clock that is put forward.
+sub expiry {
+    my ($nginx, @port) = start(1,
+        [ 'rsa', 'aop on; ssl_session_timeout 300;' ],
+        [ 'rsa', 'aop on; ssl_session_timeout 1d; aop_session_timeout 300;' ]);
+    my $clock = AOP::Test::Clock->new;
+
+    $clock->start($nginx);
+
+    my %session = map { my $port = $_; map { ("$port $_",
+        (visit($port, tls => $_, cert => $leaf))[1]) } '1.2', '1.3' } @port;
+
+    $clock->add(400);
+
+    for my $i (0, 1) {
+        for my $tls ('1.2', '1.3') {
+            is((visit($port[$i], tls => $tls,
+                      session => $session{"$port[$i] $tls"}))[0], $asked,
+               "TLS $tls: " . ($i ? 'aop_session_timeout'
+                                  : 'ssl_session_timeout') . ' holds');
+        }
+    }
+
+    $nginx->finish;
+
+    return;
+}
