@@ -143,7 +143,7 @@ sub value {
     my ($self, $expression) = @_;
 
     my $result = $self->send('Runtime.evaluate', expression => $expression,
-                             returnByValue => \1);
+                             returnByValue => \1, awaitPromise => \1);
 
     croak "$expression: $result->{exceptionDetails}{text}"
         if $result->{exceptionDetails};
