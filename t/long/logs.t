@@ -182,7 +182,7 @@ SKIP: {
     skip 'no ClickHouse, package clickhouse-server', 1
         unless -x '/usr/sbin/clickhouse-server' && -x '/usr/bin/clickhouse-client';
 
-    my ($insert) = $docs =~ /`(clickhouse-client --input[^`]*)`/;
+    my ($insert) = grep { /clickhouse-client/ } fence('bash');
 
     $insert =~ s{/var/log/aop\.log}{$dir/aop_json.log} or die;
 
