@@ -285,6 +285,13 @@ sub neighbours {
             ($got, $session) = visit($port, %off, session => $object);
             is(kind($session), 'ticket',
                "$what: off sends a ticket for an id that is gone");
+
+            next if $default ne 'off';
+
+            (undef, $object) = visit($port, %aop, cert => $leaf);
+            ($got, $session) = visit($port, tls => $tls, session => $object);
+            is("$got, " . kind($session), '200 off - - full, ticket',
+               "$what: and without a name");
         }
 
         $nginx->finish;
