@@ -9,10 +9,17 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use IO::Select;
+use IO::Socket::INET;
+use POSIX ();
+use Socket qw(IPPROTO_TCP TCP_NODELAY);
 use Test::More;
+use Time::HiRes qw(sleep);
 use AOP::Test;
 use AOP::Test::Aopctl;
 use AOP::Test::Report;
+
+use constant FIRST => 700;          # bytes
 
 plan skip_all => 'this OpenSSL has no ML-DSA'
     if !AOP::Test::Cert->has('ML-DSA-44');
@@ -50,6 +57,8 @@ my ($port, $admin) = $nginx->ports(2);
 my %port;
 
 @port{qw(tickets cache kem)} = $nginx->ports(3);
+
+my $relay = $nginx->ports;
 
 my $http3  = `@{[ AOP::Test::Nginx->binary ]} -V 2>&1` =~ /http_v3_module/
              && `curl --version 2>&1` =~ /\bHTTP3\b/;
@@ -256,8 +265,7 @@ for my $keep ('tickets', 'cache') {
        '200 on ok PASSED resumed', "$keep: the next");
 }
 
-# a client with a post-quantum key agreement, whose ClientHello is larger than
-# a packet, also after a HelloRetryRequest
+# a client with a post-quantum key agreement, also after a HelloRetryRequest
 
 for my $groups ('X25519MLKEM768', 'P-521:X25519MLKEM768') {
     my ($crt, $key) = map { $nginx->path("pq-client.$_") } qw(crt key);
@@ -272,9 +280,22 @@ for my $groups ('X25519MLKEM768', 'P-521:X25519MLKEM768') {
     is(agreed(), 'X25519MLKEM768', "$groups: in the report");
 }
 
-like(`curl -ksi --curves P-256 --cert @{[ $nginx->path('pq-client.crt') ]} \
-      --key @{[ $nginx->path('pq-client.key') ]} \
-      --resolve kem.test:$port{kem}:127.0.0.1 https://kem.test:$port{kem}/`,
+# in two packets, as that of a client with more extensions
+
+my $pid = relay($relay, $port{kem});
+
+like(`curl -ksi --tlsv1.3 --curves X25519MLKEM768 \\
+      --cert @{[ $nginx->path('pq-client.crt') ]} \\
+      --key @{[ $nginx->path('pq-client.key') ]} \\
+      --resolve kem.test:$relay:127.0.0.1 https://kem.test:$relay/`,
+     qr/^X-Verdict: ok\r?$/mi, 'a ClientHello in two packets: passed');
+cmp_ok($nginx->read('hello'), '>', 1216, 'it is as large as its key share');
+
+waitpid $pid, 0;
+
+like(`curl -ksSi --curves P-256 --cert @{[ $nginx->path('pq-client.crt') ]} \\
+      --key @{[ $nginx->path('pq-client.key') ]} \\
+      --resolve kem.test:$port{kem}:127.0.0.1 https://kem.test:$port{kem}/ 2>&1`,
      qr/^X-Verdict: ok\r?$/mi, 'classical key agreement: passed');
 is(agreed(), 'secp256r1', 'classical key agreement: in the report');
 
@@ -370,6 +391,46 @@ is($lint->{files}[2]{certificates}[0]{verdict}, 'weak', 'lint: weak');
 
 $nginx->finish;
 done_testing();
+
+
+# relay($port, $to): passes one connection on to a port; what the client sends
+# first, its ClientHello, is cut in two, and its size written to a file.
+sub relay {
+    my ($from, $to) = @_;
+
+    my $listen = IO::Socket::INET->new(LocalAddr => "127.0.0.1:$from",
+                                       Listen => 1, ReuseAddr => 1)
+        or die "cannot listen: $@";
+    my $child = fork();
+
+    die "fork() failed: $!" unless defined $child;
+    return $child if $child;
+
+    $SIG{ALRM} = 'DEFAULT';
+    alarm 30;
+
+    my $client = $listen->accept;
+    my $server = IO::Socket::INET->new("127.0.0.1:$to");
+
+    $server->setsockopt(IPPROTO_TCP, TCP_NODELAY, 1);
+
+    sysread $client, my $hello, 65536;
+    $nginx->write('hello', length $hello);
+    syswrite $server, $hello, FIRST;
+    sleep 0.3;
+    syswrite $server, $hello, length($hello) - FIRST, FIRST;
+
+    my $both = IO::Select->new($client, $server);
+
+    for (;;) {
+        for my $from ($both->can_read) {
+            my $n = sysread $from, my $bytes, 65536;
+
+            POSIX::_exit(0) if !$n;
+            syswrite $from == $client ? $server : $client, $bytes;
+        }
+    }
+}
 
 
 # agreed(): the key agreement of the client's last full handshake
