@@ -389,6 +389,12 @@ $lint = answer('lint', '--ca', $nginx->path('old.pem'), '--ca',
 is($lint->{status}, 2, 'lint: a classical one would be refused');
 is($lint->{files}[2]{certificates}[0]{verdict}, 'weak', 'lint: weak');
 
+$lint = answer('lint', '--ca', $nginx->path('old.pem'), '--require',
+               'post_quantum', $nginx->path('client.pem'));
+
+is(join(' ', map { $_->{word} } @{ $lint->{findings} }), 'no_post_quantum_key',
+   'lint: nothing could pass');
+
 $nginx->finish;
 done_testing();
 

@@ -393,6 +393,42 @@ lint_policy(void **state)
 }
 
 
+/* The built-in CA: RSA of 4096 bits, which has the strength of level 3. */
+
+static void
+lint_keys(void **state)
+{
+    ngx_aop_policy_t      *policy;
+    ngx_aop_lint_found_t   found;
+
+    policy = ngx_aop_policy_new(1);
+    assert_non_null(policy);
+    assert_int_equal(ngx_aop_policy_add_anchor(policy, pki.cert[LINT_BUILTIN],
+                                               "cloudflare"),
+                     1);
+
+    ngx_aop_lint_keys(policy, &found);
+    lint_expect(&found, 0, NULL);
+
+    policy->post_quantum = 1;
+
+    ngx_aop_lint_keys(policy, &found);
+    lint_expect(&found, bit(ALL_CLASSICAL), "\"cloudflare\"");
+
+    policy->auth_level = 3;
+
+    ngx_aop_lint_strength(policy, &found);
+    lint_expect(&found, 0, NULL);
+
+    policy->auth_level = 4;
+
+    ngx_aop_lint_strength(policy, &found);
+    lint_expect(&found, bit(BELOW_LEVEL), "\"cloudflare\"");
+
+    ngx_aop_policy_free(policy);
+}
+
+
 static void
 lint_anchor_of(pki_index_t cert, pki_index_t crl, const char *name,
     ngx_aop_lint_found_t *found)
@@ -601,6 +637,7 @@ main(void)
     unit_cases(cert_cases, lint_cert);
     unit_cases(crl_cases, lint_crl);
     unit_cases(policy_cases, lint_policy);
+    unit_case("policy: keys", lint_keys, NULL);
     unit_cases(anchors, lint_anchor);
     unit_case("anchor: a long name", lint_long_name, NULL);
     unit_cases(levels, lint_level);
