@@ -286,7 +286,7 @@ aopctl_attempt_http(aopctl_visit_t *visit, aopctl_conn_t *conn)
     if (visit->attempt->http2 && len != 2) {
         visit->answer->result = AOPCTL_RESULT_NOT_OFFERED;
         snprintf(visit->answer->text, sizeof(visit->answer->text),
-                 "HTTP/2 is not offered");
+                 "does not offer HTTP/2");
         return;
     }
 
