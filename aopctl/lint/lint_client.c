@@ -16,9 +16,12 @@
 #include <openssl/x509v3.h>
 
 #include "lint.h"
+#include "ngx_aop_selfissued.h"
 #include "ngx_aop_verify.h"
 
 
+static void aopctl_lint_openssl(json_t *object, X509 *x509,
+    ngx_aop_lint_level_e *level);
 static void aopctl_lint_result(json_t *object,
     const ngx_aop_result_t *result);
 static void aopctl_lint_refused(json_t *object,
@@ -49,6 +52,8 @@ aopctl_lint_client(aopctl_lint_t *lint, json_t *object,
                                 "issued by this CA, and use --ca for the CA)",
                                 level);
     }
+
+    aopctl_lint_openssl(object, x509, level);
 
     ngx_aop_cert_leaf(&leaf, x509);
     ngx_aop_verify(lint->policy, &leaf, NULL, lint->now, &alone);
@@ -107,6 +112,29 @@ aopctl_lint_client_judge(aopctl_lint_t *lint, json_t *object, X509 *x509,
         aopctl_lint_refused(object, &result, &result, NGX_AOP_LINT_WARNING,
                             level);
     }
+}
+
+
+/* nginx -t warns of the same; here a certificate is known that is affected. */
+
+static void
+aopctl_lint_openssl(json_t *object, X509 *x509, ngx_aop_lint_level_e *level)
+{
+    char  text[512];
+
+    if (!ngx_aop_selfissued(x509)
+        || !ngx_aop_selfissued_openssl(OpenSSL_version_num()))
+    {
+        return;
+    }
+
+    snprintf(text, sizeof(text), "has the name of its issuer, and is therefore "
+             "rejected by %s: \"aop\" accepts it, \"ssl_verify_client\" does "
+             "not (update to OpenSSL 4.0.3)",
+             OpenSSL_version(OPENSSL_VERSION));
+
+    aopctl_lint_finding_add(object, NGX_AOP_LINT_WARNING, "openssl", text,
+                            level);
 }
 
 
