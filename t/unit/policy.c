@@ -251,8 +251,12 @@ policy_case(void **state)
     first = policy_new(&cases[0].content);
     policy = policy_new(&c->content);
 
-    assert_non_null(first);
-    assert_non_null(policy);
+    /* for gcc 11: it does not know that a failed assertion does not return */
+
+    if (first == NULL || policy == NULL) {
+        fail_msg("no policy");
+        return;
+    }
 
     assert_int_equal(memcmp(first->digest, policy->digest, NGX_AOP_DIGEST)
                      == 0,
