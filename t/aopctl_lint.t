@@ -60,6 +60,18 @@ sub kinds {
                      map { @{ $_->{certificates} } } @{ $answer->{files} };
 }
 
+# Debian's OpenSSL has security level 2, others may have 1, and accept such keys
+
+$ENV{OPENSSL_CONF} = file('openssl.cnf', <<'EOF');
+openssl_conf = all
+[all]
+ssl_conf = ssl
+[ssl]
+system_default = system
+[system]
+CipherString = DEFAULT@SECLEVEL=2
+EOF
+
 my $builtin = join '', map { "$_\n" }
               slurp('src/core/ngx_aop_cloudflare.c') =~ /^    "([^"]+)\\n"/mg;
 

@@ -153,7 +153,7 @@ for my $tls ('1.2', '1.3') {
 }
 
 like(($bare->test_config)[1],
-     qr/\[warn\].*default for 127\.0\.0\.1:$port, asks .*"ssl_certificate"/,
+     qr/\[warn\].*default for 127\.0\.0\.1:$port, requests .*"ssl_certificate"/,
      'no own certificate: nginx -t says who asks, and why');
 
 # and the other way round: the default server's question is asked for it, too
