@@ -323,8 +323,9 @@ matrix: ## Test and package on RELEASES="bullseye bookworm trixie forky"
 	    t/tools/matrix $(BUILD)/matrix $(RELEASES)
 
 
-builds: ## Build and test with nginx as others build it, SOURCES="bullseye bookworm trixie"
-	@$(install) dpkg-dev libpcre2-dev libpcre3-dev zlib1g-dev
+builds: ## Build and test with nginx as others build it, SOURCES="trixie i386 rpm"
+	@$(install) ccache clang dpkg-dev gcc-i686-linux-gnu gcc-s390x-linux-gnu \
+	    libpcre2-dev libpcre3-dev qemu-user-static rpm rpmlint zlib1g-dev
 	@$(if $(filter command%,$(origin TESTS)),TESTS='$(TESTS)') \
 	    t/tools/builds $(BUILD)/builds $(SOURCES)
 
