@@ -230,7 +230,7 @@ demo: build ## Show the rollout with a real nginx on loopback
 	@$(run) perl -It/lib t/demo.pl
 
 
-bench: build ## Measure the cost compared to stock nginx; BENCH=quick, SCALE=1: growth
+bench: build ## Measure the cost against stock nginx; BENCH=quick or SCALE=1
 	@$(install) valgrind
 ifdef SCALE
 	@$(run) perl t/bench/scale.pl
@@ -323,7 +323,7 @@ matrix: ## Test and package on RELEASES="bullseye bookworm trixie forky"
 	    t/tools/matrix $(BUILD)/matrix $(RELEASES)
 
 
-builds: ## Build and test with nginx as others build it, SOURCES="trixie i386 rpm"
+builds: ## Build and test as others build, SOURCES="trixie i386 rpm"
 	@$(install) ccache clang dpkg-dev gcc-i686-linux-gnu gcc-s390x-linux-gnu \
 	    libpcre2-dev libpcre3-dev qemu-user-static rpm rpmlint zlib1g-dev
 	@$(if $(filter command%,$(origin TESTS)),TESTS='$(TESTS)') \
