@@ -319,7 +319,7 @@ is(visits(probe('--cert', $wrong), 'no certificate') =~ s{/\w+}{}gr,
 is(probe('--cert', $wrong)->{conclusion}, $untold,
    'a page of its own: tells nothing');
 
-# a limit of the rate of requests turns away who comes late: four requests are
+# a limit of the rate of requests turns away who comes late: six requests are
 # those of the given certificate
 
 $nginx->write('index.html', 'served');
@@ -330,7 +330,7 @@ origin('aop off; return 404;', undef, <<"CONF");
         @{[ $nginx->listen_tls($alone) ]}
         aop optional;
         root @{[ $nginx->path('.') ]};
-        limit_req zone=few burst=3 nodelay;
+        limit_req zone=few burst=5 nodelay;
         limit_req_status 444;
     }
 CONF

@@ -25,6 +25,7 @@ my ($own, $plain) = $nginx->ports(2);
 my $show  = show();
 
 $nginx->write('ca.pem', $ca);
+$nginx->write('ticket.key', 'k' x 80);
 $nginx->write('magic.c', magic());
 $nginx->write('magic.log', '');
 
@@ -37,7 +38,10 @@ sub server {
 
     my $listen = $nginx->listen_tls($port);
 
+    # with a key of its own a worker keeps no sessions itself
+
     return "server { $listen ssl_protocols TLSv1.2; ssl_session_tickets off;
+                     ssl_session_ticket_key ticket.key;
                      ssl_session_cache shared:S:1m; aop $mode;
                      location / { return 200; } }";
 }

@@ -131,10 +131,14 @@ for my $case ([ $off_first, 'default off' ], [ $on_first, 'default on' ],
             is($got, $served, "$where: good");
             is(($ask->($name))[0], $asked, "$where: none");
             is(($ask->($name, cert => $of_b))[0], $bad, "$where: bad");
-            is(($ask->($name, session => $session))[0], $again,
-               "$where: resumed");
-            is(($ask->('exact.test', session => $session))[0], $again,
-               "$where: resumed at another name");
+            # in TLS 1.3 a session is good for one connection
+
+            ($got, $session) = $ask->($name, session => $session);
+            is($got, $again, "$where: resumed");
+
+            ($got, $session) = $ask->('exact.test', session => $session);
+            is($got, $again, "$where: resumed at another name");
+
             is(($ask->('off.test', session => $session))[0], $off,
                "$where: resumed nowhere else");
         }

@@ -45,7 +45,7 @@ sub ok_of {
 
 open my $fh, '<', AOP::Test::checkout() . '/docs/directives.md'
     or die "docs/directives.md: $!\n";
-my ($kb) = join('', <$fh>) =~ /A server takes (\d+) KB/;
+my ($kb) = join('', <$fh>) =~ /A\s+server\s+takes\s+(\d+)\s+KB/;
 
 $nginx->configure(conf(200, 'aop_zone 4m;'))->start;
 
