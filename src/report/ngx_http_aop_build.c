@@ -40,7 +40,6 @@ struct ngx_http_aop_build_s {
     ngx_aop_report_t           report;
     ngx_uint_t                 next;        /* server, then unprotected one */
     ngx_uint_t                 begun;
-    ngx_uint_t                 done;
     ngx_int_t                  rc;
     ngx_aop_report_block_t    *blocks;
     size_t                     size;        /* of ngx_http_aop_build_size */
@@ -260,9 +259,7 @@ ngx_http_aop_build_release(void *data)
 static void
 ngx_http_aop_build_free(ngx_http_aop_build_t *build)
 {
-    if (!build->done) {
-        ngx_queue_remove(&build->queue);
-    }
+    ngx_queue_remove(&build->queue);
 
     ngx_http_aop_build_size -= build->size;
 
@@ -323,7 +320,7 @@ ngx_http_aop_build_handler(ngx_event_t *ev)
 }
 
 
-/* The last one that waits takes it out of the queue. */
+/* The last one that waits takes it out of the queue, into one of its own. */
 
 static void
 ngx_http_aop_build_answer(ngx_http_aop_build_t *build)
@@ -342,8 +339,8 @@ ngx_http_aop_build_answer(ngx_http_aop_build_t *build)
     }
 
     if (ngx_queue_empty(&build->waits)) {
-        build->done = 1;
         ngx_queue_remove(&build->queue);
+        ngx_queue_init(&build->queue);
     }
 }
 
