@@ -34,6 +34,7 @@ my %host = map { $_ => AOP::Test::Cert->new(subject => 'localhost', key => $_,
 
 kinds();
 one_worker();
+tickets_off();
 neighbours();
 several_workers();
 expiry();
@@ -237,6 +238,36 @@ sub forged {
              /$1 . chr(ord($2) ^ 1)/sex or die 'no key in the session';
 
     return Net::SSLeay::d2i_SSL_SESSION($der);
+}
+
+
+# tickets_off(): the session that follows a resumed one is kept, too.  nginx's
+# cache has none of such a certificate, which is too large for it.
+sub tickets_off {
+    my $large = $ca->leaf('large', ext => [ subjectAltName =>
+                    join ',', map { "DNS:$_." . 'x' x 50 } 1 .. 80 ]);
+    my ($nginx, $port) = start(1, [ 'rsa', 'aop on; ssl_session_tickets off;'
+                                           . ' ssl_session_cache shared:S:1m;'
+                                  ]);
+
+    $nginx->start;
+
+    for my $tls ('1.2', '1.3') {
+        my ($got, $session) = visit($port, tls => $tls, cert => $large);
+
+        is($got, $full, "TLS $tls, tickets off: a full handshake");
+
+        for my $n (1 .. 3) {
+            ($got, my $next) = visit($port, tls => $tls, session => $session);
+
+            is($got, $again, "TLS $tls, tickets off: resumed, $n");
+            $session = $next if $tls eq '1.3';
+        }
+    }
+
+    $nginx->finish;
+
+    return;
 }
 
 

@@ -191,7 +191,10 @@ ngx_http_aop_object_issue(ngx_ssl_conn_t *ssl, void *arg)
         return 1;
     }
 
-    if (!SSL_session_reused(ssl)) {
+    /* after a ticket another one is sent, where tickets are on */
+
+    if (!SSL_session_reused(ssl) || (SSL_get_options(ssl) & SSL_OP_NO_TICKET))
+    {
         conn->by_id = ngx_http_aop_object_applies(ssl,
                                              SSL_SESSION_get0_peer(session));
     }
