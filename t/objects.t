@@ -201,6 +201,14 @@ sub one_worker {
     is((visit($port, %how, session => $session))[0], $again,
        "TLS 1.2: resumed, $_") for 1 .. 3;
 
+    $client = client($port, %how, session => forged($session));
+
+    ok(!$client->connect, 'TLS 1.2: an id without its key is of no use');
+    $client->close;
+
+    is((visit($port, %how, session => $session))[0], $asked,
+       'TLS 1.2: but ends the session');
+
     # another address has another SSL_CTX
 
     for my $tls ('1.2', '1.3') {
@@ -234,7 +242,7 @@ sub forged {
 
     my $der = Net::SSLeay::i2d_SSL_SESSION($session);
 
-    $der =~ s/(\x04\x02\x13.\x04(?:\x00|\x20.{32})\x04[\x20\x30])(.)
+    $der =~ s/(\x04\x02[\x13\xc0\xcc].\x04(?:\x00|\x20.{32})\x04[\x20\x30])(.)
              /$1 . chr(ord($2) ^ 1)/sex or die 'no key in the session';
 
     return Net::SSLeay::d2i_SSL_SESSION($der);
