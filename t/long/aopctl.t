@@ -19,7 +19,7 @@ use AOP::Test::Log;
 use constant {
     MB       => 1e6,
     MIN_RATE => 500,        # MB a minute
-    GROWTH   => 2048,       # kB, from a log of 4 MB to one a hundred times that
+    GROWTH   => 2048,       # kB, from a log of 100 MB to one of 400
 };
 
 my $size  = $ENV{AOP_LOG_MB} || 400;
@@ -37,7 +37,7 @@ sub told {
 
 my ($small, $big) = map { $nginx->path($_) } 'small.log', 'big.log';
 
-log_file($small, 4);
+log_file($small, $size / 4);
 
 my $lines  = log_file($big, $size);
 
