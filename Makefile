@@ -246,7 +246,7 @@ check: build ## Analyze the C code, the scripts, and the words: no findings
 check-mutants: build ## Check that the tests fail if the module is broken
 	@NGINX='$(nginx)' NGINX_SRC='$(source)' t/tools/mutate $(BUILD)/mutants
 
-check-long: check-mutants ## Run the tests that take too long for "make test"
+check-long: check-mutants fuzz ## Run the tests that take too long for "make test"
 	@$(if $(long),$(prove) $(long))
 
 

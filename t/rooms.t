@@ -11,7 +11,7 @@ use lib "$FindBin::Bin/lib";
 
 use Cwd qw(abs_path);
 use Digest::SHA qw(sha256_hex);
-use File::Basename qw(dirname);
+use File::Basename qw(basename dirname);
 use File::Path qw(make_path);
 use File::Temp qw(tempdir);
 use Test::More;
@@ -160,5 +160,22 @@ for my $wrong (@wrong) {
 
 is($status, 1, 'nothing compiled: exit status');
 like($said, qr/^src\/core\/ngx_aop_cert\.c: was not compiled$/m, 'found');
+
+
+# A file that moves takes the tools that name it along; nginx has a src/core too.
+
+for my $tool ("$top/Makefile", "$top/config", glob "$top/t/tools/*") {
+    open my $fh, '<', $tool or die "$tool: $!\n";
+
+    my @paths = map {
+        m{(?<![\w/])((?:aopctl|src|t)/[a-z_/]+\.(?:[ch]|t|p[lm]))\b}g
+    } <$fh>;
+    my @gone  = grep {
+        !m{^src/core/(?:nginx|angie)\.h$} && !-e "$top/$_"
+    } @paths;
+
+    is("@gone", '', basename($tool) . ': the files that it names exist')
+        if @paths;
+}
 
 done_testing();
