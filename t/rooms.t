@@ -143,6 +143,14 @@ my @wrong = (
       'src/core/ngx_aop_c.c' => "int\nngx_aop_c(void)\n{\n    return 1;\n}\n"
                . "\nint  ngx_aop_c_d;\n" ],
 
+    [ 'one blank after a type', qr/^src\/core\/ngx_aop_c\.c:4: a declaration/m,
+      'src/core/ngx_aop_c.c' => "int\nngx_aop_c(void)\n{\n"
+               . "    int n;\n\n    n = 1;\n    return n;\n}\n" ],
+
+    [ 'names in two columns', qr/^src\/core\/ngx_aop_c\.c:5: a declaration/m,
+      'src/core/ngx_aop_c.c' => "int\nngx_aop_c(void)\n{\n"
+               . "    int  n;\n    char  *p;\n\n    n = 1;\n    return n;\n}\n" ],
+
     [ 'an unknown room', qr/^src\/attic\/ngx_aop_c\.h: no such room/m,
       'src/attic/ngx_aop_c.h' => "\n" ],
 );

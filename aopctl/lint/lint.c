@@ -152,7 +152,7 @@ aopctl_lint_arguments(aopctl_lint_t *lint, int argc, char **argv)
 static aopctl_status_e
 aopctl_lint_option(void *data, const char *command, int option)
 {
-    aopctl_lint_t *lint = data;
+    aopctl_lint_t  *lint = data;
 
     switch (option) {
 

@@ -215,7 +215,7 @@ static int
 aopctl_http2_data(nghttp2_session *session, uint8_t flags, int32_t stream,
     const uint8_t *data, size_t len, void *user)
 {
-    aopctl_http2_t *h2 = user;
+    aopctl_http2_t  *h2 = user;
 
     if (stream == h2->stream
         && !aopctl_http_add(h2->http, (const char *) data, len))
@@ -231,7 +231,7 @@ static int
 aopctl_http2_close(nghttp2_session *session, int32_t stream, uint32_t error,
     void *data)
 {
-    aopctl_http2_t *h2 = data;
+    aopctl_http2_t  *h2 = data;
 
     if (stream == h2->stream) {
         h2->done = 1;

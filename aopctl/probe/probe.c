@@ -197,7 +197,7 @@ aopctl_probe_arguments(aopctl_probe_t *probe, int argc, char **argv)
 static aopctl_status_e
 aopctl_probe_option(void *data, const char *command, int option)
 {
-    aopctl_probe_t *probe = data;
+    aopctl_probe_t  *probe = data;
 
     long  number;
 

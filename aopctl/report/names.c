@@ -93,9 +93,9 @@ aopctl_names_have(const ngx_aop_name_t *names, size_t n,
 static int
 aopctl_names_regex(void *regex, const char *host, size_t len)
 {
-    int                         rc;
-    static pcre2_match_data    *data;
-    static pcre2_match_context *context;
+    int                          rc;
+    static pcre2_match_data     *data;
+    static pcre2_match_context  *context;
 
     if (data == NULL) {
         data = pcre2_match_data_create(1, NULL);

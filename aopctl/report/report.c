@@ -156,7 +156,7 @@ aopctl_report(int argc, char **argv)
 static aopctl_status_e
 aopctl_report_option(void *data, const char *command, int option)
 {
-    aopctl_report_t *report = data;
+    aopctl_report_t  *report = data;
 
     long  number;
 

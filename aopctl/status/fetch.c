@@ -267,7 +267,7 @@ aopctl_fetch_setup_scheme(CURL *easy)
 static size_t
 aopctl_fetch_header(char *data, size_t size, size_t n, void *userp)
 {
-    aopctl_transfer_t *transfer = userp;
+    aopctl_transfer_t  *transfer = userp;
 
     transfer->header += size * n;
 
@@ -283,7 +283,7 @@ aopctl_fetch_header(char *data, size_t size, size_t n, void *userp)
 static size_t
 aopctl_fetch_body(char *data, size_t size, size_t n, void *userp)
 {
-    aopctl_transfer_t *transfer = userp;
+    aopctl_transfer_t  *transfer = userp;
 
     long    status;
     size_t  len;
@@ -385,9 +385,9 @@ aopctl_fetch_done(aopctl_fetch_t *fetch)
 static void
 aopctl_fetch_end(aopctl_transfer_t *transfer, CURLcode code)
 {
-    char             err[AOPCTL_FETCH_ERR];
+    char              err[AOPCTL_FETCH_ERR];
     aopctl_fetched_t  page;
-    aopctl_fetch_t  *fetch;
+    aopctl_fetch_t   *fetch;
 
     fetch = transfer->fetch;
 

@@ -146,7 +146,7 @@ aopctl_status_arguments(aopctl_status_t *status, int argc, char **argv)
 static aopctl_status_e
 aopctl_status_option(void *data, const char *command, int option)
 {
-    aopctl_status_t *status = data;
+    aopctl_status_t  *status = data;
 
     switch (option) {
 
@@ -260,7 +260,7 @@ aopctl_status_run(aopctl_status_t *status)
 static void
 aopctl_status_page(void *data, size_t origin, const aopctl_fetched_t *fetched)
 {
-    aopctl_status_t *status = data;
+    aopctl_status_t  *status = data;
 
     size_t       n;
     json_t      *page;

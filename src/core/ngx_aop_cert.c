@@ -202,7 +202,7 @@ ngx_aop_cert_crl_digest(const X509_CRL *crl, unsigned char *digest)
 int
 ngx_aop_cert_spki(const X509 *x509, unsigned char *digest)
 {
-    int            len, rc;
+    int             len, rc;
     unsigned char  *der;
 
     der = NULL;

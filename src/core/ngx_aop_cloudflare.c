@@ -176,7 +176,7 @@ ngx_aop_cloudflare_is_ca(X509 *x509)
 const ngx_aop_range_t *
 ngx_aop_cloudflare_ranges(size_t *n)
 {
-    size_t      i;
+    size_t       i;
     const char  *cidr;
 
     static size_t           nranges;
@@ -244,9 +244,9 @@ ngx_aop_cloudflare_origin_ca_name(const X509_NAME *name)
 {
     int                     i, len;
     size_t                  n;
-    const char              *unit;
-    const ASN1_STRING       *value;
-    const X509_NAME_ENTRY   *entry;
+    const char             *unit;
+    const ASN1_STRING      *value;
+    const X509_NAME_ENTRY  *entry;
 
     /* X509_NAME_get_index_by_NID() takes a non-const name before 3.0 */
 

@@ -58,8 +58,8 @@ int
 ngx_aop_pem_read_as(ngx_aop_pem_t *pem, const char *file, const char *what)
 {
     int     rc, fd;
-    char    *data;
-    FILE    *f;
+    char   *data;
+    FILE   *f;
     size_t  len;
 
     memset(pem, 0, sizeof(ngx_aop_pem_t));
@@ -98,7 +98,7 @@ ngx_aop_pem_read_as(ngx_aop_pem_t *pem, const char *file, const char *what)
 static char *
 ngx_aop_pem_load(ngx_aop_pem_t *pem, FILE *f, size_t *len)
 {
-    char         *data;
+    char        *data;
     struct stat  st;
 
     if (fstat(fileno(f), &st) != 0) {
@@ -151,7 +151,7 @@ static int
 ngx_aop_pem_parse_as(ngx_aop_pem_t *pem, const char *data, size_t len,
     const char *what)
 {
-    int  rc;
+    int   rc;
     BIO  *bio;
 
     static const char  bom[] = "\xef\xbb\xbf";
@@ -201,7 +201,7 @@ ngx_aop_pem_parse_as(ngx_aop_pem_t *pem, const char *data, size_t len,
 static int
 ngx_aop_pem_count(const char *data, size_t len)
 {
-    int         n;
+    int          n;
     const char  *p, *last;
 
     static const char  begin[] = "-BEGIN ";
@@ -224,11 +224,11 @@ ngx_aop_pem_count(const char *data, size_t len)
 static int
 ngx_aop_pem_blocks(ngx_aop_pem_t *pem, BIO *bio, int count)
 {
-    int            n, rc;
+    int             n, rc;
     char           *name, *header;
-    long           len;
+    long            len;
     unsigned char  *der;
-    unsigned long  error;
+    unsigned long   error;
 
     ERR_clear_error();
 
@@ -425,7 +425,7 @@ ngx_aop_pem_is_der(const char *data, size_t len)
 static int
 ngx_aop_pem_broken(ngx_aop_pem_t *pem, const char *what, int n)
 {
-    char         *p, name[40];
+    char        *p, name[40];
     const char  *reason;
 
     /* the name is what stands in the file */

@@ -236,7 +236,7 @@ ngx_http_aop_build_query(ngx_http_aop_build_t *build,
 static void
 ngx_http_aop_build_unwait(void *data)
 {
-    ngx_http_aop_wait_t *wait = data;
+    ngx_http_aop_wait_t  *wait = data;
 
     if (wait->waits) {
         wait->waits = 0;
@@ -248,7 +248,7 @@ ngx_http_aop_build_unwait(void *data)
 static void
 ngx_http_aop_build_release(void *data)
 {
-    ngx_http_aop_build_t *build = data;
+    ngx_http_aop_build_t  *build = data;
 
     if (--build->refs == 0) {
         ngx_http_aop_build_free(build);
@@ -459,7 +459,7 @@ ngx_http_aop_build_failed(ngx_http_aop_build_t *build)
 static void *
 ngx_http_aop_build_alloc(void *data, size_t size)
 {
-    ngx_http_aop_build_t *build = data;
+    ngx_http_aop_build_t  *build = data;
 
     void  *p;
 

@@ -54,9 +54,9 @@ static ngx_int_t
 ngx_http_aop_validity_anchors(ngx_pool_t *pool, ngx_array_t *endings,
     const ngx_aop_policy_t *policy)
 {
-    size_t                  i;
-    const ngx_aop_anchor_t  *anchor;
-    ngx_http_aop_validity_t   *ending;
+    size_t                    i;
+    const ngx_aop_anchor_t   *anchor;
+    ngx_http_aop_validity_t  *ending;
 
     for (i = 0; i < policy->nanchors; i++) {
         anchor = &policy->anchors[i];

@@ -27,7 +27,7 @@ typedef struct {
 static void *
 fuzz_alloc(void *data, size_t size)
 {
-    fuzz_memory_t *memory = data;
+    fuzz_memory_t  *memory = data;
 
     return memory->left-- ? read_alloc(&memory->memory, size) : NULL;
 }

@@ -337,11 +337,11 @@ seed_judge(const seed_judge_t *seed)
 static void
 seed_stamps(void)
 {
-    int             what, verdict;
-    void           *data;
-    FILE           *f;
-    size_t          len;
-    SSL_SESSION    *session;
+    int              what, verdict;
+    void            *data;
+    FILE            *f;
+    size_t           len;
+    SSL_SESSION     *session;
     ngx_aop_stamp_t  stamp;
 
     static const unsigned char  now[8] = { 0, 0, 0, 0, 0x70, 0xdb, 0xd8, 0x80 };

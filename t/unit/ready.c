@@ -682,10 +682,10 @@ answer_hints(void **state)
 static void
 answer_worst(void **state)
 {
-    size_t                   i, n;
-    rollout_run_t            run;
-    const ngx_aop_verdict_t *worst;
-    static const rollout_t   rollout = { .name = "" };
+    size_t                    i, n;
+    rollout_run_t             run;
+    const ngx_aop_verdict_t  *worst;
+    static const rollout_t    rollout = { .name = "" };
 
     static const struct {
         unsigned          times;
@@ -730,10 +730,10 @@ answer_worst(void **state)
 static void
 answer_short(void **state)
 {
-    char                   buf[1];
-    rollout_run_t          run;
-    ngx_aop_text_t         why;
-    static const rollout_t rollout = { .name = "" };
+    char                    buf[1];
+    rollout_run_t           run;
+    ngx_aop_text_t          why;
+    static const rollout_t  rollout = { .name = "" };
 
     memset(&run, 0, sizeof(run));
     rollout_conf(&run, &rollout);

@@ -254,8 +254,8 @@ static const selfissued_case_t  cases[] = {
 static int
 faulty_verify_cert(X509_STORE_CTX *ctx)
 {
-    int   rc;
-    X509 *leaf;
+    int    rc;
+    X509  *leaf;
 
     leaf = X509_STORE_CTX_get0_cert(ctx);
     rc = X509_verify_cert(ctx);
