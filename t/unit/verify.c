@@ -1041,10 +1041,6 @@ verify_case(void **state)
     ngx_aop_policy_t     *policy;
     const verify_case_t  *c = *state;
 
-    if (verify_beyond(c)) {
-        skip();
-    }
-
     ERR_clear_error();
 
     policy = verify_policy(c);
@@ -1337,6 +1333,25 @@ verify_memory(void **state)
 }
 
 
+/* What prove counts as failed is also what cmocka says of a skipped test. */
+
+static void
+verify_cases(void)
+{
+    size_t  i;
+
+    for (i = 0; i < unit_nelts(cases); i++) {
+
+        if (verify_beyond(&cases[i])) {
+            printf("# not tried, time_t has 32 bits: %s\n", cases[i].name);
+            continue;
+        }
+
+        unit_case(cases[i].name, verify_case, &cases[i]);
+    }
+}
+
+
 int
 main(void)
 {
@@ -1344,7 +1359,7 @@ main(void)
 
     oom_init();
 
-    unit_cases(cases, verify_case);
+    verify_cases();
     unit_case("all of these mixed", verify_mixed, NULL);
     unit_case("too many names", verify_many_names, NULL);
     unit_case("an empty chain", verify_empty_chain, NULL);
