@@ -66,6 +66,7 @@ $nginx->configure(<<"EOF")->start;
     server {
         $listen
         server_name on;
+        ssl_ciphers DEFAULT:\@SECLEVEL=2;      # upstream's default is 1
         aop on;
         location / { return 200 secret; }
         location /free { aop off; return 200 free; }
