@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 
-# The package's postinst replaces a running nginx that has the old module, and
-# never makes dpkg fail, whatever there is in nginx's pid file.
+# The package's postinst replaces a running nginx that has the old module, or
+# says that this one goes on, and never makes dpkg fail, whatever there is in
+# nginx's pid file.
 
 use strict;
 use warnings;
@@ -25,8 +26,8 @@ my $text = slurp(AOP::Test::checkout()
 is($text =~ s{/run/nginx\.pid}{$pid}g, 1, 'it reads the pid file once');
 
 put($script, $text);
-put("$folder/invoke-rc.d", qq(#!/bin/sh\necho "\$*" >> $called\n));
-chmod 0755, "$folder/invoke-rc.d";
+# "upgrade" is what replaces nginx, and there may be none that runs it
+acts('rm ' . $pid);
 
 $ENV{PATH} = "$folder:$ENV{PATH}";
 
@@ -77,14 +78,46 @@ unlink $module;
 is(system('sh', $script, 'configure', ''), 0, 'a first installation');
 ok(!-e $called, 'a first installation: nothing is replaced');
 
-is(system('sh', $script, 'configure', '0.1.0'), 0, 'an upgrade');
+is(configured(), '', 'an upgrade: nothing to say');
 is(slurp($called), "--quiet nginx status\nnginx upgrade\n",
    'an upgrade: nginx is replaced');
+
+for (['denied' => 'exit 101'], ['without effect' => ':']) {
+    my ($name, $act) = @$_;
+
+    acts($act);
+    put($pid, $nginx->pid . "\n");
+    like(configured(), qr/^nginx goes on with the module from before: restart/,
+         "an upgrade that is $name is said");
+}
 
 copy(AOP::Test::Nginx::module(), $module);
 
 $nginx->finish;
 done_testing();
+
+
+# acts($command): what invoke-rc.d does, for each action but "status".
+sub acts {
+    my ($command) = @_;
+
+    put("$folder/invoke-rc.d", <<END);
+#!/bin/sh
+echo "\$*" >> $called
+[ "\$1" = --quiet ] || $command
+END
+    chmod 0755, "$folder/invoke-rc.d";
+}
+
+
+# configured(): what is said when the package is upgraded.
+sub configured {
+    my $said = qx{sh $script configure 0.1.0 2>&1};
+
+    is($?, 0, 'an upgrade: no error');
+
+    return $said;
+}
 
 
 sub slurp {
