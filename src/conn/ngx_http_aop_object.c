@@ -390,7 +390,11 @@ ngx_http_aop_object_arm(ngx_conf_t *cf, ngx_http_ssl_srv_conf_t *sscf)
                                                              NULL, NULL);
     }
 
-    if (SSL_CTX_set_ex_data(ctx, ngx_http_aop_object_index, octx) == 0) {
+    /* OpenSSL 1.1.1 stores nothing under -1, and says that it did */
+
+    if (ngx_http_aop_object_index == -1
+        || SSL_CTX_set_ex_data(ctx, ngx_http_aop_object_index, octx) == 0)
+    {
         return NGX_ERROR;
     }
 
