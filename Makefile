@@ -318,14 +318,15 @@ deb-nginx: build ## Build nginx-module-aop for nginx.org's nginx, in build/deb
 
 
 matrix: ## Test and package on RELEASES="bullseye bookworm trixie forky"
-	@$(install) debootstrap
+	@$(install) debootstrap mmdebstrap
 	@$(if $(filter command%,$(origin TESTS)),TESTS='$(TESTS)') \
 	    t/tools/matrix $(BUILD)/matrix $(RELEASES)
 
 
 builds: ## Build and test as others build, SOURCES="trixie i386 rpm"
-	@$(install) ccache clang dpkg-dev gcc-i686-linux-gnu gcc-s390x-linux-gnu \
-	    libpcre2-dev libpcre3-dev qemu-user-static rpm rpmlint zlib1g-dev
+	@$(install) buildah ccache clang debootstrap dpkg-dev gcc-i686-linux-gnu \
+	    gcc-s390x-linux-gnu libpcre2-dev libpcre3-dev musl-tools \
+	    qemu-user-static rpm rpmlint zlib1g-dev
 	@$(if $(filter command%,$(origin TESTS)),TESTS='$(TESTS)') \
 	    t/tools/builds $(BUILD)/builds $(SOURCES)
 
