@@ -29,6 +29,7 @@ static aopctl_server_t *aopctl_log_stats_server(aopctl_log_stats_t *stats,
     const aopctl_log_line_t *line);
 static aopctl_server_t *aopctl_log_stats_new(const char *name,
     const char *origin);
+static uint64_t aopctl_log_stats_hash(const char *name, const char *origin);
 static void aopctl_log_stats_name(char *name, const aopctl_bytes_t *text);
 static int aopctl_log_stats_judged(aopctl_log_stats_t *stats,
     aopctl_server_t *server, const aopctl_log_line_t *line);
@@ -134,16 +135,22 @@ aopctl_log_stats_server(aopctl_log_stats_t *stats,
 {
     char              name[AOPCTL_NAME], origin[AOPCTL_NAME];
     size_t            i;
+    uint64_t          hash;
     aopctl_server_t  *server;
 
     aopctl_log_stats_name(name, &line->server);
     aopctl_log_stats_name(origin, &line->origin);
 
+    hash = aopctl_log_stats_hash(name, origin);
+
     for (i = 0; i < stats->nservers; i++) {
-        if (strcmp(stats->servers[i]->name, name) == 0
-            && strcmp(stats->servers[i]->origin, origin) == 0)
+        server = stats->servers[i];
+
+        if (server->hash == hash
+            && strcmp(server->name, name) == 0
+            && strcmp(server->origin, origin) == 0)
         {
-            return stats->servers[i];
+            return server;
         }
     }
 
@@ -177,10 +184,23 @@ aopctl_log_stats_new(const char *name, const char *origin)
         strcpy(server->name, name);
         strcpy(server->origin, origin);
 
+        server->hash = aopctl_log_stats_hash(name, origin);
+
         ngx_aop_evidence_init(&server->evidence, 0, 1);
     }
 
     return server;
+}
+
+
+static uint64_t
+aopctl_log_stats_hash(const char *name, const char *origin)
+{
+    uint64_t  hash;
+
+    hash = ngx_aop_top_hash(NGX_AOP_TOP_SEED, name, strlen(name));
+
+    return ngx_aop_top_hash(hash, origin, strlen(origin));
 }
 
 

@@ -33,6 +33,7 @@ typedef enum {
 typedef struct {
     char                name[AOPCTL_NAME];
     char                origin[AOPCTL_NAME];    /* the host; may be empty */
+    uint64_t            hash;           /* of both */
     char                mode[16];       /* of the last verified request */
     unsigned            modes;          /* of all: 1 << ngx_aop_mode_e */
     time_t              first;          /* of verified requests; 0: none */

@@ -21,18 +21,25 @@
 
 #define AOPCTL_PASSES_HOSTS  64
 #define AOPCTL_PASSES_SLOTS  288
+#define AOPCTL_PASSES_FIRST  9      /* slots; doubled, it comes to all */
 #define AOPCTL_PASSES_SLOT   300
 
 
 typedef struct {
-    char                host[256];      /* lower case */
-    time_t              numbers[AOPCTL_PASSES_SLOTS];
-    uint32_t            counts[AOPCTL_PASSES_SLOTS];
+    uint32_t                number;     /* the time, in slots */
+    uint32_t                count;
+} aopctl_passes_slot_t;
+
+typedef struct {
+    char                    host[256];      /* lower case */
+    uint64_t                hash;
+    aopctl_passes_slot_t   *slots;      /* owned, by number % nslots */
+    unsigned                nslots;     /* grows up to AOPCTL_PASSES_SLOTS */
 } aopctl_passes_host_t;
 
 typedef struct {
-    aopctl_passes_host_t  *hosts[AOPCTL_PASSES_HOSTS];    /* owned */
-    size_t                 n;
+    aopctl_passes_host_t   *hosts[AOPCTL_PASSES_HOSTS];    /* owned */
+    size_t                  n;
 } aopctl_passes_t;
 
 

@@ -20,6 +20,7 @@ use constant {
     MB       => 1e6,
     MIN_RATE => 500,        # MB a minute
     GROWTH   => 2048,       # kB, from a log of 100 MB to one of 400
+    MEMORY   => 49152,      # kB
 };
 
 my $size  = $ENV{AOP_LOG_MB} || 400;
@@ -51,6 +52,7 @@ like($much->{out}, qr/"judged": $lines,/, 'all lines were judged');
 is($much->{status}, 2, 'and found not ready');
 cmp_ok($much->{rss} - $little->{rss}, '<', GROWTH,
        'the memory does not grow with the log');
+cmp_ok($much->{rss}, '<', MEMORY, 'nor is it much');
 cmp_ok($mb / $much->{seconds} * 60, '>', MIN_RATE, 'throughput');
 
 # the same, compressed; a bomb is not read to its end
