@@ -59,6 +59,10 @@
 #define ngx_http_aop_ssl_conf_commands(sscf)  ((void) (sscf), NULL)
 #endif
 
+/* "ssl_protocols" of another server than the default one: nginx 1.29.2 */
+
+#define NGX_HTTP_AOP_SNI_PROTOCOLS  (nginx_version >= 1029002)
+
 /* "ssl on" was removed in nginx 1.25.1 */
 
 #if (nginx_version < 1025001)
@@ -223,8 +227,11 @@ typedef struct {
     /* some location is less strict than the server */
     unsigned                    relaxed:1;
 
-    /* its TLS does not offer every ML-DSA signature */
+    /* its TLS does not offer every ML-DSA signature, at some address */
     unsigned                    classical:1;
+
+    /* what was logged of that */
+    unsigned                    tls13_warned:4;
 
     /* a failure may be refused in one place and let pass in another */
     unsigned                    mixed:1;

@@ -58,11 +58,13 @@ void ngx_http_aop_realip_check(ngx_conf_t *cf);
 
 
 /*
- * ngx_http_aop_tls13_check() warns of what keeps a client of the server from
- * presenting a post-quantum certificate, if its policy trusts such.
+ * ngx_http_aop_tls13_check() warns of what keeps clients of the server at a
+ * TLS address from presenting a post-quantum certificate, if its policy trusts
+ * such.
  */
 
-void ngx_http_aop_tls13_check(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf);
+void ngx_http_aop_tls13_check(ngx_conf_t *cf, ngx_http_conf_addr_t *addr,
+    ngx_http_core_srv_conf_t *cscf);
 
 
 /*

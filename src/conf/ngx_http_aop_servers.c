@@ -184,13 +184,7 @@ ngx_http_aop_server_init(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
         return NGX_ERROR;
     }
 
-    if (ngx_http_aop_policy_init(cf, cscf) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    ngx_http_aop_tls13_check(cf, cscf);
-
-    return NGX_OK;
+    return ngx_http_aop_policy_init(cf, cscf);
 }
 
 
@@ -415,6 +409,8 @@ ngx_http_aop_address_init(ngx_conf_t *cf, ngx_http_conf_addr_t *addr)
             ngx_http_aop_address_plain(cf, addr, cscfp[s]);
             continue;
         }
+
+        ngx_http_aop_tls13_check(cf, addr, cscfp[s]);
 
         if (ngx_http_aop_address_arm(cf, addr, cscfp[s]) != NGX_OK) {
             return NGX_ERROR;

@@ -17,16 +17,47 @@
 #include "ngx_aop_key.h"
 
 
-/* of OpenSSL, the last one that allows ML-DSA-44 */
+/* OpenSSL 3.5, which ML-DSA came with; the last level that allows ML-DSA-44 */
 
-#define NGX_HTTP_AOP_TLS13_LEVEL  3
+#define NGX_HTTP_AOP_TLS13_OPENSSL  0x30500000L
+#define NGX_HTTP_AOP_TLS13_LEVEL    3
 
 
-static ngx_uint_t ngx_http_aop_tls13_classical(
-    ngx_http_core_srv_conf_t *cscf);
+/* what was warned of: a directive may be that of many servers */
+
+#define NGX_HTTP_AOP_TLS13_NO_VERSION     0x01
+#define NGX_HTTP_AOP_TLS13_NO_LEVEL       0x02
+#define NGX_HTTP_AOP_TLS13_NO_SIGNATURES  0x04
+#define NGX_HTTP_AOP_TLS13_NO_SESSIONS    0x08
+
+
+/*
+ * The TLS of a server at an address.  A connection begins with the SSL_CTX of
+ * the default server; SNI selects that of another one, if it has any.
+ */
+
+typedef struct {
+    ngx_http_core_srv_conf_t  *cscf;
+    ngx_http_core_srv_conf_t  *first;
+    ngx_http_core_srv_conf_t  *selected;
+    u_char                     buf[NGX_MAX_CONF_ERRSTR];
+} ngx_http_aop_tls13_t;
+
+
+static ngx_uint_t ngx_http_aop_tls13_classical(ngx_http_aop_tls13_t *tls);
+static void ngx_http_aop_tls13_check_version(ngx_conf_t *cf,
+    ngx_http_aop_tls13_t *tls);
 static void ngx_http_aop_tls13_check_level(ngx_conf_t *cf,
-    ngx_http_core_srv_conf_t *cscf);
+    ngx_http_aop_tls13_t *tls);
 static void ngx_http_aop_tls13_check_signatures(ngx_conf_t *cf,
+    ngx_http_aop_tls13_t *tls);
+static void ngx_http_aop_tls13_check_sessions(ngx_conf_t *cf,
+    ngx_http_aop_tls13_t *tls);
+static ngx_int_t ngx_http_aop_tls13_once(ngx_http_aop_tls13_t *tls,
+    ngx_http_core_srv_conf_t *owner, ngx_uint_t what, ngx_str_t *name);
+static ngx_http_core_srv_conf_t *ngx_http_aop_tls13_missing(
+    ngx_http_aop_tls13_t *tls);
+static ngx_http_ssl_srv_conf_t *ngx_http_aop_tls13_ssl(
     ngx_http_core_srv_conf_t *cscf);
 static const ngx_aop_anchor_t *ngx_http_aop_tls13_anchor(
     const ngx_aop_policy_t *policy);
@@ -37,67 +68,76 @@ static ngx_uint_t ngx_http_aop_tls13_lists(ngx_str_t *list, const char *what);
 
 
 void
-ngx_http_aop_tls13_check(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
+ngx_http_aop_tls13_check(ngx_conf_t *cf, ngx_http_conf_addr_t *addr,
+    ngx_http_core_srv_conf_t *cscf)
 {
+    ngx_http_aop_tls13_t      tls;
     ngx_http_aop_srv_conf_t  *ascf;
-    ngx_http_ssl_srv_conf_t  *sscf;
+
+    tls.cscf = cscf;
+    tls.first = addr->default_server;
+    tls.selected = ngx_http_aop_tls13_ssl(cscf)->ssl.ctx ? cscf : tls.first;
+
+    if (ngx_http_aop_tls13_ssl(tls.first)->ssl.ctx == NULL) {
+        return;
+    }
 
     ascf = cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
-    sscf = cscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
 
-    ascf->classical = ngx_http_aop_tls13_classical(cscf);
+    if (ngx_http_aop_tls13_classical(&tls)) {
+        ascf->classical = 1;
+    }
 
     if (ngx_http_aop_tls13_anchor(ascf->policy) == NULL) {
         return;
     }
 
-    ngx_http_aop_tls13_check_level(cf, cscf);
-
-    if (sscf->ssl.ctx == NULL) {
-        return;
-    }
-
-    if (!ngx_http_aop_tls_v13(sscf->ssl.ctx)) {
-        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                      "\"ssl_protocols\" of the server in %s:%ui does not "
-                      "include TLSv1.3, without which Cloudflare cannot "
-                      "present a post-quantum certificate (add it)",
-                      cscf->file_name, cscf->line);
-    }
-
-    ngx_http_aop_tls13_check_signatures(cf, cscf);
-
-    /* NGX_SSL_MAX_SESSION_SIZE in nginx's ngx_event_openssl.h */
-
-    if (sscf->shm_zone != NULL
-        && (SSL_CTX_get_options(sscf->ssl.ctx) & SSL_OP_NO_TICKET))
-    {
-        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                      "\"ssl_session_tickets off\" of the server in %s:%ui: "
-                      "sessions with a post-quantum certificate are resumed "
-                      "only by the worker process that created them, because "
-                      "\"ssl_session_cache\" stores at most 4096 bytes per "
-                      "session (enable session tickets)",
-                      cscf->file_name, cscf->line);
-    }
+    ngx_http_aop_tls13_check_version(cf, &tls);
+    ngx_http_aop_tls13_check_level(cf, &tls);
+    ngx_http_aop_tls13_check_signatures(cf, &tls);
+    ngx_http_aop_tls13_check_sessions(cf, &tls);
 }
 
 
 /* If so, a post-quantum certificate may be why Cloudflare presents none. */
 
 static ngx_uint_t
-ngx_http_aop_tls13_classical(ngx_http_core_srv_conf_t *cscf)
+ngx_http_aop_tls13_classical(ngx_http_aop_tls13_t *tls)
 {
-    ngx_http_aop_srv_conf_t  *ascf;
     ngx_http_ssl_srv_conf_t  *sscf;
 
-    ascf = cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
-    sscf = cscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
+    sscf = ngx_http_aop_tls13_ssl(tls->selected);
 
-    return ascf->auth_level > NGX_HTTP_AOP_TLS13_LEVEL
-           || (sscf->ssl.ctx != NULL
-               && (ngx_http_aop_tls_classical(sscf->ssl.ctx)
-                   || ngx_http_aop_tls13_excluded(sscf) != NULL));
+    return OpenSSL_version_num() < NGX_HTTP_AOP_TLS13_OPENSSL
+           || ngx_http_aop_tls13_missing(tls) != NULL
+           || SSL_CTX_get_security_level(sscf->ssl.ctx)
+              > NGX_HTTP_AOP_TLS13_LEVEL
+           || ngx_http_aop_tls13_excluded(sscf) != NULL;
+}
+
+
+static void
+ngx_http_aop_tls13_check_version(ngx_conf_t *cf, ngx_http_aop_tls13_t *tls)
+{
+    ngx_str_t                  name;
+    ngx_http_core_srv_conf_t  *owner;
+
+    owner = ngx_http_aop_tls13_missing(tls);
+
+    if (owner == NULL
+        || ngx_http_aop_tls13_once(tls, owner, NGX_HTTP_AOP_TLS13_NO_VERSION,
+                                   &name)
+           != NGX_OK)
+    {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                  "\"%s\" of %V does not include TLSv1.3, without which "
+                  "Cloudflare cannot present a post-quantum certificate "
+                  "(add it)",
+                  (ngx_http_aop_tls13_ssl(owner)->protocols & NGX_SSL_TLSv1_3)
+                  ? "ssl_conf_command" : "ssl_protocols", &name);
 }
 
 
@@ -107,45 +147,155 @@ ngx_http_aop_tls13_classical(ngx_http_core_srv_conf_t *cscf)
  */
 
 static void
-ngx_http_aop_tls13_check_level(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
+ngx_http_aop_tls13_check_level(ngx_conf_t *cf, ngx_http_aop_tls13_t *tls)
 {
-    ngx_http_aop_srv_conf_t  *ascf;
+    ngx_int_t  level;
+    ngx_str_t  name;
 
-    ascf = cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
+    level = SSL_CTX_get_security_level(
+                               ngx_http_aop_tls13_ssl(tls->selected)->ssl.ctx);
 
-    if (ascf->auth_level <= NGX_HTTP_AOP_TLS13_LEVEL) {
+    if (level <= NGX_HTTP_AOP_TLS13_LEVEL
+        || ngx_http_aop_tls13_once(tls, tls->selected,
+                                   NGX_HTTP_AOP_TLS13_NO_LEVEL, &name)
+           != NGX_OK)
+    {
         return;
     }
 
     ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                  "the security level of the server in %s:%ui is %i, with "
-                  "which Cloudflare cannot present a certificate with an "
-                  "%s key (use \"@SECLEVEL=3\" in \"ssl_ciphers\", or issue "
-                  "the certificate with ML-DSA-87)",
-                  cscf->file_name, cscf->line, ascf->auth_level,
-                  ascf->auth_level == 4 ? "ML-DSA-44"
-                                        : "ML-DSA-44 or ML-DSA-65");
+                  "the security level of %V is %i, with which Cloudflare "
+                  "cannot present a certificate with an %s key (use "
+                  "\"@SECLEVEL=3\" in \"ssl_ciphers\", or issue the "
+                  "certificate with ML-DSA-87)",
+                  &name, level, level == 4 ? "ML-DSA-44"
+                                           : "ML-DSA-44 or ML-DSA-65");
 }
 
 
 static void
-ngx_http_aop_tls13_check_signatures(ngx_conf_t *cf,
-    ngx_http_core_srv_conf_t *cscf)
+ngx_http_aop_tls13_check_signatures(ngx_conf_t *cf, ngx_http_aop_tls13_t *tls)
 {
-    ngx_str_t                *list;
+    ngx_str_t  name, *list;
+
+    list = ngx_http_aop_tls13_excluded(ngx_http_aop_tls13_ssl(tls->selected));
+
+    if (list == NULL
+        || ngx_http_aop_tls13_once(tls, tls->selected,
+                                   NGX_HTTP_AOP_TLS13_NO_SIGNATURES, &name)
+           != NGX_OK)
+    {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                  "\"ssl_conf_command\" of %V allows only the signature "
+                  "algorithms \"%V\", with which Cloudflare cannot present a "
+                  "post-quantum certificate (add mldsa44, mldsa65 or mldsa87)",
+                  &name, list);
+}
+
+
+/*
+ * Sessions go to the cache of the default server.  It takes none of more than
+ * 4096 bytes: NGX_SSL_MAX_SESSION_SIZE in nginx's ngx_event_openssl.h.
+ */
+
+static void
+ngx_http_aop_tls13_check_sessions(ngx_conf_t *cf, ngx_http_aop_tls13_t *tls)
+{
+    ngx_str_t                 name;
     ngx_http_ssl_srv_conf_t  *sscf;
 
-    sscf = cscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
-    list = ngx_http_aop_tls13_excluded(sscf);
+    sscf = ngx_http_aop_tls13_ssl(tls->selected);
 
-    if (list != NULL) {
-        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                      "\"ssl_conf_command\" of the server in %s:%ui allows "
-                      "only the signature algorithms \"%V\", with which "
-                      "Cloudflare cannot present a post-quantum certificate "
-                      "(add mldsa44, mldsa65 or mldsa87)",
-                      cscf->file_name, cscf->line, list);
+    if (ngx_http_aop_tls13_ssl(tls->first)->shm_zone == NULL
+        || (SSL_CTX_get_options(sscf->ssl.ctx) & SSL_OP_NO_TICKET) == 0
+        || ngx_http_aop_tls13_once(tls, tls->selected,
+                                   NGX_HTTP_AOP_TLS13_NO_SESSIONS, &name)
+           != NGX_OK)
+    {
+        return;
     }
+
+    ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                  "with \"ssl_session_tickets off\" of %V sessions with a "
+                  "post-quantum certificate are resumed only by the worker "
+                  "process that created them, because \"ssl_session_cache\" "
+                  "stores at most 4096 bytes per session (enable session "
+                  "tickets)",
+                  &name);
+}
+
+
+/*
+ * Names the server whose directives are meant, and the one that they are too
+ * little for.  NGX_DECLINED: that was logged for another one.
+ */
+
+static ngx_int_t
+ngx_http_aop_tls13_once(ngx_http_aop_tls13_t *tls,
+    ngx_http_core_srv_conf_t *owner, ngx_uint_t what, ngx_str_t *name)
+{
+    u_char                   *p, *last;
+    ngx_http_aop_srv_conf_t  *ascf;
+
+    ascf = owner->ctx->srv_conf[ngx_http_aop_module.ctx_index];
+
+    if (ascf->tls13_warned & what) {
+        return NGX_DECLINED;
+    }
+
+    ascf->tls13_warned |= what;
+
+    last = tls->buf + sizeof(tls->buf);
+
+    p = ngx_slprintf(tls->buf, last, "the server in %s:%ui",
+                     owner->file_name, owner->line);
+
+    if (owner != tls->cscf) {
+        p = ngx_slprintf(p, last, ", which also applies to the server in "
+                         "%s:%ui,", tls->cscf->file_name, tls->cscf->line);
+    }
+
+    name->data = tls->buf;
+    name->len = p - tls->buf;
+
+    return NGX_OK;
+}
+
+
+/*
+ * The server that excludes TLS 1.3, or NULL.  Options are those of the server
+ * that SNI selects, but as nginx used to select it, OpenSSL had chosen the
+ * version before.  The largest version is never changed by SNI.
+ */
+
+static ngx_http_core_srv_conf_t *
+ngx_http_aop_tls13_missing(ngx_http_aop_tls13_t *tls)
+{
+    long                       max;
+    ngx_http_core_srv_conf_t  *cscf;
+
+    max = SSL_CTX_get_max_proto_version(
+                                  ngx_http_aop_tls13_ssl(tls->first)->ssl.ctx);
+
+    if (max != 0 && max < TLS1_3_VERSION) {
+        return tls->first;
+    }
+
+    cscf = NGX_HTTP_AOP_SNI_PROTOCOLS ? tls->selected : tls->first;
+
+    return (SSL_CTX_get_options(ngx_http_aop_tls13_ssl(cscf)->ssl.ctx)
+            & SSL_OP_NO_TLSv1_3)
+           ? cscf : NULL;
+}
+
+
+static ngx_http_ssl_srv_conf_t *
+ngx_http_aop_tls13_ssl(ngx_http_core_srv_conf_t *cscf)
+{
+    return cscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
 }
 
 
@@ -177,6 +327,7 @@ ngx_http_aop_tls13_excluded(ngx_http_ssl_srv_conf_t *sscf)
 
     return (list != NULL
             && !ngx_http_aop_tls13_lists(list, "mldsa")
+            && !ngx_http_aop_tls13_lists(list, "ML-DSA")
             && !ngx_http_aop_tls13_lists(list, "DEFAULT"))
            ? list : NULL;
 }

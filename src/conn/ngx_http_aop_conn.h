@@ -173,15 +173,6 @@ ngx_int_t ngx_http_aop_tls_arm(ngx_conf_t *cf, SSL_CTX *ctx,
 
 ngx_int_t ngx_http_aop_tls_names(SSL_CTX *ctx);
 
-/*
- * Whether a server with that SSL_CTX has TLS 1.3; and whether it has no
- * post-quantum signatures, which came with OpenSSL 3.5 and are for TLS 1.3
- * alone.
- */
-
-ngx_uint_t ngx_http_aop_tls_v13(SSL_CTX *ctx);
-ngx_uint_t ngx_http_aop_tls_classical(SSL_CTX *ctx);
-
 
 /*
  * ngx_http_aop_sni_server() returns the server that the ClientHello names, and

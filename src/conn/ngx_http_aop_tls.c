@@ -297,22 +297,3 @@ ngx_http_aop_tls_names(SSL_CTX *ctx)
 
     return n;
 }
-
-
-ngx_uint_t
-ngx_http_aop_tls_v13(SSL_CTX *ctx)
-{
-    long  max;
-
-    max = SSL_CTX_get_max_proto_version(ctx);
-
-    return !(SSL_CTX_get_options(ctx) & SSL_OP_NO_TLSv1_3)
-           && (max == 0 || max >= TLS1_3_VERSION);
-}
-
-
-ngx_uint_t
-ngx_http_aop_tls_classical(SSL_CTX *ctx)
-{
-    return OpenSSL_version_num() < 0x30500000L || !ngx_http_aop_tls_v13(ctx);
-}

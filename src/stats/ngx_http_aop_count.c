@@ -213,13 +213,9 @@ ngx_http_aop_count_hint(ngx_http_request_t *r,
     answer.relay = ngx_http_aop_count_relay(r, peer);
     answer.suspected = ngx_http_aop_count_ray(r);
 
-    if (r->connection->ssl != NULL) {
-        ascf = ngx_http_get_module_srv_conf(r, ngx_http_aop_module);
+    ascf = ngx_http_get_module_srv_conf(r, ngx_http_aop_module);
 
-        answer.classical = ascf->classical
-                           || ngx_http_aop_tls_classical(
-                           SSL_get_SSL_CTX(r->connection->ssl->connection));
-    }
+    answer.classical = ascf->classical;
 
     return ngx_aop_ready_hint(&answer, verdict, peer->class);
 }

@@ -15,8 +15,6 @@
 
 
 static time_t ngx_http_aop_ready_ahead(const ngx_http_aop_stat_t *stat);
-static ngx_uint_t ngx_http_aop_ready_classical(
-    const ngx_http_core_srv_conf_t *cscf);
 static void ngx_http_aop_ready_dates(const ngx_aop_policy_t *policy,
     ngx_aop_text_t *outdated, ngx_aop_text_t *warning);
 static void ngx_http_aop_ready_anchors(const ngx_aop_policy_t *policy,
@@ -59,7 +57,7 @@ ngx_http_aop_ready(const ngx_http_aop_server_t *server, ngx_aop_text_t *why,
     *warning.pos = '\0';
 
     conf.outdated = (outdated.pos != outdated.start) ? old : NULL;
-    conf.classical = ngx_http_aop_ready_classical(server->cscf);
+    conf.classical = ascf->classical;
     conf.warning = (warning.pos != warning.start) ? others : NULL;
 
     ngx_http_aop_shm_evidence(server->shared, &evidence);
@@ -96,19 +94,6 @@ ngx_http_aop_ready_ahead(const ngx_http_aop_stat_t *stat)
             - (ngx_msec_int_t) (ngx_current_msec - stat->tick);
 
     return (ahead > -1500 && ahead < 1500) ? 0 : ahead / 1000;
-}
-
-
-/* Without a certificate of its own, a server has the default server's TLS. */
-
-static ngx_uint_t
-ngx_http_aop_ready_classical(const ngx_http_core_srv_conf_t *cscf)
-{
-    ngx_http_aop_srv_conf_t  *ascf;
-
-    ascf = cscf->ctx->srv_conf[ngx_http_aop_module.ctx_index];
-
-    return ascf->classical;
 }
 
 
