@@ -16,10 +16,13 @@
 #include <openssl/x509v3.h>
 
 #include "lint.h"
+#include "ngx_aop_key.h"
 #include "ngx_aop_selfissued.h"
 #include "ngx_aop_verify.h"
 
 
+static void aopctl_lint_presented(json_t *object, X509 *x509,
+    ngx_aop_lint_level_e *level);
 static void aopctl_lint_openssl(json_t *object, X509 *x509,
     ngx_aop_lint_level_e *level);
 static void aopctl_lint_result(json_t *object,
@@ -45,14 +48,7 @@ aopctl_lint_client(aopctl_lint_t *lint, json_t *object,
     x509 = sk_X509_value(pem->certs, 0);
     chain = (sk_X509_num(pem->certs) > 1) ? pem->certs : NULL;
 
-    if (X509_check_ca(x509) != 0) {
-        aopctl_lint_finding_add(object, NGX_AOP_LINT_ERROR, "client_ca",
-                                "is a CA, which Cloudflare does not accept as "
-                                "a client certificate (upload a certificate "
-                                "issued by this CA, and use --ca for the CA)",
-                                level);
-    }
-
+    aopctl_lint_presented(object, x509, level);
     aopctl_lint_openssl(object, x509, level);
 
     ngx_aop_cert_leaf(&leaf, x509);
@@ -111,6 +107,28 @@ aopctl_lint_client_judge(aopctl_lint_t *lint, json_t *object, X509 *x509,
     if (result.verdict != NGX_AOP_VERDICT_OK) {
         aopctl_lint_refused(object, &result, &result, NGX_AOP_LINT_WARNING,
                             level);
+    }
+}
+
+
+/* Whatever nginx would make of it: does it come to nginx at all? */
+
+static void
+aopctl_lint_presented(json_t *object, X509 *x509, ngx_aop_lint_level_e *level)
+{
+    if (X509_check_ca(x509) != 0) {
+        aopctl_lint_finding_add(object, NGX_AOP_LINT_ERROR, "client_ca",
+                                "is a CA, which Cloudflare does not accept as "
+                                "a client certificate (upload a certificate "
+                                "issued by this CA, and use --ca for the CA)",
+                                level);
+    }
+
+    if (!ngx_aop_key_in_tls(x509)) {
+        aopctl_lint_finding_add(object, NGX_AOP_LINT_ERROR, "key_not_in_tls",
+                                "has an SLH-DSA key, for which TLS has no "
+                                "signature: no client can present it (use "
+                                "ML-DSA)", level);
     }
 }
 

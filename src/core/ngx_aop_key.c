@@ -249,6 +249,17 @@ ngx_aop_key_post_quantum(X509 *x509)
 
 
 int
+ngx_aop_key_in_tls(X509 *x509)
+{
+    const ngx_aop_key_alg_t  *alg;
+
+    alg = ngx_aop_key_find(ngx_aop_key_algorithm(x509));
+
+    return alg == NULL || strncmp(alg->name, "SLH-DSA", 7) != 0;
+}
+
+
+int
 ngx_aop_key_signature_post_quantum(X509 *x509)
 {
     const X509_ALGOR   *algor;

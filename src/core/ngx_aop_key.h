@@ -46,6 +46,11 @@ int ngx_aop_key_post_quantum(X509 *x509);
 int ngx_aop_key_signature_post_quantum(X509 *x509);
 
 
+/* Whether a client could present it: TLS has no signatures of SLH-DSA. */
+
+int ngx_aop_key_in_tls(X509 *x509);
+
+
 /* Whether this OpenSSL has ML-DSA, and the text "this OpenSSL (3.0.19)". */
 
 #define NGX_AOP_KEY_VERSION  64

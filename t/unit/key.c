@@ -161,6 +161,8 @@ key_of_zeros(void **state)
 
     assert_string_equal(ngx_aop_key_name(x509, buf), c->name);
     assert_int_equal(ngx_aop_key_post_quantum(x509), c->pq);
+    assert_int_equal(ngx_aop_key_in_tls(x509),
+                     strncmp(c->name, "SLH-DSA", 7) != 0);
     assert_int_equal(ngx_aop_key(x509),
                      ngx_aop_key_ml_dsa() ? c->with : c->without);
 
