@@ -24,7 +24,8 @@ use constant FIRST => 700;          # bytes
 plan skip_all => 'this OpenSSL has no ML-DSA'
     if !AOP::Test::Cert->has('ML-DSA-44');
 
-my @KEYS = qw(ML-DSA-44 ML-DSA-65 ML-DSA-87);
+my @KEYS   = qw(ML-DSA-44 ML-DSA-65 ML-DSA-87);
+my @CLIENT = qw(subject issuer serial fingerprint spki not_after days_left);
 
 my $classical = ca('Old CA');
 my $pq        = ca('PQ CA', key => 'ML-DSA-65');
@@ -33,6 +34,7 @@ my $inter     = $pq->intermediate('PQ Inter', key => 'ML-DSA-87');
 my $mixed     = $pq->intermediate('Old Inter');
 my %ca        = map { $_ => ca("CA of $_", key => $_) } @KEYS;
 my %leaf      = map { $_ => $ca{$_}->leaf("edge $_", key => $_) } @KEYS;
+my %gone      = map { $_ => $ca{$_}->leaf("gone $_", key => $_) } @KEYS;
 
 my $slh = AOP::Test::Cert->has('SLH-DSA-SHA2-128f')
           ? ca('SLH CA', key => 'SLH-DSA-SHA2-128f') : undef;
@@ -69,6 +71,8 @@ $nginx->write('pq.pem', $pq);
 $nginx->write('old.pem', $classical);
 $nginx->write('each.pem', [ values %ca ]);
 $nginx->write('pq.crl', $pq->crl(revoked => [ $cert{revoked} ]));
+$nginx->write('each.crl', join '', map { $ca{$_}->crl(revoked => [ $gone{$_} ]) }
+                                   @KEYS);
 $nginx->write('slh.pem', $slh || $pq);
 
 my $pin = spki_of($cert{pq});
@@ -78,6 +82,7 @@ my $pin = spki_of($cert{pq});
 my %server = (
     on       => 'aop on; aop_ca pq.pem;',
     each     => 'aop on; aop_ca each.pem;',
+    crls     => 'aop on; aop_ca each.pem; aop_crl each.crl;',
     both     => 'aop on; aop_ca pq.pem old.pem;',
     require  => 'aop on; aop_ca pq.pem old.pem; aop_require post_quantum;',
     optional => 'aop optional; aop_ca pq.pem old.pem;'
@@ -122,7 +127,9 @@ my %keep = (
 
 my $show = show() . ' add_header X-Key $aop_client_key always;'
            . ' add_header X-Resumed $aop_resumed always;'
-           . ' add_header X-Reason $aop_reason always;';
+           . ' add_header X-Reason $aop_reason always;'
+           . join '', map { " add_header X-Client-$_ \$aop_client_$_ always;" }
+                      @CLIENT;
 
 $nginx->configure(join "\n", $show, 'access_log json.log aop_json;',
     'aop_log_interval 0; aop_edge 127.0.0.1;',
@@ -147,7 +154,39 @@ for my $key (@KEYS) {
 
     is(seen(get($port, sni => 'on.test', cert => $leaf{$key})),
        '400 on untrusted REJECTED', "$key of another CA");
+
+    is(seen(get($port, sni => 'crls.test', cert => $leaf{$key})),
+       '200 on ok PASSED', "$key, not on the CRL that it signed");
+    is(seen(get($port, sni => 'crls.test', cert => $gone{$key})),
+       '400 on revoked REJECTED', "$key, on the CRL that it signed");
 }
+
+# all that is known of a client, as OpenSSL has it
+
+for my $key (@KEYS) {
+    my $answer = get($port, sni => 'each.test', cert => $leaf{$key});
+    my $text   = $leaf{$key}->openssl('-serial', '-fingerprint', '-sha256');
+    my ($serial)      = $text =~ /^serial=(\w+)/m;
+    my ($fingerprint) = $text =~ /Fingerprint=([\w:]+)/;
+
+    is($answer->header('X-Client-subject'), "CN=edge $key", "$key: subject");
+    is($answer->header('X-Client-issuer'), "CN=CA of $key", "$key: issuer");
+    is($answer->header('X-Client-serial'), $serial, "$key: serial");
+    is($answer->header('X-Client-fingerprint'),
+       lc $fingerprint =~ s/://gr, "$key: fingerprint");
+    is($answer->header('X-Client-spki'), spki_of($leaf{$key}), "$key: spki");
+    like($answer->header('X-Client-not_after'),
+         qr/^\d{4}-\d\d-\d\dT[\d:]{8}Z$/, "$key: not_after");
+    like($answer->header('X-Client-days_left'), qr/^\d+$/, "$key: days_left");
+}
+
+# a chain that was verified is not verified again
+
+my $hits = hits();
+
+is(seen(get($port, sni => 'on.test', cert => $cert{pq})), '200 on ok PASSED',
+   "cache: time $_") for 1, 2;
+cmp_ok(hits(), '>', $hits, 'cache: a hit');
 
 # server, certificate, chain, what comes of it
 
@@ -280,6 +319,19 @@ for my $groups ('X25519MLKEM768', 'P-521:X25519MLKEM768') {
     is(agreed(), 'X25519MLKEM768', "$groups: in the report");
 }
 
+# that there is one: the client sends its hello twice
+
+my $hellos = openssl('', 's_client', '-connect', "127.0.0.1:$port{kem}", '-msg',
+                     '-servername', 'kem.test', '-groups',
+                     'P-521:X25519MLKEM768', '-cert',
+                     $nginx->path('pq-client.crt'), '-key',
+                     $nginx->path('pq-client.key'));
+
+is(scalar(() = $hellos =~ /^>>> .*ClientHello$/mg), 2,
+   'HelloRetryRequest: two ClientHellos');
+like($hellos, qr/^>>> .*CertificateVerify$/m,
+     'HelloRetryRequest: the certificate is presented');
+
 # in two packets, as that of a client with more extensions
 
 my $pid = relay($relay, $port{kem});
@@ -339,13 +391,26 @@ is(join(', ', map { seen($client->get('/', host => "$_.test")) }
 # SLH-DSA: TLS has no signature of it that OpenSSL offers, so it is for CAs
 
 SKIP: {
-    skip 'this OpenSSL has no SLH-DSA', 2 if !$slh;
+    skip 'this OpenSSL has no SLH-DSA', 4 if !$slh;
 
     is(seen(get($port, sni => 'slh.test',
                 cert => $slh->leaf('edge', key => 'ML-DSA-44'))),
        '200 on ok PASSED', 'a leaf of an SLH-DSA CA');
     is(seen(get($port, sni => 'slh.test', cert => $slh->leaf('old'))),
        '200 on ok PASSED', 'a classical leaf of an SLH-DSA CA');
+
+    for my $key ('SLH-DSA-SHA2-128f', 'ML-DSA-44') {
+        $nginx->write('slh-leaf.pem', $slh->leaf('edge', key => $key));
+
+        my $lint = answer('lint', '--ca', $nginx->path('slh.pem'),
+                          $nginx->path('slh-leaf.pem'));
+        my $word = join ' ', map { $_->{word} }
+                   @{ $lint->{files}[1]{certificates}[0]{findings} };
+
+        is("$lint->{status} $word", $key eq 'ML-DSA-44' ? '0 '
+                                                        : '2 key_not_in_tls',
+           "lint: a client certificate with $key");
+    }
 }
 
 # the log, the report
@@ -436,6 +501,15 @@ sub relay {
             syswrite $from == $client ? $server : $client, $bytes;
         }
     }
+}
+
+
+# hits(): of the cache of verified chains
+sub hits {
+    my ($row) = grep { $_->{result} eq 'hit' }
+                @{ report($admin)->json->{verify_cache} };
+
+    return $row->{count};
 }
 
 
