@@ -19,7 +19,10 @@ use AOP::Test;
 use AOP::Test::Aopctl;
 use AOP::Test::Report;
 
-use constant FIRST => 700;          # bytes
+use constant {
+    FIRST  => 700,                  # bytes
+    VISITS => 40,
+};
 
 plan skip_all => 'this OpenSSL has no ML-DSA'
     if !AOP::Test::Cert->has('ML-DSA-44');
@@ -106,12 +109,6 @@ my $site = AOP::Test::Cert->self_signed('server.test', key => 'ML-DSA-87');
 $nginx->write('pq.crt', $site);
 $nginx->write('pq.key', $site->key_pem);
 
-# with a cheap key no ticket pays
-
-my $dear = AOP::Test::Cert->new(subject => 'server.test', key => 'rsa:3072');
-
-$nginx->write('dear.crt', $dear);
-$nginx->write('dear.key', $dear->key_pem);
 $nginx->write('pq-client.crt', $cert{pq});
 $nginx->write('pq-client.key', $cert{pq}->key_pem);
 
@@ -136,8 +133,7 @@ $nginx->configure(join "\n", $show, 'access_log json.log aop_json;',
     (map { "server { $listen server_name $_.test; $server{$_}"
            . ' location / { return 200; } }' } sort keys %server),
     (map { "server { " . $nginx->listen_tls($port{$_}) . " server_name $_.test;"
-           . ' aop on; aop_ca pq.pem; ssl_certificate dear.crt;'
-           . " ssl_certificate_key dear.key; $keep{$_}"
+           . " aop on; aop_ca pq.pem; $keep{$_}"
            . ' location / { return 200; } }' } sort keys %port),
     "server { listen 127.0.0.1:$admin; location / { aop_report; } }")->start;
 
@@ -277,9 +273,8 @@ for (qw(level3 level4 excluded)) {
 my ($got, $session) = visit($port, sni => 'on.test', cert => $cert{pq});
 
 is($got, '200 on ok PASSED full', 'a session');
-like((visit($port, sni => 'on.test', session => $session))[0],
-     qr/^200 on ok PASSED resumed|^400 on none REJECTED full/,
-     'resumed, or a full handshake');
+is((visit($port, sni => 'on.test', session => $session))[0],
+   '200 on ok PASSED resumed', 'resumed');
 is((visit($port, sni => 'require.test', session => $session))[0],
    '400 on none REJECTED full', 'not resumed by another policy');
 
@@ -302,6 +297,40 @@ for my $keep ('tickets', 'cache') {
 
     is((visit($port{$keep}, sni => $sni, session => $session))[0],
        '200 on ok PASSED resumed', "$keep: the next");
+}
+
+# that worker alone has it: the one that made it resumes it, no other
+
+{
+    my $two  = nginx(workers => 2);
+    my $port = $two->ports;
+    my $made = '';
+    my (%seen, $session);
+
+    $two->write('pq.pem', $pq);
+    $two->configure(show() . ' add_header X-Pid $pid always; server { '
+                    . $two->listen_tls($port, 'reuseport')
+                    . ' aop on; aop_ca pq.pem; ssl_session_tickets off;'
+                    . ' ssl_session_cache shared:C:1m;'
+                    . ' location / { return 200; } }')->start;
+
+    for (1 .. VISITS) {
+        my $client = client($port, cert => $cert{pq}, session => $session);
+        my $pid    = $client->get('/')->header('X-Pid');
+
+        $seen{($pid eq $made ? 'the same' : 'another') . ' worker: '
+              . ($client->resumed ? 'resumed' : 'full')}++ if $made;
+
+        ($made, $session) = ($pid, $client->session);
+        $client->close;
+    }
+
+    is(join(', ', sort keys %seen),
+       'another worker: full, the same worker: resumed',
+       'tickets off, two workers') or diag(explain(\%seen));
+    like($two->startup_output, qr/resumed only by the worker process/,
+         'tickets off: nginx says so');
+    $two->finish;
 }
 
 # a client with a post-quantum key agreement, also after a HelloRetryRequest
