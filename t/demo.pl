@@ -20,6 +20,7 @@ use AOP::Test::Aopctl;
 use AOP::Test::Report;
 
 use constant {
+    CLOUDFLARE  => '172.64.0.7',    # an address of Cloudflare's edge
     ENOUGH      => 20,          # requests, of which a real rollout needs more
     VISITORS    => 100,
     PERCENT     => 20,
@@ -64,10 +65,11 @@ probe(2, qr/^not enforced: /);
 
 heading('2. Observe: no requests are rejected');
 configure(<<'EOF');
-aop_ca my-ca.pem;   # the CA of a certificate uploaded to Cloudflare
-aop    optional;
+aop_ca    my-ca.pem;    # the CA of a certificate uploaded to Cloudflare
+aop       optional;
+aop_ready requests=20 time=1s;      # for this demo; 100 requests in 1 h
 EOF
-traffic($good, '172.64.0.7', ENOUGH);
+traffic($good, CLOUDFLARE, ENOUGH);
 traffic(undef, '203.0.113.9', 3);
 ready('yes');
 
@@ -86,9 +88,10 @@ heading('4. In error.log: requests that would be rejected, and what to do');
 configure(<<'EOF');
 aop optional;       # the built-in Cloudflare CA is the default
 EOF
-request('without a certificate', undef, 200, qr/would be refused: none: /);
+request('from Cloudflare, without a certificate', undef, 200,
+        qr/would be refused: none: /);
 request('with a certificate of another CA', $foreign, 200,
-        qr/would be refused: untrusted: /);
+        qr/would be refused: untrusted: /, '203.0.113.9');
 say_line('');
 
 
@@ -97,16 +100,16 @@ configure(<<'EOF', <<'MAP');
 aop_ca my-ca.pem;
 aop    $canary;
 EOF
-split_clients $http_user_agent $canary {
-    20%  on;
-    *    optional;
+split_clients $http_cf_connecting_ip $canary {
+    80%  optional;
+    *    on;
 }
 MAP
 canary('without a certificate', undef, VISITORS * PERCENT / 100);
 canary('from Cloudflare', $good, 0);
 say_line('');
-text('The same client always gets the same answer; increase the percentage '
-     . 'step by step.');
+text('The same client always gets the same answer; lower the percentage of '
+     . '"optional" step by step.');
 
 
 heading('6. A rotation: no request is rejected in between');
@@ -154,7 +157,6 @@ server {
     listen 127.0.0.1:$port ssl;
     listen 127.0.0.1:$proxied ssl proxy_protocol;
     server_name www.example.com;
-    aop_ready requests=@{[ ENOUGH ]} time=1s;
     $directives
     location / { return 200 "hello from the origin\\n"; }
 }
@@ -184,13 +186,13 @@ EOF
 }
 
 
-# request($what, $certificate, $status, $line): one request, its answer, and
-# the line it left in error.log; none without $line.
+# request($what, $certificate, $status, $line, $from): one request, its answer,
+# and the line it left in error.log; none without $line.
 sub request {
-    my ($what, $cert, $status, $line) = @_;
+    my ($what, $cert, $status, $line, $from) = @_;
 
     my $mark   = $nginx->mark;
-    my $answer = visit($cert, 'demo');
+    my $answer = get_from($from || CLOUDFLARE, $cert);
     my $logged = $line ? $nginx->wait_log(qr/aop:/, $mark)
                        : join "\n", grep { /aop:/ } $nginx->log_since($mark);
 
@@ -220,9 +222,7 @@ sub probe {
 sub traffic {
     my ($cert, $address, $n) = @_;
 
-    my $served = grep { $_->status == 200 } map {
-        get($proxied, sni => 'www.example.com', cert => $cert,
-            prelude => "PROXY TCP4 $address 127.0.0.1 1024 443\r\n") } 1 .. $n;
+    my $served = grep { get_from($address, $cert)->status == 200 } 1 .. $n;
 
     check("$n requests from $address, "
           . ($cert ? 'Cloudflare' : 'without a certificate')
@@ -255,7 +255,7 @@ sub canary {
     my %count;
 
     for my $visitor (1 .. VISITORS) {
-        $count{ visit($cert, "visitor $visitor")->status }++;
+        $count{ get_from(CLOUDFLARE, $cert, "198.51.100.$visitor")->status }++;
     }
 
     my $served  = $count{200} || 0;
@@ -267,11 +267,14 @@ sub canary {
 }
 
 
-sub visit {
-    my ($cert, $visitor) = @_;
+# get_from($address, $certificate, $visitor): the answer to a request from an
+# address on the internet, for a visitor of Cloudflare's.
+sub get_from {
+    my ($address, $cert, $visitor) = @_;
 
-    return get($port, sni => 'www.example.com', cert => $cert,
-               headers => [ 'User-Agent' => $visitor ]);
+    return get($proxied, sni => 'www.example.com', cert => $cert,
+               prelude => "PROXY TCP4 $address 127.0.0.1 1024 443\r\n",
+               headers => [ 'CF-Connecting-IP' => $visitor || '198.51.100.1' ]);
 }
 
 
