@@ -158,5 +158,17 @@ origin("aop optional; location / { $page }", "server { $default $other }");
 
 is(names(probe())->[0], '- 127.0.0.1 another_page', 'as is what is not it');
 
+# for people: no two lines are the same, and no word has an underscore
+
+my $text  = aopctl('probe', "127.0.0.1:$port", '--sni', 'site.test',
+                   '--no-http')->{out};
+my @names = $text =~ /^( .*Host .*)$/mg;
+my %seen;
+
+like($text, qr/^  without SNI, Host 127\.0\.0\.1: another page, /m, 'in words');
+like($text, qr/^  TLS $_, without SNI, Host site\.test: /m, "with TLS $_")
+    for '1.2', '1.3';
+is(scalar(grep { $seen{$_}++ } @names), 0, 'no line twice');
+
 $nginx->finish;
 done_testing();

@@ -176,6 +176,11 @@ aopctl_names_visit(aopctl_probe_t *probe, aopctl_conclusion_t *conclusion,
     aopctl_json_set(object, "authority",
                     aopctl_json_text(aopctl_names_text(&visit, names->host)));
 
+    if (names->version) {
+        aopctl_json_set(object, "tls", json_string(
+                        names->version == TLS1_2_VERSION ? "1.2" : "1.3"));
+    }
+
     if (names->again) {
         aopctl_json_set(object, "with_session", aopctl_answer_json(&again));
     }

@@ -22,6 +22,7 @@ static void aopctl_probe_print_visitors(const json_t *visitors);
 static void aopctl_probe_print_name(const json_t *name);
 static void aopctl_probe_print_plain(const json_t *plain);
 static void aopctl_probe_print_cas(const json_t *address);
+static const char *aopctl_probe_result(const json_t *visit);
 static const char *aopctl_probe_cannot_tell(const json_t *answer);
 static aopctl_color_e aopctl_probe_color(const char *result,
     unsigned given);
@@ -94,6 +95,7 @@ aopctl_probe_print_address(const json_t *address)
 static void
 aopctl_probe_print_name(const json_t *name)
 {
+    unsigned     tls;
     const char  *sni, *result;
 
     sni = json_is_string(json_object_get(name, "sni"))
@@ -103,15 +105,21 @@ aopctl_probe_print_name(const json_t *name)
     if (strcmp(aopctl_json_str(name, "scheme"), "http") == 0) {
         aopctl_term_line(aopctl_probe_color(result, 0),
                          "  plain HTTP, Host %s: %s, %s",
-                         aopctl_json_str(name, "authority"), result,
+                         aopctl_json_str(name, "authority"),
+                         aopctl_probe_result(name),
                          aopctl_json_str(name, "text"));
         return;
     }
 
-    aopctl_term_line(aopctl_probe_color(result, 0), "  %s%s, Host %s: %s, %s",
+    tls = json_is_string(json_object_get(name, "tls"));
+
+    aopctl_term_line(aopctl_probe_color(result, 0),
+                     "  %s%s%s%s%s, Host %s: %s, %s",
+                     tls ? "TLS " : "", tls ? aopctl_json_str(name, "tls") : "",
+                     tls ? ", " : "",
                      sni ? "SNI " : "without SNI", sni ? sni : "",
-                     aopctl_json_str(name, "authority"), result,
-                     aopctl_json_str(name, "text"));
+                     aopctl_json_str(name, "authority"),
+                     aopctl_probe_result(name), aopctl_json_str(name, "text"));
 
     if (json_object_get(name, "with_session") != NULL) {
         aopctl_probe_print_session(json_object_get(name, "with_session"), 0);
@@ -132,7 +140,8 @@ aopctl_probe_print_plain(const json_t *plain)
 
     aopctl_term_line(aopctl_probe_color(result, 0),
                      "  plain HTTP, port %lld: %s, %s",
-                     aopctl_json_int(plain, "port"), result,
+                     aopctl_json_int(plain, "port"),
+                     aopctl_probe_result(plain),
                      aopctl_json_str(plain, "text"));
 }
 
@@ -207,7 +216,7 @@ aopctl_probe_print_visit(const json_t *visit)
                      aopctl_json_str(visit, "tls"), aopctl_json_str(visit,
                                                                     "http"),
                      aopctl_json_str(visit, "stranger"),
-                     given ? " certificate" : "", result,
+                     given ? " certificate" : "", aopctl_probe_result(visit),
                      aopctl_json_str(visit, "text"));
 
     aopctl_probe_print_session(json_object_get(visit, "with_session"), given);
@@ -230,7 +239,7 @@ aopctl_probe_print_session(const json_t *session, unsigned given)
     aopctl_term_line(aopctl_probe_color(result, given),
                      "    again with its session, %s: %s, %s",
                      json_is_true(json_object_get(session, "resumed"))
-                     ? "resumed" : "not resumed", result,
+                     ? "resumed" : "not resumed", aopctl_probe_result(session),
                      aopctl_json_str(session, "text"));
 }
 
@@ -255,8 +264,23 @@ aopctl_probe_print_visitors(const json_t *visitors)
 
     aopctl_term_line(aopctl_probe_color(result, 0),
                      "  with %zu addresses in CF-Connecting-IP, the last one "
-                     "%s: %s, %s", n, aopctl_json_str(last, "visitor"), result,
-                     aopctl_json_str(last, "text"));
+                     "%s: %s, %s", n, aopctl_json_str(last, "visitor"),
+                     aopctl_probe_result(last), aopctl_json_str(last, "text"));
+}
+
+
+static const char *
+aopctl_probe_result(const json_t *visit)
+{
+    const char  *result;
+
+    result = aopctl_json_str(visit, "result");
+
+    if (strcmp(result, "another_page") == 0) {
+        return "another page";
+    }
+
+    return (strcmp(result, "not_offered") == 0) ? "not offered" : result;
 }
 
 
