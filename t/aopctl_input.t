@@ -282,7 +282,7 @@ like(report($servers, '--server', 'x.test')->{why}, qr/to the server in --server
      '--server: one that is not in the log');
 
 is(report($servers)->{why}, '1 of 5 servers is not ready (b.test); '
-   . 'unknown for 2 of 5 servers (d.test, no server_name)',
+   . 'no answer yet for 2 of 5 servers (d.test, no server_name)',
    'the end counts and names');
 is(report($servers, '--server', 'a.test')->{why},
    'the server in the log is ready', 'the end, of one server');

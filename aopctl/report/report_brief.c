@@ -48,7 +48,7 @@ aopctl_report_brief_why(const json_t *servers, ngx_aop_text_t *text)
     }
 
     if (unknown) {
-        ngx_aop_text_printf(text, "%sunknown for %zu of %zu server%s (",
+        ngx_aop_text_printf(text, "%sno answer yet for %zu of %zu server%s (",
                             no ? "; " : "", unknown, all,
                             all == 1 ? "" : "s");
         aopctl_report_list(servers, "unknown", text);
