@@ -54,7 +54,11 @@ symlink AOP::Test::Aopctl::binary(), "$dir/bin/aopctl"
 $nginx->write('bin/nginx', "#!/bin/sh\nunset NGINX\nexec "
     . AOP::Test::Nginx::binary()
     . qq( -p "$dir/" -c "$dir/nginx.conf" "\$@"\n));
-chmod 0755, "$dir/bin/nginx";
+$nginx->write('bin/systemctl', <<'END');
+#!/bin/sh
+test "$*" = 'reload-or-restart nginx' && exec nginx -s reload
+END
+chmod 0755, map { "$dir/bin/$_" } qw(nginx systemctl);
 
 $nginx->write('html/index.html', "the page\n");
 $nginx->write('html/decoy.html', "another page\n");
@@ -69,7 +73,10 @@ $nginx->write('aop/crl.pem', $edge->crl);
 
 my @configurations = (
 
-    [ 'smallest', qr/default_server; return 444; \}/, undef, \&smallest ],
+    [ 'the site at first', qr/\A# in the server\{\} of your/, undef,
+      \&first_site ],
+    [ 'its status page', qr/\Aserver \{ +# in \S+aop\.conf\n/, undef,
+      \&first_page ],
     [ 'plain HTTP', qr/listen 80;/, undef, \&plain_http ],
     [ 'watching', qr/\A\s*aop optional;\n\s*access_log/, undef, \&watching ],
     [ 'canary', qr/split_clients/, undef, \&canary ],
@@ -143,13 +150,97 @@ subtest 'configurations' => sub {
         $check->($name);
     }
 
-    is(scalar @nginx, scalar @configurations, 'none is missing');
+    for my $known (@configurations) {
+        ok((grep { $_->{text} =~ $known->[1] } @nginx), "there is: $known->[0]");
+    }
 };
 
 
-sub smallest {
+# The first configuration of README: a site that exists, whose configuration nginx
+# reads after conf.d, gets two lines, and the status page is in conf.d.
+
+sub first_site {
     my ($name) = @_;
 
+    my $site  = sub { return get($tls, sni => 'example.com')->body };
+    my $lines = block(qr/\A# in the server/);
+    my $log   = promised(qr/Debian's is `(access_log .*?;)`/);
+
+    cmp_ok(scalar(() = join('', map { $_->{text} } grep {
+               $_->{lang} eq 'nginx' && $_->{where} =~ /^README/
+           } @blocks) =~ /\n/g), '<=', 12, "$name: few lines");
+
+    debian('', '');
+    is($site->(), "my real site\n", "$name: before");
+
+    for (['', 'no'], [$log, 'a']) {
+        my ($own, $how_many) = @$_;
+
+        unlink map { "$dir/$_" } qw(access.log example.aop.log);
+        debian('', "$lines $own", block(qr/# in \S+aop\.conf/));
+        is($site->(), "my real site\n", "$name: served as before");
+        told(qr/certificate would be refused: none: /);
+        is(scalar access_log(), 1, "$name: a line in the new access log");
+        is(scalar(() = $nginx->read('access.log') =~ /\n/g), length $own && 1,
+           "$name: $how_many line in the inherited one");
+    }
+
+    like(sh(line(qr/systemctl/)), qr/successful/, "$name: the commands");
+}
+
+
+# debian($http, $lines, $page): nginx.conf as Debian has it, with directives of
+# http{}, the lines in the server of the site, and a file in conf.d.
+sub debian {
+    my ($http, $lines, $page) = @_;
+
+    $mark = $nginx->mark;
+    make_path("$dir/conf.d", "$dir/sites-enabled", "$dir/site");
+    $nginx->write('site/index.html', "my real site\n");
+    $nginx->write('conf.d/aop.conf', here($page || ''));
+    $nginx->write('sites-enabled/site', here(<<"END"));
+        server {
+            listen 443 ssl default_server;
+            server_name example.com;
+            ssl_certificate     /etc/ssl/certs/example.com.pem;
+            ssl_certificate_key /etc/ssl/private/example.com.key;
+            root site;
+            $lines
+        }
+END
+    $nginx->configure("$http\ninclude conf.d/*.conf; include sites-enabled/*;");
+
+    my ($code, $output) = $nginx->test_config;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    is($code, 0, 'nginx -t') or diag $output;
+    unlike($output, qr/\[warn\]/, 'without a warning');
+    ok($nginx->reload, 'a reload');
+}
+
+
+# first(): both of them, for http().
+sub first {
+    return "server { listen 443 ssl; server_name example.com;\n"
+           . block(qr/\A# in the server/) . "}\n" . block(qr/# in \S+aop\.conf/);
+}
+
+
+sub first_page {
+    my ($name) = @_;
+
+    my @page = map { block($_) } qr/\A# in the server/, qr/# in \S+aop\.conf/;
+    my $open = sub {
+        my ($when) = @_;
+
+        my $page = get($status, tls => 0);
+        is($page->status, 200, "$name, $when: it answers");
+        like($page->body, qr/<html/i, "$name, $when: with a page");
+        is(get($status, tls => 0, host => 'rebound.test')->status, 0,
+           "$name, $when: not under the name of another site");
+    };
+
+    $nginx->reload(http(first()));
     is(ask($none)->status, 200, "$name: no certificate, served");
     told(qr/certificate would be refused: none: /);
     is(ask($foreign)->status, 200, "$name: a foreign one, served");
@@ -159,16 +250,32 @@ sub smallest {
     is(scalar @line, 2, "$name: two lines in the access log");
     is($line[0]{status}, 'REJECTED_DRY_RUN', "$name: what would be done");
 
-    my $page = get($status, tls => 0);
-    is($page->status, 200, "$name: the status page answers");
-    like($page->body, qr/<html/i, "$name: it is a page");
-    unlike($page->body, qr/(?:src|href)\s*=\s*["']?(?:https?:)?\/\//i,
+    $open->('at first');
+    unlike(get($status, tls => 0)->body,
+           qr/(?:src|href)\s*=\s*["']?(?:https?:)?\/\//i,
            "$name: the page needs nothing from elsewhere");
 
     my $fields = promised(qr/Its fields, all strings: (.*?)\.\n/s);
     is(join(' ', sort keys %{ $line[0] }),
        join(' ', sort $fields =~ /`(\w+)`/g), 'the fields of aop_json');
     is(scalar(grep { ref } values %{ $line[0] }), 0, 'all are strings');
+
+    # with a certificate for all servers, as SECURITY.md and the rollout advise
+
+    debian('aop on;', '', $page[1]);
+    $open->('"aop on" in http{}');
+    is(ask($none)->status, 400, "$name: and the site is closed");
+
+    # what the report answers at first
+
+    unlink "$dir/example.aop.log";
+    debian('aop_edge 127.0.0.1;', @page);
+    sh(q(touch /var/log/nginx/example.aop.log));
+    like(sh(line(qr/aopctl report/), 3), qr/cannot tell/,
+         "$name: the report without a request");
+    ask($none);
+    like(sh(line(qr/aopctl report/), 2), qr/ready: no/,
+         "$name: while Cloudflare presents no certificate");
 }
 
 
@@ -390,8 +497,31 @@ sub status_page {
 }
 
 
+# Configurations that the package and the image have.
+
+subtest 'examples' => sub {
+    for my $file ('debian/aop.conf', 'contrib/docker/aop.conf') {
+        my $text = slurp($file) =~ s{tls/cert\.pem}{server.crt}r
+                                =~ s{tls/key\.pem}{server.key}r
+                                =~ s{/dev/stdout}{/dev/null}r;
+
+        my ($code, $output) = $nginx->configure(http($text))->test_config;
+
+        is($code, 0, "$file: nginx -t") or diag $output;
+        unlike($output, qr/\[warn\]/, "$file: without a warning");
+
+        for ('optional', 'on') {
+            $nginx->reload("aop $_; " . http($text));
+            is(get($status, tls => 0)->status, 200, "$file: the status page");
+            is(get($status, tls => 0, host => 'rebound.test')->status, 0,
+               "$file: not under the name of another site");
+        }
+    }
+};
+
+
 subtest 'commands' => sub {
-    my $conf = http(block(qr/default_server; return 444; \}/));
+    my $conf = http(first());
 
     $nginx->reload("aop_edge 127.0.0.1; $conf");
     ask($none);
@@ -1030,15 +1160,28 @@ sub first_block {
 }
 
 
-# http($text): a block as what goes into http{}, with the ports and the files
-# that there are here.
+# http($text): a block as what goes into http{}, with another server that it may
+# be a proxy of.
 sub http {
     my ($text) = @_;
 
-    my %port = (443 => $tls, 80 => $plain, 8081 => $status);
-
     $text = "server {\nlisten 443 ssl;\nserver_name example.com;\n$text\n}\n"
         unless $text =~ /^\s*server \{/m;
+
+    return here($text) . <<"END";
+server {
+    listen 127.0.0.1:$backend;
+    location / { return 200 "X-Real-IP: \$http_x_real_ip"; }
+}
+END
+}
+
+
+# here($text): with the ports and the files that there are here.
+sub here {
+    my ($text) = @_;
+
+    my %port = (443 => $tls, 80 => $plain, 8081 => $status);
 
     $text =~ s/\blisten\ (?:127\.0\.0\.1:)?(443|80|8081)\b
               /\nlisten 127.0.0.1:$port{$1}/gx;
@@ -1051,12 +1194,7 @@ sub http {
     $text =~ s/CERT_SHA256/hash_of(qr{x509 -in client.*-fingerprint})/ge;
     $text =~ s/SPKI_SHA256/hash_of(qr{x509 -in client.*-pubkey})/ge;
 
-    return $text . <<"END";
-server {
-    listen 127.0.0.1:$backend;
-    location / { return 200 "X-Real-IP: \$http_x_real_ip"; }
-}
-END
+    return $text;
 }
 
 
