@@ -26,7 +26,7 @@
 int ngx_aop_addr_parse(unsigned char *addr, const char *text, size_t len);
 
 
-/* Whether the address is one of IPv4. */
+/* Returns 1 if the address is IPv4. */
 
 int ngx_aop_addr_is_ipv4(const unsigned char *addr);
 

@@ -5,10 +5,10 @@
 
 
 /*
- * Which chains have passed before?  Verifying the same chain again costs more
- * than the rest of the judgement.  Only "ok" is remembered: whoever has no
- * certificate that passes cannot put anything in here.  That a client holds
- * the key of a certificate is proven by TLS each time and not asked here.
+ * Which chains have passed before?  Verifying a chain again costs more than
+ * all other checks together.  Only "ok" is remembered: a client without a
+ * certificate that passes cannot add an entry.  That the client holds the
+ * private key is proven by TLS on each connection, and is not a question here.
  */
 
 
@@ -19,7 +19,7 @@
 #include "ngx_aop_cache.h"
 
 
-/* the places where a key can be */
+/* the places a key can be in */
 
 #define NGX_AOP_CACHE_WAYS  8
 
@@ -98,8 +98,8 @@ ngx_aop_cache_find(ngx_aop_cache_t *cache, const unsigned char *key,
 
 
 /*
- * Takes the place of the same key, else of one of no use, else any: of keys
- * that come in turn, the oldest would be the one that is needed next.
+ * Replaces the entry of the same key, else one that is no longer valid, else
+ * any: if keys come in turn, the oldest is the one that is needed next.
  */
 
 static void
@@ -132,8 +132,8 @@ ngx_aop_cache_add(ngx_aop_cache_t *cache, const unsigned char *key,
 
 
 /*
- * A clock that was set back is before the time of some answers.  To OpenSSL a
- * certificate has expired in its last second already.
+ * If the clock was set back, some answers are from the future.  OpenSSL takes
+ * a certificate for expired in the very second of its notAfter.
  */
 
 static int
@@ -157,8 +157,9 @@ ngx_aop_cache_set(ngx_aop_cache_t *cache, const unsigned char *key)
 
 
 /*
- * The key is everything that ngx_aop_verify() is a function of, but the time.
- * All parts have a fixed length, so no two questions are the same bytes.
+ * The key covers all that the result of ngx_aop_verify() depends on, except
+ * the time.  All parts have a fixed length, so different questions never are
+ * the same bytes.
  */
 
 static int
@@ -187,7 +188,7 @@ ngx_aop_cache_key(const ngx_aop_policy_t *policy, const ngx_aop_leaf_t *leaf,
 }
 
 
-/* In a handshake the leaf is the first certificate of the chain, too. */
+/* In a handshake the chain begins with the leaf. */
 
 static int
 ngx_aop_cache_hash(EVP_MD_CTX *md, const X509 *x509,

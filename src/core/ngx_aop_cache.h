@@ -13,9 +13,9 @@
 
 
 /*
- * Of a chain that passed.  The key has the policy's digest in it, and thereby
- * the order of its anchors: the index means the same in any policy that the
- * key fits, and no pointer is kept.
+ * An entry for a chain that passed.  The key includes the digest of the
+ * policy, and thereby the order of its anchors: the index means the same in
+ * any policy with this key, so no pointer is kept.
  */
 
 typedef struct {
@@ -28,8 +28,9 @@ typedef struct {
 
 /*
  * Chains differ by leaf, so this is about how many client certificates a
- * process remembers: a third of it all but certainly, even in turn.  Zeroed
- * memory is an empty cache, and memory that was never written to costs nothing.
+ * process remembers; up to a third of it almost certainly, even if they come
+ * in turn.  Zeroed memory is an empty cache, and pages that were never written
+ * to cost nothing.
  */
 
 #define NGX_AOP_CACHE_SLOTS  16384
@@ -40,17 +41,17 @@ typedef struct {
 
 
 /*
- * A chain is verified again after so many seconds.  Nothing is known that
- * would change the answer before valid_until; this bounds what is not known.
+ * A chain is verified again after this many seconds.  Nothing known would
+ * change the answer before valid_until; this is the limit for the unknown.
  */
 
 #define NGX_AOP_CACHE_TTL  300
 
 
 /*
- * ngx_aop_cache_judge() fills *result as ngx_aop_verify() does, and takes that
- * from the cache if this very question was answered with "ok" lately.
- * Returns 1 if so, 0 if the chain was verified.
+ * ngx_aop_cache_judge() fills *result as ngx_aop_verify() does, from the cache
+ * if the same question was recently answered with "ok".  Returns 1 in this
+ * case, 0 if the chain was verified.
  */
 
 int ngx_aop_cache_judge(ngx_aop_cache_t *cache,

@@ -175,8 +175,8 @@ ngx_aop_cert_date(int64_t t, char *buf)
 
 
 /*
- * OpenSSL 3.0 answers with the SHA-1 that it keeps of a certificate if memory
- * is short while it looks which digest it was asked for.
+ * If memory is short while OpenSSL 3.0 looks up the digest that it was asked
+ * for, it answers with the SHA-1 that it keeps of each certificate.
  */
 
 int

@@ -19,7 +19,7 @@
 #define NGX_AOP_DIGEST  32      /* SHA-256 */
 
 
-/* What can be told of a certificate in one line of printable ASCII. */
+/* Facts of a certificate, each one line of printable ASCII. */
 
 typedef enum {
     NGX_AOP_CERT_SUBJECT = 0,   /* RFC 2253 */
@@ -72,14 +72,14 @@ int ngx_aop_cert_crl_digest(const X509_CRL *crl, unsigned char *digest);
 
 
 /*
- * A client certificate, and the digest that it goes by in pins, in the cache
- * and in sessions: taken once, and passed on with it.
+ * A client certificate, and the digest by which pins, the cache and sessions
+ * know it: computed once, and passed along.
  */
 
 typedef struct {
     X509           *x509;               /* borrowed */
     unsigned char   digest[NGX_AOP_DIGEST];
-    unsigned        digested:1;         /* 0: memory was short */
+    unsigned        digested:1;         /* 0: out of memory */
 } ngx_aop_leaf_t;
 
 /* Leaves OpenSSL's error queue as it was. */
@@ -88,7 +88,7 @@ void ngx_aop_cert_leaf(ngx_aop_leaf_t *leaf, X509 *x509);
 
 
 /*
- * ngx_aop_cert_same_key() tells whether two certificates are of one key,
+ * ngx_aop_cert_same_key() returns whether two certificates have the same key,
  * ngx_aop_cert_issued() whether x509 was signed by that of the issuer.
  */
 
@@ -97,9 +97,9 @@ int ngx_aop_cert_issued(X509 *issuer, X509 *x509);
 
 
 /*
- * ngx_aop_cert_time() turns an ASN.1 time into seconds since the epoch.
- * Returns 1, or 0 if it is no valid time; *t is then 0.  A time_t of 32 bits
- * is the last that it holds for all that is later.
+ * ngx_aop_cert_time() converts an ASN.1 time to seconds since the epoch.
+ * Returns 1, or 0 if the time is not valid; *t is then 0.  If time_t has 32
+ * bits, a later time becomes the last one that it can hold.
  */
 
 int ngx_aop_cert_time(const ASN1_TIME *asn1, time_t *t);
@@ -123,9 +123,9 @@ size_t ngx_aop_cert_cut(const char *text, size_t len, size_t max);
 
 /*
  * ngx_aop_cert_is_ca() returns 1 if the certificate says that it is a CA
- * (basicConstraints, RFC 5280, 4.2.1.9).  OpenSSL also takes a self-signed one
- * of version 1 for a CA, and what has keyCertSign or Netscape's bit alone; but
- * those are what many client certificates are like.
+ * (basicConstraints, RFC 5280, 4.2.1.9).  OpenSSL also accepts as a CA what is
+ * self-signed and of version 1, or has only keyCertSign or Netscape's bit; but
+ * many client certificates look like that.
  */
 
 int ngx_aop_cert_is_ca(X509 *x509);

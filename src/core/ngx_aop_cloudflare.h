@@ -27,8 +27,8 @@ int ngx_aop_cloudflare_is_ca(X509 *x509);
 
 /*
  * ngx_aop_cloudflare_ranges() returns Cloudflare's published address ranges
- * and their number; static data, NULL only if the built-in text is broken
- * (a unit test holds that it is not).
+ * and their number; static data, NULL only if the built-in text is broken (a
+ * unit test checks that it is not).
  */
 
 const ngx_aop_range_t *ngx_aop_cloudflare_ranges(size_t *n);
@@ -49,7 +49,7 @@ ngx_aop_lookalike_e ngx_aop_cloudflare_lookalike(X509 *x509);
 
 
 /*
- * ngx_aop_cloudflare_origin_ca_name() tells whether a name is that of one of
+ * ngx_aop_cloudflare_origin_ca_name() returns whether a name is that of one of
  * Cloudflare's Origin CA issuers.  By name only: good for a hint, not for
  * trust.
  */

@@ -5,10 +5,10 @@
 
 
 /*
- * Evidence, as it comes in.  A request that passed is an addition; one that
- * failed from Cloudflare or a private address is remembered by host or
- * address, until it is over.  Nothing is forgotten because of the time alone:
- * a clock may be a day ahead, and be set back.
+ * Evidence, as it arrives.  A request that passed is only counted; a failure
+ * from Cloudflare or from a private address is remembered by host or address
+ * until it is settled.  Nothing is forgotten just because time has passed: a
+ * clock may be a day ahead, and then be set back.
  */
 
 
@@ -22,7 +22,7 @@
 
 #define NGX_AOP_EVIDENCE_HOUR   3600
 
-/* workers do not look at the clock at the same moment */
+/* worker processes do not update their time at the same moment */
 
 #define NGX_AOP_EVIDENCE_SLACK  60
 
@@ -165,8 +165,7 @@ ngx_aop_evidence_add(ngx_aop_evidence_t *evidence,
 
 
 /*
- * The sums of that hour; NULL if there is no place for them yet, or in a log
- * no more.
+ * The sums of that hour; NULL if it has no place yet or, in a log, no longer.
  */
 
 static ngx_aop_hour_t *
@@ -214,8 +213,8 @@ ngx_aop_evidence_clock(ngx_aop_evidence_t *evidence, time_t t)
 
 
 /*
- * The clock was ahead: what seems to come from the future has just been.  The
- * hours of then are void, for nobody knows when their requests passed.
+ * The clock was ahead: times in the future become the present.  Hours in the
+ * future are cleared, because nobody knows when their requests passed.
  */
 
 static void
@@ -253,7 +252,7 @@ ngx_aop_evidence_first(ngx_aop_evidence_t *evidence, time_t t)
 }
 
 
-/* Judged by a policy that is no more. */
+/* Verified by a policy that is no longer in use. */
 
 static int
 ngx_aop_evidence_stale(const ngx_aop_evidence_t *evidence,
@@ -265,7 +264,7 @@ ngx_aop_evidence_stale(const ngx_aop_evidence_t *evidence,
 }
 
 
-/* No stranger is one by the name of his user agent. */
+/* Any stranger can send this user agent. */
 
 static int
 ngx_aop_evidence_tool(const ngx_aop_event_t *event)
@@ -309,7 +308,7 @@ ngx_aop_evidence_sum_add(ngx_aop_hour_t *hour, unsigned sum)
 }
 
 
-/* In this hour so many were counted as a private address's own. */
+/* How many were counted as the private address's own in this hour. */
 
 static void
 ngx_aop_evidence_credit(ngx_aop_hour_t *hour, uint32_t n)
@@ -397,7 +396,7 @@ ngx_aop_evidence_passed(ngx_aop_evidence_t *evidence, ngx_aop_hour_t *hour,
 }
 
 
-/* What comes in numbers, and decides nothing. */
+/* Failures that may be numerous, and decide nothing. */
 
 static int
 ngx_aop_evidence_failed_fast(ngx_aop_hour_t *hour,
@@ -549,7 +548,7 @@ ngx_aop_evidence_sum(const ngx_aop_evidence_t *evidence, time_t now,
 }
 
 
-/* Hosts of others are none of the server's: a stranger may choose them. */
+/* Other hosts are not names of the server: a stranger may choose them. */
 
 time_t
 ngx_aop_evidence_trend(const ngx_aop_evidence_t *evidence, time_t now,

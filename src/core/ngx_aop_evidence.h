@@ -18,13 +18,13 @@
 
 /*
  * What a server has seen, as far as "is it safe to enforce?" depends on it:
- * sums of each hour of a day, and tables of those that failed.  Its size is
- * fixed, it holds no pointer, and zeroed memory becomes one by
- * ngx_aop_evidence_init(): it may live in shared memory.
+ * sums of each hour of a day, and tables of failures.  Its size is fixed, it
+ * holds no pointer, and ngx_aop_evidence_init() makes it of zeroed memory: it
+ * may live in shared memory.
  *
- * What is lost for want of room is never forgotten: the time until which it
- * counts is kept.  A peer that floods the tables can add a reason to say no,
- * and never takes one away.
+ * If a table has no room for a failure, the time until which it counts is
+ * kept.  A peer that floods the tables can add a reason for "no", but never
+ * remove one.
  */
 
 #define NGX_AOP_EVIDENCE_HOURS    24
@@ -44,10 +44,10 @@
 
 
 /*
- * Whom a request is from, for this question.  Behind a relay (an address that
- * is private by its number and from which certificates pass, again and again,
- * in requests that carry CF-Ray) addresses say nothing: what carries CF-Ray is
- * Cloudflare's, the rest are strangers'.
+ * Where a request comes from, for this question.  Behind a relay (an address
+ * that is private by its number, and from which certificates pass, again and
+ * again, in requests that carry CF-Ray) addresses mean nothing: what carries
+ * CF-Ray is Cloudflare's, the rest are strangers'.
  */
 
 typedef enum {
@@ -83,7 +83,7 @@ typedef enum {
 } ngx_aop_sum_e;
 
 
-/* A request.  The texts stay the caller's, and need not end with a zero. */
+/* A request.  The texts remain the caller's, and need no terminating null. */
 
 typedef struct {
     time_t               time;
@@ -104,7 +104,7 @@ typedef struct {
 } ngx_aop_event_t;
 
 
-/* A row of failures: of verdicts that outlive a policy, or that do not. */
+/* A row of failures, with verdicts that outlive a policy or that do not. */
 
 typedef enum {
     NGX_AOP_SPELL_KEPT = 0,     /* none, plaintext, misdirected, error */

@@ -29,8 +29,8 @@ static int ngx_aop_host_through(const ngx_aop_evidence_t *evidence,
 
 
 /*
- * A place may become another host's between the look and the addition: a
- * count may be too high by one for each worker, where a hundred are needed.
+ * A place may be taken by another host between the lookup and the addition: a
+ * count may be too high by one per worker, out of the hundred that are needed.
  */
 
 void
@@ -51,7 +51,7 @@ ngx_aop_host_passed(ngx_aop_evidence_t *evidence,
 
         host = &evidence->hosts[i];
 
-        /* what a log has of the same second may have come before */
+        /* in a log, a line of the same second may have come before */
 
         if (ngx_aop_text_is(host->name, sizeof(host->name), event->host,
                             event->host_len)
@@ -76,7 +76,7 @@ ngx_aop_host_failed(ngx_aop_evidence_t *evidence,
     host = ngx_aop_host(evidence, event, ngx_aop_host_via(event));
     spell = &host->spells[ngx_aop_spell_kind(event->verdict)];
 
-    /* what a log tells late is no news */
+    /* in a log, an older line may come later */
 
     if (event->time >= ngx_aop_spell_last(host->spells, NGX_AOP_SPELLS)) {
         host->passed = 0;
@@ -268,8 +268,8 @@ ngx_aop_host_named(const ngx_aop_evidence_t *evidence, size_t i)
 
 
 /*
- * Is what came through this private address Cloudflare's?  If nothing is
- * known of the address any more, it is: that is the side to err on.
+ * Did the requests from this private address come from Cloudflare?  If the
+ * address is no longer known, yes: that errs on the safe side.
  */
 
 static int

@@ -46,7 +46,7 @@ time_t ngx_aop_host_settles(const ngx_aop_evidence_t *evidence, size_t i,
     time_t quiet, uint64_t requests);
 
 
-/* Another policy; and a clock that was ahead and is set back to t. */
+/* For a new policy; and for a clock that was ahead and is set back to t. */
 
 void ngx_aop_host_policy(ngx_aop_evidence_t *evidence);
 void ngx_aop_host_back(ngx_aop_evidence_t *evidence, time_t t);

@@ -313,8 +313,8 @@ ngx_aop_key_needs(X509 *x509, char *buf)
 
 
 /*
- * A build without the algorithm, and a provider such as FIPS, may lack what
- * the version of OpenSSL has: a key is tried.
+ * A build without the algorithm, or a provider such as FIPS, may lack what
+ * this version of OpenSSL has, so a key is tried.
  */
 
 static int
@@ -351,7 +351,7 @@ ngx_aop_key_has(const ngx_aop_key_alg_t *alg)
 }
 
 
-/* All bytes make a key of these algorithms: zeros do. */
+/* Any bytes are a key of these algorithms, even zeros. */
 
 static X509_PUBKEY *
 ngx_aop_key_any(const ngx_aop_key_alg_t *alg)

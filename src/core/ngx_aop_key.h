@@ -37,9 +37,8 @@ ngx_aop_key_e ngx_aop_key(X509 *x509);
 
 /*
  * Post-quantum are ML-DSA (FIPS 204) and SLH-DSA (FIPS 205), which TLS has for
- * version 1.3 only: ngx_aop_key_post_quantum() tells it of a certificate's
- * public key, ngx_aop_key_signature_post_quantum() of the signature by its
- * issuer.
+ * version 1.3 only.  ngx_aop_key_post_quantum() checks the public key of a
+ * certificate, ngx_aop_key_signature_post_quantum() its issuer's signature.
  */
 
 int ngx_aop_key_post_quantum(X509 *x509);
@@ -60,8 +59,8 @@ const char *ngx_aop_key_openssl(char *buf);
 
 
 /*
- * Says of a key that this OpenSSL does not support which one it is, and which
- * OpenSSL it needs; to a buffer of NGX_AOP_KEY_NEEDS bytes, which is returned.
+ * Writes which key it is that this OpenSSL does not support, and which OpenSSL
+ * it needs, to a buffer of NGX_AOP_KEY_NEEDS bytes, which is returned.
  */
 
 #define NGX_AOP_KEY_NEEDS  200

@@ -5,8 +5,8 @@
 
 
 /*
- * One line of a log: a JSON object that is whole and has a bounded length,
- * whatever is in it.
+ * One line of a log: a whole JSON object of bounded length, whatever its
+ * values.
  */
 
 

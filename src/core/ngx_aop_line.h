@@ -11,7 +11,9 @@
 #include <stddef.h>
 
 
-/* A field of a log line; its value is borrowed, anybody may have chosen it. */
+/*
+ * A field of a log line; the value is borrowed, and anyone may have chosen it.
+ */
 
 typedef struct {
     const char   *name;             /* plain ASCII */

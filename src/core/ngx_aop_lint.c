@@ -6,9 +6,8 @@
 
 /*
  * Is this what should be trusted?  Most failed rollouts are a wrong file, so
- * each certificate gets a name for what it is, and what is wrong with it is
- * said with what to use instead.  An error is what keeps nginx from starting,
- * and no error depends on the clock.
+ * each certificate is identified, and each finding says what to use instead.
+ * An error keeps nginx from starting, and no error depends on the clock.
  */
 
 
@@ -270,7 +269,10 @@ ngx_aop_lint_classify(X509 *x509)
 }
 
 
-/* OpenSSL calls no certificate self-signed whose key it does not support. */
+/*
+ * OpenSSL does not recognize a self-signed certificate if it does not support
+ * its key.
+ */
 
 static int
 ngx_aop_lint_is_root(X509 *x509)
@@ -561,7 +563,7 @@ ngx_aop_lint_in_chain(X509 *ca, X509 *x509, STACK_OF(X509) *chain)
 }
 
 
-/* One finding for all of a kind, which names the first. */
+/* One finding for all of a kind; it names the first. */
 
 static void
 ngx_aop_lint_several(ngx_aop_lint_found_t *found, ngx_aop_lint_e finding,
@@ -692,7 +694,7 @@ const char *
 ngx_aop_lint_text(const ngx_aop_lint_found_t *found, ngx_aop_lint_e finding,
     char *buf)
 {
-    /* what a format has no place for is passed over (C11, 7.21.6.1) */
+    /* arguments that the format does not use are ignored (C11, 7.21.6.1) */
 
     snprintf(buf, NGX_AOP_LINT_TEXT, ngx_aop_lint_findings[finding].text,
              found->about);

@@ -14,7 +14,7 @@
 #include "ngx_aop_policy.h"
 
 
-/* What a certificate is, in the eyes of who configures "aop_ca". */
+/* What a certificate is to an administrator who configures "aop_ca". */
 
 typedef enum {
     NGX_AOP_LINT_CLOUDFLARE = 0,    /* the origin-pull CA that is built in */
@@ -72,9 +72,9 @@ typedef struct {
 
 
 /*
- * What is wrong and what to do about it, as said of a file, a certificate or
- * an "aop_ca", which the reader names before it.  "%s" stands for what was
- * found: a date, a number, a name.
+ * What is wrong and what to do about it, to follow the name of a file, a
+ * certificate or an "aop_ca".  "%s" stands for what was found: a date, a
+ * number, a name.
  */
 
 typedef struct {
@@ -84,7 +84,7 @@ typedef struct {
 } ngx_aop_lint_t;
 
 
-/* No two findings that have something to fill in can be in one set. */
+/* At most one finding of a set has something to fill in. */
 
 #define NGX_AOP_LINT_ABOUT  200
 
@@ -105,8 +105,8 @@ ngx_aop_lint_kind_e ngx_aop_lint_classify(X509 *x509);
 
 /*
  * What is wrong with it; nothing is an error because of the clock.  auth_level
- * is OpenSSL's security level, 0 to have no key called too short.  An anchor is
- * one of the policy's.
+ * is OpenSSL's security level, or 0 to accept keys of any length.  An anchor
+ * is one of the policy's.
  */
 
 #define ngx_aop_lint_bit(finding)  (1u << (finding))

@@ -5,8 +5,8 @@
 
 
 /*
- * The words for the modes.  What is none of them has no mode: what that means
- * is for the caller to say, and it must not be "off".
+ * The words for the modes.  Any other word has no mode: the caller decides
+ * what it means, and it must not be "off".
  */
 
 

@@ -23,7 +23,7 @@ typedef enum {
 
 /*
  * ngx_aop_mode_parse() reads a word of len bytes.  Returns 1, or 0 if it is
- * none of "off", "optional" and "on", to the letter; *mode is untouched then.
+ * not exactly "off", "optional" or "on"; *mode is unchanged then.
  */
 
 int ngx_aop_mode_parse(ngx_aop_mode_e *mode, const char *text, size_t len);

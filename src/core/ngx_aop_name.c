@@ -58,7 +58,7 @@ ngx_aop_name_match(const ngx_aop_name_t *name, const char *host, size_t len,
 }
 
 
-/* The suffix begins with its dot; something must stand before that. */
+/* The suffix begins with a dot; at least one character has to precede it. */
 
 static int
 ngx_aop_name_below(const char *suffix, size_t n, const char *host, size_t len)

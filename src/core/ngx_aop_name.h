@@ -12,8 +12,8 @@
 
 
 /*
- * One argument of "server_name".  Whoever fills it in keeps what it points to;
- * a regular expression is the caller's, compiled by the caller's library.
+ * One argument of "server_name".  The caller keeps what it points to; a
+ * regular expression is compiled by the caller's library.
  */
 
 typedef struct {
@@ -24,9 +24,8 @@ typedef struct {
 
 
 /*
- * Does the regular expression match the host?  What could not be found out,
- * because a limit was reached, is a match: a failure for a host that may be
- * the server's counts.
+ * Does the regular expression match the host?  If a limit prevents an answer,
+ * it does: a failure for a host that may be the server's counts.
  */
 
 typedef int (*ngx_aop_name_regex_pt)(void *regex, const char *host,
@@ -45,8 +44,8 @@ int ngx_aop_name_match(const ngx_aop_name_t *name, const char *host,
 
 
 /*
- * How many of the first bytes of a Host are the name in it, as nginx sees it:
- * without the port and without a dot at the end.
+ * How many of the first bytes of a Host are the name, as nginx sees it:
+ * without the port and without a final dot.
  */
 
 size_t ngx_aop_name_host(const char *host, size_t len);

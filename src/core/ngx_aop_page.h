@@ -12,8 +12,8 @@
 
 
 /*
- * What the report's page consists of.  It is written by ngx_aop_report_html.c,
- * which knows the order; the pieces are here.  No script, nothing from outside.
+ * The pieces of the report's page, which ngx_aop_report_html.c puts in order.
+ * No script, and nothing from outside.
  */
 
 #define NGX_AOP_PAGE_ROWS    50     /* of a table that is cut short */
@@ -45,7 +45,7 @@ typedef enum {
 #define NGX_AOP_PAGE_ATTENTION  NGX_AOP_PAGE_DOUBT      /* up to it */
 
 
-/* What is said of a server in one word. */
+/* The state of a server, in one word. */
 
 typedef enum {
     NGX_AOP_PAGE_WORD_FAILING = 0,

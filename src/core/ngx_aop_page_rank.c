@@ -106,7 +106,7 @@ ngx_aop_page_rank_enforcing(const ngx_aop_report_server_t *server)
 }
 
 
-/* A CRL that is renewed each day is always near its end. */
+/* A CRL that is renewed daily is always about to expire. */
 
 static int
 ngx_aop_page_rank_urgent(const ngx_aop_report_server_t *server, time_t now)

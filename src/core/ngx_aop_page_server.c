@@ -16,7 +16,7 @@
 #include "ngx_aop_page.h"
 
 
-/* so many are open from the start, if so few are there that they fit */
+/* up to so many servers are open from the start */
 
 #define NGX_AOP_PAGE_SERVER_OPEN  3
 #define NGX_AOP_PAGE_SERVER_FEW   20
@@ -354,8 +354,8 @@ ngx_aop_page_server_expiry(ngx_aop_report_t *report, ngx_aop_text_t *text,
 
 
 /*
- * With more than one, a rotation may be under way: what passes by which?  All
- * that is known is in the table of certificates.
+ * With more than one anchor, a rotation may be under way: by which of them do
+ * certificates pass?  The table of certificates has the rest.
  */
 
 static void

@@ -89,9 +89,8 @@ ngx_aop_page_table_row(ngx_aop_report_t *report,
 
 
 /*
- * What fails is seen at once, the rest if somebody wants to know it.  A table
- * that is laid out as lines of text is none for some readers, if it does not
- * say that it is one.
+ * Failures are visible at once, the rest on request.  Some screen readers take
+ * a table that is laid out as lines of text for one only if it has the role.
  */
 
 static void

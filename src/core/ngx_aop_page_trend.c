@@ -6,8 +6,8 @@
 
 /*
  * Is it getting better?  A bar for each of the last 24 hours, failed requests
- * at its foot and passed ones above, all to one scale.  A failure is seen, if
- * it is one among a million.
+ * at its foot and passed ones above, all to one scale.  One failure among a
+ * million is visible.
  */
 
 

@@ -5,8 +5,8 @@
 
 
 /*
- * What the verdicts mean, for a reader who has one before him: the table of the
- * core, with a place for each that links may name.
+ * What the verdicts mean: the table of the core, each row with an anchor for
+ * links.
  */
 
 

@@ -5,8 +5,8 @@
 
 
 /*
- * Which class a peer's address is in.  All comparing is done on IPv6
- * addresses, IPv4 being mapped, so that there is one kind of range only.
+ * Which class a peer's address is in.  All addresses are compared as IPv6,
+ * with IPv4 mapped, so that there is only one kind of range.
  */
 
 
@@ -178,7 +178,7 @@ ngx_aop_peer_range_parse(ngx_aop_range_t *range, const char *text, size_t len)
 }
 
 
-/* -1 if this is not a plain number, or one above max. */
+/* -1 if this is not a plain number, or is above max. */
 
 static int
 ngx_aop_range_bits(const char *text, size_t len, int max)

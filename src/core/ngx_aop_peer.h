@@ -56,7 +56,9 @@ ngx_aop_peer_e ngx_aop_peer_class(const struct sockaddr *sa,
     const ngx_aop_range_t *ranges, size_t n);
 
 
-/* ngx_aop_peer_range_find() tells whether an address is in one of n ranges. */
+/*
+ * ngx_aop_peer_range_find() returns whether an address is in one of n ranges.
+ */
 
 int ngx_aop_peer_range_find(const ngx_aop_range_t *ranges, size_t n,
     const struct sockaddr *sa);

@@ -5,9 +5,8 @@
 
 
 /*
- * PEM files that an administrator named.  Whatever is wrong with one is said
- * so that the administrator can put it right; nothing is skipped in silence
- * that could have been meant as a certificate.
+ * PEM files that an administrator named.  An error says what to correct;
+ * nothing that may have been meant as a certificate is skipped silently.
  */
 
 
@@ -23,7 +22,7 @@
 #include "ngx_aop_pem.h"
 
 
-/* keeps out what was named by mistake: a CRL may grow for years */
+/* rejects a file named by mistake; a CRL may grow for years */
 
 #define NGX_AOP_PEM_MAX  (100 * 1024 * 1024)
 #define NGX_AOP_PEM_ANY  "certificate or CRL"
@@ -64,7 +63,7 @@ ngx_aop_pem_read_as(ngx_aop_pem_t *pem, const char *file, const char *what)
 
     memset(pem, 0, sizeof(ngx_aop_pem_t));
 
-    /* a FIFO would have us wait for a writer */
+    /* open() of a FIFO would wait for a writer */
 
     fd = open(file, O_RDONLY|O_CLOEXEC|O_NONBLOCK);
     f = (fd == -1) ? NULL : fdopen(fd, "r");
@@ -196,7 +195,7 @@ ngx_aop_pem_parse_as(ngx_aop_pem_t *pem, const char *data, size_t len,
 }
 
 
-/* How many blocks were meant: "-BEGIN " in any dress. */
+/* How many blocks were meant: "-BEGIN " in any spelling. */
 
 static int
 ngx_aop_pem_count(const char *data, size_t len)
@@ -308,7 +307,7 @@ ngx_aop_pem_block(ngx_aop_pem_t *pem, const char *name,
         pem->keys++;
     }
 
-    /* what else is about certificates is meant, and is not understood */
+    /* other blocks about certificates are meant, but not understood */
 
     return strstr(name, "CERT") == NULL
            && strstr(name, "CRL") == NULL
@@ -317,9 +316,9 @@ ngx_aop_pem_block(ngx_aop_pem_t *pem, const char *name,
 
 
 /*
- * Being named in the configuration is the trust, unless the certificate's own
- * trust settings say the contrary.  They are not kept: d2i_X509() leaves them
- * unread.
+ * A certificate is trusted because the configuration names it, unless its own
+ * trust settings say otherwise.  They are not kept: d2i_X509() does not read
+ * them.
  */
 
 static int

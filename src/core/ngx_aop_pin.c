@@ -4,7 +4,7 @@
  */
 
 
-/* Pins: which leaf, of all that the anchors vouch for, is meant. */
+/* Pins: which of the leaves that the anchors vouch for is meant. */
 
 
 #include <string.h>

@@ -269,9 +269,9 @@ ngx_aop_policy_fill_store(ngx_aop_policy_t *policy)
 
 
 /*
- * OpenSSL sorts a CRL by the first search in it, whatever is searched for.
- * That is done here, or each worker would do it in a handshake: one of 16 MB
- * holds up the worker for a tenth of a second.
+ * OpenSSL sorts a CRL at the first search in it, whatever is searched for.
+ * That is done here, or each worker would do it in a handshake: a CRL of 16 MB
+ * would block it for a tenth of a second.
  */
 
 static void

@@ -78,8 +78,8 @@ int ngx_aop_policy_add_pin(ngx_aop_policy_t *policy, const ngx_aop_pin_t *pin);
 
 /*
  * ngx_aop_policy_identify() computes the digest; nothing may be added then.
- * ngx_aop_policy_seal() makes ready for use what need not be made where an
- * equal policy is known; it identifies what was not.
+ * ngx_aop_policy_seal() prepares a policy for use, which is not needed where
+ * an equal one is known; it also identifies it if need be.
  */
 
 int ngx_aop_policy_identify(ngx_aop_policy_t *policy);

@@ -12,11 +12,11 @@
 
 
 /*
- * The private addresses in the evidence.  All that changes them is called
- * under the caller's mutex.
+ * The private addresses in the evidence.  All functions that change them are
+ * called under the caller's mutex.
  *
  * ngx_aop_private_find() returns the place of an address, NULL if it has none.
- * ngx_aop_private() makes one, if need be, and never returns NULL.
+ * ngx_aop_private() makes one if need be, and never returns NULL.
  */
 
 ngx_aop_private_t *ngx_aop_private_find(ngx_aop_evidence_t *evidence,
@@ -45,7 +45,7 @@ int ngx_aop_private_hides(const ngx_aop_private_t *peer);
 
 int ngx_aop_private_hidden(const ngx_aop_evidence_t *evidence);
 
-/* A relay that was taken for one only after requests without CF-Ray failed. */
+/* A relay that was recognized only after requests without CF-Ray had failed. */
 
 const ngx_aop_private_t *ngx_aop_private_turned(
     const ngx_aop_evidence_t *evidence, time_t now, time_t quiet);
@@ -60,7 +60,7 @@ time_t ngx_aop_private_settles(const ngx_aop_evidence_t *evidence, size_t i,
     time_t quiet);
 
 
-/* Another policy; and a clock that was ahead and is set back to t. */
+/* For a new policy; and for a clock that was ahead and is set back to t. */
 
 void ngx_aop_private_policy(ngx_aop_evidence_t *evidence);
 void ngx_aop_private_back(ngx_aop_evidence_t *evidence, time_t t);

@@ -88,7 +88,7 @@ ngx_aop_ready(const ngx_aop_evidence_t *evidence,
 }
 
 
-/* The first that applies, in the order of what to do about it. */
+/* The first that applies, in the order in which they are to be fixed. */
 
 static ngx_aop_cause_e
 ngx_aop_answer_cause(const ngx_aop_evidence_t *evidence,
@@ -277,8 +277,8 @@ ngx_aop_answer_relays(const ngx_aop_evidence_t *evidence, time_t now,
 
 
 /*
- * Where the mode can still be "off", what was not verified counts for a day.
- * Where it cannot be any more, Cloudflare's requests have shown since what was
+ * Where the mode can still be "off", unverified requests count for a day.
+ * Where it no longer can, Cloudflare's requests have since shown what was
  * hidden; a private address may come once a day.
  */
 

@@ -17,7 +17,7 @@
 
 /*
  * Is it safe to enforce?  What would happen to the traffic that matters if a
- * server enforced now, told from what it judged in a window of time.
+ * server enforced now, judged by what it saw in a window of time.
  */
 
 typedef enum {
@@ -97,10 +97,10 @@ typedef struct {
 
 
 /*
- * ngx_aop_ready() is the rule: whether a server whose evidence this is could
- * enforce at that time without rejecting what matters.  It writes the reason
- * to why, in Plain English, and fills the answer.  The text is no part of the
- * rule: the answer does not depend on the room for it.
+ * ngx_aop_ready() is the rule: could a server with this evidence enforce at
+ * that time without rejecting what matters?  It writes the reason to why, in
+ * plain English, and fills the answer, which does not depend on the room for
+ * the text.
  */
 
 ngx_aop_ready_e ngx_aop_ready(const ngx_aop_evidence_t *evidence,

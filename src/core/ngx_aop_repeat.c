@@ -88,7 +88,9 @@ ngx_aop_repeat_interval(ngx_aop_repeat_t *repeat, time_t t)
 }
 
 
-/* What came once goes soon; what came again and again stays for a day. */
+/*
+ * What came only once is dropped soon; what comes repeatedly stays for a day.
+ */
 
 static void
 ngx_aop_repeat_expire(ngx_aop_evidence_t *evidence, time_t t)
@@ -124,7 +126,7 @@ ngx_aop_repeat_hash(const ngx_aop_event_t *event)
 }
 
 
-/* Who finds two requests of one hash adds a doubt, and takes none away. */
+/* A request with the hash of another adds a doubt, and never removes one. */
 
 static int
 ngx_aop_repeat_same(const void *item, const void *key)
@@ -197,7 +199,7 @@ ngx_aop_repeat_steady(const ngx_aop_repeat_t *repeat)
 }
 
 
-/* What comes by a timer shows it soon; visitors do not keep time. */
+/* A timer shows soon; visitors do not keep time. */
 
 static int
 ngx_aop_repeat_regular(const ngx_aop_repeat_t *repeat)
@@ -217,7 +219,7 @@ ngx_aop_repeat_back(ngx_aop_evidence_t *evidence, time_t t)
         item = &evidence->repeats[i].top;
         evidence->repeats[i].before = t;
 
-        /* how long it has come is to stay */
+        /* since when it has come is kept */
 
         if (item->last > t) {
             item->first -= item->last - t;

@@ -25,11 +25,11 @@ void ngx_aop_repeat_add(ngx_aop_evidence_t *evidence,
 const ngx_aop_repeat_t *ngx_aop_repeat(const ngx_aop_evidence_t *evidence,
     time_t now, time_t quiet);
 
-/* Whether there were so many of other kinds that one may be overlooked. */
+/* Whether so many other kinds came that one may have been missed. */
 
 int ngx_aop_repeat_flood(const ngx_aop_evidence_t *evidence, time_t now);
 
-/* The clock was set back to t. */
+/* For a clock that was set back to t. */
 
 void ngx_aop_repeat_back(ngx_aop_evidence_t *evidence, time_t t);
 

@@ -18,9 +18,9 @@
 
 /*
  * The report, as JSON, Prometheus text or HTML.  The caller settles one server
- * after the other and hands each over once; what is written goes to the parts
- * of the answer (a table, a metric) and stays there, so that nothing is to be
- * kept of a server, and the work can be done in slices.
+ * after the other and passes each once; the output goes to the parts of the
+ * answer (a table, a metric) and stays there, so that nothing is kept of a
+ * server, and the work can be done in slices.
  *
  * All text may be hostile; it is escaped here.
  */
@@ -162,8 +162,8 @@ typedef void (*ngx_aop_report_row_pt)(ngx_aop_report_t *report,
 
 
 /*
- * What the report consists of, described once (ngx_aop_report_data.c) and
- * written by writers that know nothing of what is in it.
+ * A table of the report, described once (ngx_aop_report_data.c) and written by
+ * writers that do not know its content.
  */
 
 struct ngx_aop_report_table_s {

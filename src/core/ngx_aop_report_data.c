@@ -345,7 +345,7 @@ ngx_aop_report_data_peer_row(ngx_aop_report_t *report, unsigned list,
 }
 
 
-/* Its mode is a sample beside those of the other servers. */
+/* Its mode is a sample next to those of the other servers. */
 
 void
 ngx_aop_report_data_unprotected(ngx_aop_report_t *report,
@@ -522,7 +522,7 @@ ngx_aop_report_data_requests(ngx_aop_report_t *report,
 }
 
 
-/* Those that were refused, and, in the other table, would have been. */
+/* Requests that were refused or, in the other table, would have been. */
 
 static void
 ngx_aop_report_data_failed(ngx_aop_report_t *report,
@@ -567,7 +567,7 @@ ngx_aop_report_data_count(ngx_aop_report_value_t *value,
 }
 
 
-/* Those in which there was something. */
+/* Hours with requests in them. */
 
 static void
 ngx_aop_report_data_hours(ngx_aop_report_t *report,
@@ -619,8 +619,8 @@ ngx_aop_report_data_connections(ngx_aop_report_t *report,
 
 /*
  * The next to expire comes first.  In the metric a certificate is one series,
- * by however many anchors it passed, and what does not expire is none: 1970
- * would be a date.
+ * by however many anchors it passed; one that does not expire has none,
+ * because 0 would be a date in 1970.
  */
 
 static void
@@ -656,7 +656,7 @@ ngx_aop_report_data_certificates(ngx_aop_report_t *report,
 }
 
 
-/* Of what is one certificate, the first that is in use is the series. */
+/* Of equal certificates, the first one in use is the series. */
 
 static void
 ngx_aop_report_data_sort(ngx_aop_report_server_t *server)
@@ -698,7 +698,7 @@ ngx_aop_report_data_cmp_time(const void *one, const void *two)
 }
 
 
-/* What is not a series comes last. */
+/* Those that are not a series come last. */
 
 static int
 ngx_aop_report_data_cmp_series(const void *one, const void *two)

@@ -107,7 +107,7 @@ ngx_aop_report_html_server(ngx_aop_report_t *report,
 }
 
 
-/* Of each list the most frequent ones are kept, if not all are asked for. */
+/* Of each list, the most frequent are kept, unless all are requested. */
 
 static void
 ngx_aop_report_html_peer(ngx_aop_report_t *report, unsigned list,
@@ -171,7 +171,7 @@ ngx_aop_report_html_end(ngx_aop_report_t *report)
 }
 
 
-/* In the title as well, so that a tab in the background tells. */
+/* Also in the title, for a tab in the background. */
 
 static void
 ngx_aop_report_html_head(ngx_aop_report_t *report, ngx_aop_text_t *text)

@@ -5,10 +5,10 @@
 
 
 /*
- * Is this a CA that issues certificates for anyone?  Those that the system
- * trusts do; they are looked up to be warned of, and nothing is ever verified
- * by them.  A system without a store, or with one that cannot be read, knows
- * no such CA.
+ * Is this a CA that issues certificates for anyone?  The CAs that the system
+ * trusts do; they are looked up only for a warning, and nothing is ever
+ * verified by them.  A system without a store, or with an unreadable one,
+ * knows no such CA.
  */
 
 
@@ -58,9 +58,9 @@ ngx_aop_roots_new(void)
 
 
 /*
- * Of a folder, OpenSSL reads only the certificates of the names asked for; the
- * bundle beside it is read as a whole, which takes 100 ms with OpenSSL 3.0. So
- * it is read only where it is the one that there is, or was named.
+ * Of a folder, OpenSSL reads only the certificates of the names in question;
+ * the bundle next to it is read as a whole, which takes 100 ms with OpenSSL
+ * 3.0.  So it is read only if there is nothing else, or if it was named.
  */
 
 static int
@@ -91,7 +91,7 @@ ngx_aop_roots_load(X509_STORE *roots)
 }
 
 
-/* Are there names in it such as c_rehash(1) makes: eight digits, a number? */
+/* Does it have names as made by c_rehash(1): eight digits, a number? */
 
 static int
 ngx_aop_roots_hashed(const char *path)

@@ -5,10 +5,10 @@
 
 
 /*
- * Certificates that have the name of their issuer and are not self-signed, as
- * Cloudflare's shared one is.  OpenSSL 4.0.0 to 4.0.2 take all of that name
- * for self-signed, whatever their key identifiers say, and look for no issuer
- * (issue 32793).  For a copy of another name they do.
+ * Certificates with the name of their issuer that are not self-signed, such as
+ * Cloudflare's shared one.  OpenSSL 4.0.0 to 4.0.2 take every such certificate
+ * for self-signed, whatever its key identifiers, and do not look for an issuer
+ * (issue 32793).  For a copy with another name they do.
  */
 
 
@@ -25,8 +25,8 @@ ngx_aop_selfissued_openssl(unsigned long version)
 
 
 /*
- * Both key identifiers are there, and differ.  Where one is missing, all
- * versions of OpenSSL take a certificate of that name for self-signed.
+ * Both key identifiers exist and differ.  If one is missing, all versions of
+ * OpenSSL take such a certificate for self-signed.
  */
 
 int

@@ -11,18 +11,18 @@
 #include <openssl/x509.h>
 
 
-/* The version of OpenSSL (as OpenSSL_version_num() has it) is one of those. */
+/* Returns whether the version, from OpenSSL_version_num(), is one of those. */
 
 int ngx_aop_selfissued_openssl(unsigned long version);
 
 
 /*
- * ngx_aop_selfissued() tells whether a certificate has the name of its issuer
- * and another key.
+ * ngx_aop_selfissued() returns whether a certificate has the name of its
+ * issuer and another key.
  *
  * ngx_aop_selfissued_copy() returns a copy of such a certificate with another
- * name, NULL if memory is short.  All else that X509_verify_cert() looks at is
- * the same, but the signature does not fit it any more.
+ * name, NULL if memory is short.  It is equal in all that X509_verify_cert()
+ * looks at, except that the signature no longer fits.
  */
 
 int ngx_aop_selfissued(X509 *x509);

@@ -20,7 +20,7 @@
 #include "ngx_aop_sessions.h"
 
 
-/* the places where a session can be */
+/* the places a session can be in */
 
 #define NGX_AOP_SESSIONS_WAYS  8
 

@@ -79,8 +79,8 @@ ngx_aop_spell_start(ngx_aop_spell_t *spell, time_t t)
 
 
 /*
- * The usual interval is the longest of the last half to whole day: what comes
- * in bursts is taken by the time between these.
+ * The usual interval is the longest of the last half to whole day: for bursts,
+ * it is the time between them.
  */
 
 static void
@@ -127,8 +127,8 @@ ngx_aop_spell_settles(const ngx_aop_spell_t *spell, time_t quiet)
 
 
 /*
- * A host that has failed again after a time as long as that needs twice the
- * time: the last that it took, it was not over.
+ * A host that fails again after a time as long as that needs twice the time:
+ * the last one was not enough.
  */
 
 time_t

@@ -37,7 +37,7 @@ time_t ngx_aop_spell_last(const ngx_aop_spell_t *spells, size_t n);
 int ngx_aop_spell_over(const ngx_aop_spell_t *spells, size_t n, time_t now);
 
 
-/* What is lost with their place; and which of two places is to be lost. */
+/* What is lost with their place; and which of two places is given up. */
 
 void ngx_aop_spell_lose(ngx_aop_lost_t *lost, const ngx_aop_spell_t *spells,
     size_t n);
@@ -46,14 +46,14 @@ int ngx_aop_spell_rather(const ngx_aop_spell_t *one, uint64_t count,
 
 
 /*
- * Another policy: what certificates failed is void.  Returns whether nothing
- * is left.
+ * For a new policy: failures of certificates no longer count.  Returns whether
+ * nothing is left.
  */
 
 int ngx_aop_spell_void(ngx_aop_spell_t *spells, size_t n, uint32_t *verdicts);
 
 
-/* A clock that was ahead is set back to t. */
+/* For a clock that was ahead and is set back to t. */
 
 void ngx_aop_spell_back(ngx_aop_spell_t *spells, size_t n, time_t t);
 void ngx_aop_spell_back_lost(ngx_aop_lost_t *lost, time_t t);

@@ -174,7 +174,7 @@ ngx_aop_stamp_result(const ngx_aop_stamp_t *stamp,
 }
 
 
-/* What has ended: a CRL of the policy, or else a certificate of the chain. */
+/* What has expired: a CRL of the policy, or else a certificate of the chain. */
 
 static int
 ngx_aop_stamp_ended(const ngx_aop_stamp_t *stamp,

@@ -56,8 +56,8 @@ ngx_aop_stamp_e ngx_aop_stamp_read(SSL_SESSION *session,
 
 
 /*
- * ngx_aop_stamp_resumable() tells whether the session may be resumed where
- * policy applies, timeout seconds after its full handshake at most.
+ * ngx_aop_stamp_resumable() returns whether the session may be resumed where
+ * policy applies, at most timeout seconds after its full handshake.
  */
 
 int ngx_aop_stamp_resumable(const ngx_aop_stamp_t *stamp,
@@ -65,9 +65,9 @@ int ngx_aop_stamp_resumable(const ngx_aop_stamp_t *stamp,
 
 
 /*
- * ngx_aop_stamp_result() fills *result from the stamp of a resumed session
- * and returns 1 if it answers for this leaf under this policy: with "ok", or
- * with what has come to its end since.  Else it returns 0: the leaf has to be
+ * ngx_aop_stamp_result() fills *result from the stamp of a resumed session and
+ * returns 1 if it answers for this leaf under this policy: with "ok", or with
+ * what has expired since.  Otherwise it returns 0, and the leaf has to be
  * judged.
  */
 

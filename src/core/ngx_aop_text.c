@@ -227,8 +227,8 @@ ngx_aop_text_escape(ngx_aop_text_t *text, const char *data, size_t len,
 
 
 /*
- * How many bytes from there on no format escapes, as far as there is room:
- * that is most of all text.
+ * How many of the next bytes need no escape in any format, as far as there is
+ * room: that is most of all text.
  */
 
 static size_t

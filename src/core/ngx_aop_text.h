@@ -31,7 +31,7 @@ struct ngx_aop_text_s {
 };
 
 
-/* The buffer stays the caller's. */
+/* The buffer remains the caller's. */
 
 void ngx_aop_text_init(ngx_aop_text_t *text, char *buf, size_t size);
 
@@ -42,10 +42,10 @@ void ngx_aop_text_printf(ngx_aop_text_t *text, const char *fmt, ...)
 
 
 /*
- * These escape len bytes of anything for the inside of a JSON string
- * (RFC 8259, 7), a Prometheus label value (exposition format 0.0.4), or HTML
- * text and attributes.  Bytes that are not UTF-8 come out as U+FFFD.  So do
- * control characters (C0, DEL, C1) for which there is no escape.
+ * These escape any len bytes for the inside of a JSON string (RFC 8259, 7), a
+ * Prometheus label value (exposition format 0.0.4), or HTML text and
+ * attributes.  Bytes that are not UTF-8 become U+FFFD; so do control
+ * characters (C0, DEL, C1) for which there is no escape.
  *
  * ngx_aop_text_query() escapes them for a value in the query of a URL (RFC
  * 3986, 2.1), each byte as it is.
@@ -79,8 +79,8 @@ size_t ngx_aop_text_char(const unsigned char *p, const unsigned char *last);
 
 
 /*
- * ngx_aop_text_utf8() copies text to a buffer of size bytes, each byte that
- * is no UTF-8 as U+FFFD, and cuts at a character.  Returns the length.
+ * ngx_aop_text_utf8() copies text to a buffer of size bytes, with U+FFFD for
+ * each byte that is not UTF-8, and cuts at a character.  Returns the length.
  */
 
 size_t ngx_aop_text_utf8(char *buf, size_t size, const char *data,

@@ -44,8 +44,8 @@ ngx_aop_time_seconds(const struct tm *tm)
 
 
 /*
- * Days since the epoch.  Years begin with March here, so that the day that is
- * not in every year is the last: 153 days are in each five months from there.
+ * Days since the epoch.  Years begin with March here, so that a leap day is
+ * the last of its year: each five months have 153 days from there.
  */
 
 static int64_t

@@ -116,8 +116,8 @@ ngx_aop_top_stale(const ngx_aop_top_item_t *item, time_t t, time_t stale)
 
 
 /*
- * The n-th number of a fixed sequence (the mixing of SplitMix64): which of a
- * million comes into the list is nothing that anyone could use.
+ * The n-th number of a fixed sequence (the mixing of SplitMix64): nobody gains
+ * by knowing which of a million comes into the list.
  */
 
 static uint64_t
@@ -173,7 +173,7 @@ ngx_aop_top_cmp(const void *one, const void *two)
 }
 
 
-/* FNV-1a: items are compared, too, so that two of one hash stay two. */
+/* FNV-1a; items are compared, too, so that two with one hash stay apart. */
 
 uint64_t
 ngx_aop_top_hash(uint64_t seed, const char *text, size_t len)

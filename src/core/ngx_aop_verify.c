@@ -283,8 +283,8 @@ ngx_aop_verify_callback(int ok, X509_STORE_CTX *ctx)
     if (error == X509_V_ERR_UNSPECIFIED) {
 
         /*
-         * of all that may happen inside OpenSSL, this comes here only if a
-         * certificate has more names than it compares with name constraints
+         * of all failures inside OpenSSL, only one comes here: a certificate
+         * with more names than it compares with name constraints
          */
 
         X509_STORE_CTX_set_error(ctx,
@@ -335,8 +335,8 @@ ngx_aop_verify_issuers(STACK_OF(X509) *chain)
 
 
 /*
- * The signature of a copy does not fit.  That of the real one has to, by the
- * key that OpenSSL has chosen for the copy.
+ * The signature of a copy does not fit.  That of the original has to, by the
+ * key that OpenSSL chose for the copy.
  */
 
 static int
@@ -426,9 +426,9 @@ ngx_aop_verify_passed(ngx_aop_result_t *result,
 
 
 /*
- * A signature is as strong as the key that made it: with the keys of all,
- * the anchor's among them, all signatures below the anchor are of the kind
- * that is required.
+ * A signature is as strong as the key that made it: if all keys are of the
+ * required kind, including the anchor's, so are all signatures below the
+ * anchor.
  */
 
 static int
@@ -494,9 +494,9 @@ ngx_aop_verify_until(const ngx_aop_policy_t *policy, STACK_OF(X509) *chain,
 
 /*
  * A date that is past did not count for the verdict (an older CRL of the same
- * issuer), so it cannot end it.  At the very second of a date OpenSSL before
- * 4.0 holds that it is past, later ones that it is not: what passes then holds
- * no longer than it takes to say so.
+ * issuer), so it cannot end it.  In the very second of a date, OpenSSL before
+ * 4.0 says that it is past, later versions that it is not: what passes then is
+ * not worth remembering.
  */
 
 static void

@@ -26,22 +26,23 @@ typedef struct {
 
 
 /*
- * ngx_aop_verify() judges a client certificate and the chain presented with
- * it (may be NULL) by a sealed policy, at time now.  A pure function of its
+ * ngx_aop_verify() judges a client certificate and the chain presented with it
+ * (may be NULL) by a sealed policy, at time now.  A pure function of its
  * arguments: it keeps nothing, owns nothing, and leaves OpenSSL's error queue
  * as it was.
  *
- * It always fills *result.  What could not be judged is NGX_AOP_VERDICT_ERROR.
- * valid_until is the earliest end of the certificates and CRLs that the
- * verdict rests on.  The anchor is known of a chain that is good: ok, pin, and
- * weak if a key is not post-quantum; else it is NULL.
+ * It always fills *result.  If there is no answer, that is
+ * NGX_AOP_VERDICT_ERROR. valid_until is the earliest end of the certificates
+ * and CRLs that the verdict is based on.  The anchor is set if the chain is
+ * good: for ok, for pin, and for weak if a key is not post-quantum; else it is
+ * NULL.
  */
 
 void ngx_aop_verify(const ngx_aop_policy_t *policy, const ngx_aop_leaf_t *leaf,
     STACK_OF(X509) *chain, time_t now, ngx_aop_result_t *result);
 
 
-/* Sets verdict, error and the reason that belongs to them. */
+/* Sets verdict, error and the matching reason. */
 
 void ngx_aop_verify_set_result(ngx_aop_result_t *result,
     ngx_aop_verdict_e verdict, int error);

@@ -139,7 +139,7 @@ ngx_aop_why_failed(ngx_aop_why_t *why)
 }
 
 
-/* The share is of what is known to be of one time. */
+/* The share is of requests that are known to be of the same time. */
 
 static void
 ngx_aop_why_cloudflare(ngx_aop_why_t *why)
@@ -248,7 +248,7 @@ ngx_aop_why_settles(ngx_aop_why_t *why)
 }
 
 
-/* New connections pass, and some requests still come without a certificate. */
+/* New connections pass, and some requests still have no certificate. */
 
 static void
 ngx_aop_why_connections(ngx_aop_why_t *why)
@@ -324,7 +324,7 @@ ngx_aop_why_unjudged(ngx_aop_why_t *why)
 }
 
 
-/* It is the one or the other, and there is a way to find out. */
+/* It is one of the two, and there is a way to find out. */
 
 static void
 ngx_aop_why_repeated(ngx_aop_why_t *why)
@@ -411,7 +411,7 @@ ngx_aop_why_traffic(ngx_aop_why_t *why)
 }
 
 
-/* Where the traffic is, if it is not Cloudflare's. */
+/* Where the traffic comes from, if not from Cloudflare. */
 
 static void
 ngx_aop_why_other_traffic(ngx_aop_why_t *why)
