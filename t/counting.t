@@ -182,6 +182,33 @@ for my $case ([ undef, 'on', 'none' ], [ $good, 'on', 'ok' ]) {
     $client->close;
 }
 
+# one that was counted as passed, and is redirected: with a certificate that has
+# expired meanwhile, and with one that is still good
+
+for my $case ([ 'expired', 4 ], [ 'ok', 0 ]) {
+    my ($verdict, $wait) = @$case;
+    my $cert = $wait ? $ca->leaf('soon', not_after => int(time()) + $wait - 1)
+                     : $good;
+    my @before = map { count('plain', 'optional', $_) } qw(ok expired);
+    my ($client, $there) = begun('plain', $cert, '/accel');
+
+    is(count('plain', 'optional', 'ok'), $before[0] + 1,
+       "$verdict after a redirect: counted as passed before");
+
+    sleep $wait;
+    print $there "HTTP/1.0 200 OK\r\nX-Accel-Redirect: /here\r\n\r\n";
+    close $there;
+    is($client->_read_response('GET')->status, 200, "$verdict: served");
+    $client->close;
+
+    my $now = $before[1] + ($wait > 0);
+
+    ok(until_counted(sub { count('plain', 'optional', 'expired') == $now }),
+       "$verdict: then as what it is");
+    is(count('plain', 'optional', 'ok'), $before[0] + 1,
+       "$verdict: and once as passed");
+}
+
 $nginx->write('error.log', '');
 $nginx->finish;
 

@@ -23,7 +23,8 @@
 
 
 static void ngx_http_aop_conn_cleanup(void *data);
-static void ngx_http_aop_judgement_init(ngx_http_aop_judgement_t *judgement);
+static void ngx_http_aop_judgement_init(ngx_http_aop_judgement_t *judgement,
+    ngx_http_aop_conn_t *conn);
 static ngx_http_aop_judgement_t *ngx_http_aop_conn_find(
     ngx_http_aop_conn_t *conn, const ngx_aop_policy_t *policy);
 static void ngx_http_aop_conn_result(ngx_ssl_conn_t *ssl,
@@ -133,7 +134,7 @@ ngx_http_aop_conn_judge(ngx_ssl_conn_t *ssl, const ngx_aop_policy_t *policy,
                              &judgement->result);
 
     judgement->policy = policy;
-    ngx_http_aop_judgement_init(judgement);
+    ngx_http_aop_judgement_init(judgement, conn);
 
     judgement->next = conn->judgements;
     conn->judgements = judgement;
@@ -275,7 +276,8 @@ ngx_http_aop_conn_cache(ngx_http_aop_cache_pt handler)
 
 
 static void
-ngx_http_aop_judgement_init(ngx_http_aop_judgement_t *judgement)
+ngx_http_aop_judgement_init(ngx_http_aop_judgement_t *judgement,
+    ngx_http_aop_conn_t *conn)
 {
     ngx_uint_t  mode;
 
@@ -283,6 +285,7 @@ ngx_http_aop_judgement_init(ngx_http_aop_judgement_t *judgement)
 
     for (mode = NGX_AOP_MODE_OPTIONAL; mode < NGX_AOP_MODES; mode++) {
         judgement->state[mode].result = &judgement->result;
+        judgement->state[mode].conn = conn;
         judgement->state[mode].mode = mode;
     }
 }
@@ -312,6 +315,10 @@ ngx_http_aop_conn(ngx_ssl_conn_t *ssl)
 
     conn->pool = c->pool;
 
+    /* a QUIC connection may move to another address (RFC 9000, 9) */
+
+    conn->moves = (c->type == SOCK_DGRAM);
+
     return conn;
 }
 
@@ -324,6 +331,29 @@ ngx_http_aop_conn_known(ngx_ssl_conn_t *ssl)
     c = ngx_ssl_get_connection(ssl);
 
     return ngx_http_aop_conn_get(c->pool);
+}
+
+
+/*
+ * But on HTTP/3 the pool is the connection's own, and all that is known of it
+ * is found without OpenSSL.
+ */
+
+ngx_http_aop_conn_t *
+ngx_http_aop_conn_request(ngx_http_request_t *r)
+{
+    ngx_connection_t     *c;
+    ngx_http_aop_conn_t  *conn;
+
+    c = r->connection;
+
+    if (c->ssl == NULL) {
+        return NULL;
+    }
+
+    conn = ngx_http_aop_conn_get(c->pool);
+
+    return (conn != NULL) ? conn : ngx_http_aop_conn(c->ssl->connection);
 }
 
 
@@ -506,12 +536,12 @@ ngx_http_aop_conn_init(ngx_conf_t *cf)
     result = &ngx_http_aop_plaintext.result;
     result->verdict = NGX_AOP_VERDICT_PLAINTEXT;
     result->reason = ngx_aop_verdict(NGX_AOP_VERDICT_PLAINTEXT)->meaning;
-    ngx_http_aop_judgement_init(&ngx_http_aop_plaintext);
+    ngx_http_aop_judgement_init(&ngx_http_aop_plaintext, NULL);
 
     result = &ngx_http_aop_failed.result;
     result->verdict = NGX_AOP_VERDICT_ERROR;
     result->reason = ngx_aop_verdict(NGX_AOP_VERDICT_ERROR)->meaning;
-    ngx_http_aop_judgement_init(&ngx_http_aop_failed);
+    ngx_http_aop_judgement_init(&ngx_http_aop_failed, NULL);
 
     return NGX_OK;
 }

@@ -22,8 +22,11 @@
 
 /* The mode that was applied to a request, and what it was applied to. */
 
+typedef struct ngx_http_aop_conn_s  ngx_http_aop_conn_t;
+
 typedef struct {
     const ngx_aop_result_t     *result;     /* NULL: mode "off" */
+    ngx_http_aop_conn_t        *conn;       /* NULL: no TLS, or no memory */
     ngx_aop_mode_e              mode;
 
     /* the directive whose variable gave the mode; NULL: a constant mode */
@@ -64,7 +67,7 @@ typedef struct {
  * there it would need a function that may be unmapped after a reload.
  */
 
-typedef struct {
+struct ngx_http_aop_conn_s {
     ngx_pool_t                 *pool;       /* the connection's */
     ngx_http_aop_judgement_t   *judgements; /* one for each policy asked */
     ngx_http_aop_peer_t         peer;       /* addr.data NULL: not yet */
@@ -76,7 +79,8 @@ typedef struct {
     unsigned                    counted:1;
     unsigned                    other_callback:1;   /* not ours */
     unsigned                    by_id:1;    /* an id in place of a ticket */
-} ngx_http_aop_conn_t;
+    unsigned                    moves:1;    /* its peer's address may change */
+};
 
 
 /*
@@ -88,7 +92,8 @@ typedef struct {
  * module, as long as one of its connections is open.
  */
 
-void *ngx_http_aop_pool_get(ngx_pool_t *pool, ngx_pool_cleanup_pt key);
+static ngx_inline void *ngx_http_aop_pool_get(ngx_pool_t *pool,
+    ngx_pool_cleanup_pt key);
 void *ngx_http_aop_pool_add(ngx_pool_t *pool, size_t size,
     ngx_pool_cleanup_pt key);
 
@@ -101,7 +106,9 @@ typedef void (*ngx_http_aop_cache_pt)(ngx_uint_t hit);
  *
  * ngx_http_aop_conn() returns the record of an SSL connection, made if
  * there is none; NULL if memory is short.  ngx_http_aop_conn_known() returns
- * it if it is there, else NULL.
+ * it if it is there, else NULL.  ngx_http_aop_conn_request() returns the
+ * record of a request's connection, as ngx_http_aop_conn() does, or NULL if
+ * that has no TLS.
  *
  * ngx_http_aop_conn_judge() judges the connection's certificate by a
  * policy, or returns the judgement that was made before and still holds.
@@ -125,6 +132,7 @@ typedef void (*ngx_http_aop_cache_pt)(ngx_uint_t hit);
 ngx_int_t ngx_http_aop_conn_init(ngx_conf_t *cf);
 ngx_http_aop_conn_t *ngx_http_aop_conn(ngx_ssl_conn_t *ssl);
 ngx_http_aop_conn_t *ngx_http_aop_conn_known(ngx_ssl_conn_t *ssl);
+ngx_http_aop_conn_t *ngx_http_aop_conn_request(ngx_http_request_t *r);
 ngx_http_aop_judgement_t *ngx_http_aop_conn_judge(ngx_ssl_conn_t *ssl,
     const ngx_aop_policy_t *policy, X509 *leaf, STACK_OF(X509) *chain,
     ngx_uint_t handshake);
@@ -272,6 +280,21 @@ ngx_int_t ngx_http_aop_stock_init(ngx_conf_t *cf);
  */
 
 ngx_int_t ngx_http_aop_close_connection(ngx_http_request_t *r);
+
+
+static ngx_inline void *
+ngx_http_aop_pool_get(ngx_pool_t *pool, ngx_pool_cleanup_pt key)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    for (cln = pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler == key) {
+            return cln->data;
+        }
+    }
+
+    return NULL;
+}
 
 
 #endif /* _NGX_HTTP_AOP_CONN_H_INCLUDED_ */

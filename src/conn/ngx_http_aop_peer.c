@@ -15,7 +15,6 @@
 #include "ngx_aop_cloudflare.h"
 
 
-static ngx_http_aop_conn_t *ngx_http_aop_peer_conn(ngx_http_request_t *r);
 static void ngx_http_aop_peer_find(ngx_http_request_t *r,
     ngx_http_aop_peer_t *peer);
 static void ngx_http_aop_peer_cleanup(void *data);
@@ -35,6 +34,13 @@ ngx_http_aop_peer(ngx_http_request_t *r, ngx_http_aop_peer_t *peer)
     ngx_http_aop_conn_t  *conn;
     ngx_http_aop_peer_t  *kept;
 
+    conn = ngx_http_aop_conn_request(r);
+
+    if (conn != NULL && conn->peer.addr.data != NULL) {
+        *peer = conn->peer;
+        return;
+    }
+
     kept = ngx_http_aop_pool_get(r->pool, ngx_http_aop_peer_cleanup);
 
     if (kept != NULL) {
@@ -42,16 +48,9 @@ ngx_http_aop_peer(ngx_http_request_t *r, ngx_http_aop_peer_t *peer)
         return;
     }
 
-    conn = ngx_http_aop_peer_conn(r);
-
-    if (conn != NULL && conn->peer.addr.data != NULL) {
-        *peer = conn->peer;
-        return;
-    }
-
     ngx_http_aop_peer_find(r, peer);
 
-    if (conn == NULL) {
+    if (conn == NULL || conn->moves) {
         return;
     }
 
@@ -88,31 +87,6 @@ ngx_http_aop_peer_keep(ngx_http_request_t *r)
 static void
 ngx_http_aop_peer_cleanup(void *data)
 {
-}
-
-
-/* NULL if the peer is not the same as long as the connection is open. */
-
-static ngx_http_aop_conn_t *
-ngx_http_aop_peer_conn(ngx_http_request_t *r)
-{
-    ngx_ssl_conn_t    *ssl;
-    ngx_connection_t  *c;
-
-    if (r->connection->ssl == NULL) {
-        return NULL;
-    }
-
-    ssl = r->connection->ssl->connection;
-    c = ngx_ssl_get_connection(ssl);
-
-    /* a QUIC connection may move to another address (RFC 9000, 9) */
-
-    if (c->type == SOCK_DGRAM) {
-        return NULL;
-    }
-
-    return ngx_http_aop_conn(ssl);
 }
 
 

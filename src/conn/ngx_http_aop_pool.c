@@ -15,21 +15,6 @@
 
 
 void *
-ngx_http_aop_pool_get(ngx_pool_t *pool, ngx_pool_cleanup_pt key)
-{
-    ngx_pool_cleanup_t  *cln;
-
-    for (cln = pool->cleanup; cln; cln = cln->next) {
-        if (cln->handler == key) {
-            return cln->data;
-        }
-    }
-
-    return NULL;
-}
-
-
-void *
 ngx_http_aop_pool_add(ngx_pool_t *pool, size_t size, ngx_pool_cleanup_pt key)
 {
     ngx_pool_cleanup_t  *cln;

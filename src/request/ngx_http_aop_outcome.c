@@ -19,15 +19,10 @@
 #include "ngx_http_aop_stats.h"
 
 
-/* What a request was counted as; kept in its pool over redirects. */
-
-typedef struct {
-    unsigned                    failed:1;
-} ngx_http_aop_outcome_t;
-
-
 static ngx_int_t ngx_http_aop_outcome_header_filter(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_aop_outcome_counted(ngx_http_request_t *r,
+static const ngx_http_aop_state_t *ngx_http_aop_outcome_uncounted(
+    ngx_http_request_t *r);
+static ngx_uint_t ngx_http_aop_outcome_failed(
     const ngx_http_aop_state_t *state);
 static void ngx_http_aop_outcome_count(ngx_http_request_t *r,
     const ngx_http_aop_state_t *state);
@@ -37,34 +32,33 @@ static void ngx_http_aop_outcome_cleanup(void *data);
 static ngx_http_output_header_filter_pt  ngx_http_aop_outcome_next_filter;
 
 
+/*
+ * The state that a request was counted with is kept in its pool over redirects:
+ * as the data of a cleanup, which saves an allocation for each request.
+ */
+
 void
 ngx_http_aop_outcome(ngx_http_request_t *r)
 {
-    ngx_http_aop_outcome_t      *outcome;
+    ngx_pool_cleanup_t          *cln;
     const ngx_http_aop_state_t  *state;
 
-    state = ngx_http_aop_request_state(r);
+    state = ngx_http_aop_outcome_uncounted(r);
 
-    if (state == NULL || ngx_http_aop_outcome_counted(r, state)) {
+    if (state == NULL) {
         return;
     }
 
-    outcome = ngx_http_aop_pool_get(r->pool, ngx_http_aop_outcome_cleanup);
+    cln = ngx_pool_cleanup_add(r->pool, 0);
+    if (cln == NULL) {
 
-    if (outcome == NULL) {
-        outcome = ngx_http_aop_pool_add(r->pool,
-                                        sizeof(ngx_http_aop_outcome_t),
-                                        ngx_http_aop_outcome_cleanup);
-        if (outcome == NULL) {
+        /* the log phase needs no memory */
 
-            /* the log phase needs no memory */
-
-            return;
-        }
+        return;
     }
 
-    outcome->failed = (state->result != NULL
-                       && state->result->verdict != NGX_AOP_VERDICT_OK);
+    cln->handler = ngx_http_aop_outcome_cleanup;
+    cln->data = (void *) state;
 
     ngx_http_aop_outcome_count(r, state);
 }
@@ -75,9 +69,9 @@ ngx_http_aop_outcome_log(ngx_http_request_t *r)
 {
     const ngx_http_aop_state_t  *state;
 
-    state = ngx_http_aop_request_state(r);
+    state = ngx_http_aop_outcome_uncounted(r);
 
-    if (state != NULL && !ngx_http_aop_outcome_counted(r, state)) {
+    if (state != NULL) {
         ngx_http_aop_outcome_count(r, state);
     }
 }
@@ -100,20 +94,43 @@ ngx_http_aop_outcome_header_filter(ngx_http_request_t *r)
 }
 
 
-/* A certificate that passed may expire before a redirect. */
+/*
+ * NULL: there is nothing to count.  No mode is applied after a request was
+ * counted, but by a redirect.  A certificate that passed may expire before
+ * that, so what was counted as passed is counted once more if it fails then.
+ */
+
+static const ngx_http_aop_state_t *
+ngx_http_aop_outcome_uncounted(ngx_http_request_t *r)
+{
+    const ngx_http_aop_state_t  *state, *counted;
+
+    counted = ngx_http_aop_pool_get(r->pool, ngx_http_aop_outcome_cleanup);
+
+    if (counted != NULL
+        && (!r->internal || ngx_http_aop_outcome_failed(counted)))
+    {
+        return NULL;
+    }
+
+    state = ngx_http_aop_request_state(r);
+
+    if (counted != NULL
+        && state != NULL
+        && !ngx_http_aop_outcome_failed(state))
+    {
+        return NULL;
+    }
+
+    return state;
+}
+
 
 static ngx_uint_t
-ngx_http_aop_outcome_counted(ngx_http_request_t *r,
-    const ngx_http_aop_state_t *state)
+ngx_http_aop_outcome_failed(const ngx_http_aop_state_t *state)
 {
-    ngx_http_aop_outcome_t  *outcome;
-
-    outcome = ngx_http_aop_pool_get(r->pool, ngx_http_aop_outcome_cleanup);
-
-    return outcome != NULL
-           && (outcome->failed
-               || state->result == NULL
-               || state->result->verdict == NGX_AOP_VERDICT_OK);
+    return state->result != NULL
+           && state->result->verdict != NGX_AOP_VERDICT_OK;
 }
 
 
@@ -128,7 +145,7 @@ ngx_http_aop_outcome_count(ngx_http_request_t *r,
 
     ngx_http_aop_count(r, state);
 
-    if (state->result->verdict != NGX_AOP_VERDICT_OK) {
+    if (ngx_http_aop_outcome_failed(state)) {
         ngx_http_aop_log(r, state);
     }
 }

@@ -93,36 +93,37 @@ ngx_http_aop_server_rewrite_handler(ngx_http_request_t *r)
     ngx_http_aop_srv_conf_t    *ascf;
     ngx_http_core_main_conf_t  *cmcf;
 
-    if (!ngx_http_aop_request_enabled(r)) {
-        return NGX_DECLINED;
-    }
-
-    if (ngx_http_aop_error_page_enter(r)) {
-
-        /*
-         * only the location that error_page names is let through: the
-         * server's own "return" and "rewrite" are not, so on to FIND_CONFIG,
-         * which stands before the handlers of REWRITE
-         */
-
-        cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
-        r->phase_handler = cmcf->phase_engine.location_rewrite_index - 2;
-
-        return NGX_DECLINED;
-    }
-
     ascf = ngx_http_get_module_srv_conf(r, ngx_http_aop_module);
     mode = ngx_http_aop_server_mode(r);
 
-    if (!ascf->relaxed && !ngx_http_aop_request_applied(r, mode)) {
-        rc = ngx_http_aop_phase_apply(r, mode);
+    if (!ngx_http_aop_request_applied(r, mode)) {
+
+        if (!ngx_http_aop_request_enabled(r)) {
+            return NGX_DECLINED;
+        }
+
+        if (ngx_http_aop_error_page_enter(r)) {
+
+            /*
+             * only the location that error_page names is let through: the
+             * server's own "return" and "rewrite" are not, so on to
+             * FIND_CONFIG, which stands before the handlers of REWRITE
+             */
+
+            cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
+            r->phase_handler = cmcf->phase_engine.location_rewrite_index - 2;
+
+            return NGX_DECLINED;
+        }
+
+        rc = ascf->relaxed ? NGX_DECLINED : ngx_http_aop_phase_apply(r, mode);
 
         if (rc != NGX_DECLINED) {
             return rc;
         }
     }
 
-    return ngx_http_aop_real_ip_apply(r);
+    return ascf->real_ip ? ngx_http_aop_real_ip_apply(r) : NGX_DECLINED;
 }
 
 
@@ -162,16 +163,16 @@ ngx_http_aop_rewrite_handler(ngx_http_request_t *r)
 {
     ngx_http_aop_loc_conf_t  *alcf;
 
-    if (!ngx_http_aop_request_enabled(r) || ngx_http_aop_error_page_in(r)) {
-        return NGX_DECLINED;
-    }
-
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_aop_module);
 
     if (ngx_http_aop_request_applied(r, alcf->mode)
         && (alcf->mode->mode != NGX_HTTP_AOP_MODE_VARIABLE
             || alcf->mode == ngx_http_aop_server_mode(r)))
     {
+        return NGX_DECLINED;
+    }
+
+    if (!ngx_http_aop_request_enabled(r) || ngx_http_aop_error_page_in(r)) {
         return NGX_DECLINED;
     }
 
@@ -213,16 +214,17 @@ ngx_http_aop_moved_handler(ngx_http_request_t *r)
     ngx_http_aop_state_t     *state;
     ngx_http_aop_loc_conf_t  *alcf;
 
-    if (!ngx_http_aop_request_enabled(r)) {
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_aop_module);
+
+    if (ngx_http_aop_request_applied(r, alcf->mode)
+        || !ngx_http_aop_request_enabled(r))
+    {
         return NGX_DECLINED;
     }
 
-    alcf = ngx_http_get_module_loc_conf(r, ngx_http_aop_module);
     state = ngx_http_get_module_ctx(r, ngx_http_aop_module);
 
-    if ((state != NULL && state->page)
-        || ngx_http_aop_request_applied(r, alcf->mode))
-    {
+    if (state != NULL && state->page) {
         return NGX_DECLINED;
     }
 

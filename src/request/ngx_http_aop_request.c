@@ -19,8 +19,11 @@ static ngx_int_t ngx_http_aop_mode(ngx_http_request_t *r,
 static ngx_int_t ngx_http_aop_mode_value(ngx_http_request_t *r,
     const ngx_http_aop_mode_t *conf, ngx_str_t *value);
 static ngx_http_aop_state_t *ngx_http_aop_request_set_state(
-    ngx_http_request_t *r, const ngx_http_aop_mode_t *conf,
-    ngx_aop_mode_e mode);
+    ngx_http_request_t *r, const ngx_http_aop_mode_t *conf);
+static ngx_http_aop_state_t *ngx_http_aop_request_own_state(
+    ngx_http_request_t *r, const ngx_http_aop_mode_t *conf);
+static ngx_http_aop_state_t *ngx_http_aop_request_state_of(
+    ngx_http_request_t *r, ngx_aop_mode_e mode);
 static ngx_int_t ngx_http_aop_refuse(ngx_http_request_t *r,
     ngx_http_aop_failure_t *failure);
 static ngx_int_t ngx_http_aop_refuse_status(ngx_http_request_t *r,
@@ -31,54 +34,14 @@ static void ngx_http_aop_failure_cleanup(void *data);
 static ngx_http_aop_state_t  ngx_http_aop_state_off;
 
 
-/* Subrequests are not verified: they are part of their parent request. */
-
-ngx_uint_t
-ngx_http_aop_request_enabled(ngx_http_request_t *r)
-{
-    ngx_http_aop_srv_conf_t  *ascf;
-
-    ascf = ngx_http_get_module_srv_conf(r, ngx_http_aop_module);
-
-    return r == r->main && ascf->policy != NULL;
-}
-
-
-/* r->ctx is zeroed by each internal redirect, so a state there is current. */
-
-ngx_uint_t
-ngx_http_aop_request_applied(ngx_http_request_t *r,
-    const ngx_http_aop_mode_t *mode)
-{
-    ngx_http_aop_state_t  *state;
-
-    state = ngx_http_get_module_ctx(r, ngx_http_aop_module);
-
-    if (state == NULL || state->page) {
-        return 0;
-    }
-
-    if (mode->mode == NGX_HTTP_AOP_MODE_VARIABLE) {
-        return state->source == mode;
-    }
-
-    return state->mode == mode->mode;
-}
-
-
 ngx_int_t
 ngx_http_aop_request_apply(ngx_http_request_t *r,
     const ngx_http_aop_mode_t *conf)
 {
-    ngx_aop_mode_e           mode;
     ngx_http_aop_state_t    *state;
     ngx_http_aop_failure_t  *failure;
 
-    if (ngx_http_aop_mode(r, conf, &mode) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    state = ngx_http_aop_request_set_state(r, conf, mode);
+    state = ngx_http_aop_request_set_state(r, conf);
     if (state == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -106,7 +69,7 @@ ngx_http_aop_request_apply(ngx_http_request_t *r,
         failure->by_location = (conf != ngx_http_aop_server_mode(r));
     }
 
-    if (mode == NGX_AOP_MODE_OPTIONAL) {
+    if (state->mode == NGX_AOP_MODE_OPTIONAL) {
         return NGX_DECLINED;
     }
 
@@ -119,11 +82,6 @@ ngx_http_aop_mode(ngx_http_request_t *r, const ngx_http_aop_mode_t *conf,
     ngx_aop_mode_e *mode)
 {
     ngx_str_t  value;
-
-    if (conf->mode != NGX_HTTP_AOP_MODE_VARIABLE) {
-        *mode = conf->mode;
-        return NGX_OK;
-    }
 
     if (ngx_http_aop_mode_value(r, conf, &value) != NGX_OK) {
         return NGX_ERROR;
@@ -185,36 +143,57 @@ ngx_http_aop_mode_value(ngx_http_request_t *r, const ngx_http_aop_mode_t *conf,
 }
 
 
+/* NULL: memory is short.  What is to be changed of a state has to be a copy. */
+
 static ngx_http_aop_state_t *
 ngx_http_aop_request_set_state(ngx_http_request_t *r,
-    const ngx_http_aop_mode_t *conf, ngx_aop_mode_e mode)
+    const ngx_http_aop_mode_t *conf)
 {
-    ngx_http_aop_state_t      *state, *own;
-    ngx_http_aop_judgement_t  *judgement;
+    ngx_http_aop_state_t  *state;
 
-    if (mode == NGX_AOP_MODE_OFF) {
-        state = &ngx_http_aop_state_off;
+    state = (conf->mode == NGX_HTTP_AOP_MODE_VARIABLE)
+            ? ngx_http_aop_request_own_state(r, conf)
+            : ngx_http_aop_request_state_of(r, conf->mode);
 
-    } else {
-        judgement = ngx_http_aop_conn_judge_request(r);
-        state = &judgement->state[mode];
+    if (state != NULL) {
+        ngx_http_set_ctx(r, state, ngx_http_aop_module);
     }
-
-    if (conf->mode == NGX_HTTP_AOP_MODE_VARIABLE) {
-
-        own = ngx_palloc(r->pool, sizeof(ngx_http_aop_state_t));
-        if (own == NULL) {
-            return NULL;
-        }
-
-        *own = *state;
-        own->source = conf;
-        state = own;
-    }
-
-    ngx_http_set_ctx(r, state, ngx_http_aop_module);
 
     return state;
+}
+
+
+static ngx_http_aop_state_t *
+ngx_http_aop_request_own_state(ngx_http_request_t *r,
+    const ngx_http_aop_mode_t *conf)
+{
+    ngx_aop_mode_e         mode;
+    ngx_http_aop_state_t  *state;
+
+    if (ngx_http_aop_mode(r, conf, &mode) != NGX_OK) {
+        return NULL;
+    }
+
+    state = ngx_palloc(r->pool, sizeof(ngx_http_aop_state_t));
+    if (state == NULL) {
+        return NULL;
+    }
+
+    *state = *ngx_http_aop_request_state_of(r, mode);
+    state->source = conf;
+
+    return state;
+}
+
+
+static ngx_http_aop_state_t *
+ngx_http_aop_request_state_of(ngx_http_request_t *r, ngx_aop_mode_e mode)
+{
+    if (mode == NGX_AOP_MODE_OFF) {
+        return &ngx_http_aop_state_off;
+    }
+
+    return &ngx_http_aop_conn_judge_request(r)->state[mode];
 }
 
 

@@ -46,18 +46,19 @@ ngx_int_t ngx_http_aop_phase_check(ngx_http_core_main_conf_t *cmcf,
 /*
  * For the phase handlers.  ngx_http_aop_request_enabled(): the request is one
  * to be judged here at all.  ngx_http_aop_request_applied(): this mode, or
- * this variable's, is the one that was applied last.
- * ngx_http_aop_request_apply() applies it; returns NGX_DECLINED, or the status
- * to refuse with.
+ * this variable's, is the one that was applied last; that of a request which
+ * is not enabled never is.  ngx_http_aop_request_apply() applies it; returns
+ * NGX_DECLINED, or the status to refuse with.
  *
  * ngx_http_aop_error_page_enter(): this is the redirect to the page of a
  * refusal, and ngx_http_aop_error_page_in() the location that it leads to;
  * both are let through once.
  */
 
-ngx_uint_t ngx_http_aop_request_enabled(ngx_http_request_t *r);
-ngx_uint_t ngx_http_aop_request_applied(ngx_http_request_t *r,
-    const ngx_http_aop_mode_t *mode);
+static ngx_inline ngx_uint_t ngx_http_aop_request_enabled(
+    ngx_http_request_t *r);
+static ngx_inline ngx_uint_t ngx_http_aop_request_applied(
+    ngx_http_request_t *r, const ngx_http_aop_mode_t *mode);
 ngx_int_t ngx_http_aop_request_apply(ngx_http_request_t *r,
     const ngx_http_aop_mode_t *mode);
 ngx_uint_t ngx_http_aop_error_page_enter(ngx_http_request_t *r);
@@ -138,6 +139,44 @@ char *ngx_http_aop_real_ip_directive(ngx_conf_t *cf, ngx_command_t *cmd,
 void ngx_http_aop_outcome(ngx_http_request_t *r);
 void ngx_http_aop_outcome_log(ngx_http_request_t *r);
 void ngx_http_aop_outcome_init(void);
+
+
+/*
+ * Each request asks these two again and again.  Subrequests are not verified:
+ * they are part of their parent request.
+ */
+
+static ngx_inline ngx_uint_t
+ngx_http_aop_request_enabled(ngx_http_request_t *r)
+{
+    ngx_http_aop_srv_conf_t  *ascf;
+
+    ascf = ngx_http_get_module_srv_conf(r, ngx_http_aop_module);
+
+    return r == r->main && ascf->policy != NULL;
+}
+
+
+/* r->ctx is zeroed by each internal redirect, so a state there is current. */
+
+static ngx_inline ngx_uint_t
+ngx_http_aop_request_applied(ngx_http_request_t *r,
+    const ngx_http_aop_mode_t *mode)
+{
+    ngx_http_aop_state_t  *state;
+
+    state = ngx_http_get_module_ctx(r, ngx_http_aop_module);
+
+    if (state == NULL || state->page) {
+        return 0;
+    }
+
+    if (mode->mode == NGX_HTTP_AOP_MODE_VARIABLE) {
+        return state->source == mode;
+    }
+
+    return state->mode == mode->mode;
+}
 
 
 #endif /* _NGX_HTTP_AOP_REQUEST_H_INCLUDED_ */

@@ -36,10 +36,12 @@ static int ngx_http_aop_count_regex(void *regex, const char *host,
 void
 ngx_http_aop_count(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
 {
-    ngx_aop_event_t         event;
-    ngx_aop_verdict_e       verdict;
-    ngx_http_aop_peer_t     peer;
-    ngx_http_aop_server_t  *server;
+    ngx_aop_event_t             event;
+    ngx_aop_verdict_e           verdict;
+    ngx_http_aop_peer_t         found;
+    ngx_http_aop_conn_t        *conn;
+    ngx_http_aop_server_t      *server;
+    const ngx_http_aop_peer_t  *peer;
 
     server = ngx_http_aop_count_known(r);
 
@@ -47,17 +49,28 @@ ngx_http_aop_count(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
         return;
     }
 
-    ngx_http_aop_peer(r, &peer);
+    conn = state->conn;
+
+    if (conn != NULL && conn->peer.addr.data != NULL) {
+        peer = &conn->peer;
+
+    } else {
+        ngx_http_aop_peer(r, &found);
+        peer = &found;
+    }
 
     verdict = state->result->verdict;
 
     ngx_http_aop_count_add(&server->shared->requests[state->mode - 1]
-                                                   [verdict][peer.class]);
+                                                   [verdict][peer->class]);
 
-    ngx_http_aop_count_connection(r, server, state, peer.class);
+    if (conn != NULL && !conn->counted) {
+        conn->counted = 1;
+        ngx_http_aop_count_connection(r, server, state, peer->class);
+    }
 
     if (verdict != NGX_AOP_VERDICT_OK) {
-        ngx_http_aop_failing_peers_add(r, server, state, &peer,
+        ngx_http_aop_failing_peers_add(r, server, state, peer,
                                   ngx_http_aop_count_other_host(r, server));
         return;
     }
@@ -66,7 +79,7 @@ ngx_http_aop_count(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
 
     event.verdict = NGX_AOP_VERDICT_OK;
 
-    ngx_http_aop_count_evidence(r, server, &peer, &event);
+    ngx_http_aop_count_evidence(r, server, peer, &event);
 }
 
 
@@ -154,12 +167,15 @@ ngx_http_aop_count_evidence(ngx_http_request_t *r,
     event->host_len = r->headers_in.server.len;
 
     event->private = peer->private;
-    event->other_host = ngx_http_aop_count_other_host(r, server);
-    event->full = (r->connection->ssl != NULL
-                   && !SSL_session_reused(r->connection->ssl->connection));
 
     if (peer->private || peer->class == NGX_AOP_PEER_DIRECT) {
         event->ray = ngx_http_aop_count_ray(r);
+    }
+
+    if (peer->class == NGX_AOP_PEER_EDGE || event->ray) {
+        event->other_host = ngx_http_aop_count_other_host(r, server);
+        event->full = (r->connection->ssl != NULL
+                       && !SSL_session_reused(r->connection->ssl->connection));
     }
 
     if (peer->private) {
@@ -333,23 +349,11 @@ ngx_http_aop_count_connection(ngx_http_request_t *r,
 {
     ngx_ssl_conn_t           *ssl;
     ngx_http_aop_handshake_e  handshake;
-    ngx_http_aop_conn_t      *conn;
-
-    if (r->connection->ssl == NULL) {
-        return;
-    }
 
     ssl = r->connection->ssl->connection;
-    conn = ngx_http_aop_conn(ssl);
-
-    if (conn == NULL || conn->counted) {
-        return;
-    }
-
-    conn->counted = 1;
 
     handshake = SSL_session_reused(ssl) ? NGX_HTTP_AOP_HANDSHAKE_RESUMED
-           : conn->declined ? NGX_HTTP_AOP_HANDSHAKE_DECLINED
+           : state->conn->declined ? NGX_HTTP_AOP_HANDSHAKE_DECLINED
            : NGX_HTTP_AOP_HANDSHAKE_FULL;
 
     ngx_http_aop_count_add(&server->shared->connections[handshake][peer]);

@@ -132,14 +132,6 @@ ngx_http_aop_shm_cache(ngx_uint_t hit)
 }
 
 
-time_t
-ngx_http_aop_shm_time(const ngx_http_aop_stat_t *stat)
-{
-    return stat->start
-           + (ngx_msec_int_t) (ngx_current_msec - stat->tick) / 1000;
-}
-
-
 void
 ngx_http_aop_shm_evidence(const ngx_http_aop_stat_t *stat,
     ngx_aop_evidence_t *evidence)

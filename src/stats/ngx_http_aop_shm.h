@@ -179,7 +179,8 @@ void ngx_http_aop_shm_cache(ngx_uint_t hit);
  * failed would be forgotten when the time of day is a day ahead and set back.
  */
 
-time_t ngx_http_aop_shm_time(const ngx_http_aop_stat_t *stat);
+static ngx_inline time_t ngx_http_aop_shm_time(
+    const ngx_http_aop_stat_t *stat);
 
 
 /* Copies a stat's evidence. */
@@ -210,6 +211,14 @@ ngx_uint_t ngx_http_aop_shm_warned(ngx_http_aop_stat_t *stat,
 
 ngx_http_aop_stat_t *ngx_http_aop_shm_server(const ngx_str_t *label,
     ngx_queue_t **from);
+
+
+static ngx_inline time_t
+ngx_http_aop_shm_time(const ngx_http_aop_stat_t *stat)
+{
+    return stat->start
+           + (ngx_msec_int_t) (ngx_current_msec - stat->tick) / 1000;
+}
 
 
 #endif /* _NGX_HTTP_AOP_SHM_H_INCLUDED_ */

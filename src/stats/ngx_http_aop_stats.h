@@ -57,7 +57,8 @@ typedef struct {
 ngx_int_t ngx_http_aop_zone_add(ngx_conf_t *cf, ngx_shm_zone_init_pt init);
 ngx_int_t ngx_http_aop_zone_init(ngx_shm_zone_t *zone, void *data);
 void ngx_http_aop_zone_bind(ngx_cycle_t *cycle);
-void ngx_http_aop_zone_recheck(ngx_http_aop_server_t *server);
+static ngx_inline void ngx_http_aop_zone_recheck(
+    ngx_http_aop_server_t *server);
 
 
 /* "aop_zone" */
@@ -246,6 +247,17 @@ void ngx_http_aop_expiry_clients(ngx_log_t *log, ngx_http_aop_server_t *server);
 
 char *ngx_http_aop_expiry_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 ngx_array_t *ngx_http_aop_expiry_default(ngx_conf_t *cf);
+
+
+static ngx_inline void
+ngx_http_aop_zone_recheck(ngx_http_aop_server_t *server)
+{
+    if (server->shared != NULL
+        && server->shared->generation != server->generation)
+    {
+        server->shared = NULL;
+    }
+}
 
 
 #endif /* _NGX_HTTP_AOP_STATS_H_INCLUDED_ */

@@ -567,14 +567,3 @@ ngx_http_aop_zone_policy(ngx_http_aop_server_t *server,
 
     server->epoch = stat->evidence.generation;
 }
-
-
-void
-ngx_http_aop_zone_recheck(ngx_http_aop_server_t *server)
-{
-    if (server->shared != NULL
-        && server->shared->generation != server->generation)
-    {
-        server->shared = NULL;
-    }
-}
