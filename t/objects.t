@@ -16,7 +16,10 @@ use Test::More;
 use AOP::Test;
 use AOP::Test::Clock;
 
-use constant OPENSSL_3_5 => 0x30500000;
+use constant {
+    OPENSSL_3_5 => 0x30500000,
+    DER_ID      => qr/\x04\x20(.{32})(?=\x04\x30)/s,
+};
 
 my $ca    = ca('Edge CA');
 my $leaf  = $ca->leaf('edge');
@@ -34,6 +37,7 @@ my %host = map { $_ => AOP::Test::Cert->new(subject => 'localhost', key => $_,
 
 kinds();
 one_worker();
+an_id();
 tickets_off();
 neighbours();
 several_workers();
@@ -77,13 +81,16 @@ sub start {
 sub kind {
     my ($session) = @_;
 
-    my $der = Net::SSLeay::i2d_SSL_SESSION($session);
+    my $der = der($session);
 
     return 'id' if $der =~ /\xaa\x22\x04\x20/;
     return 'ticket' if $der =~ /\xaa(?:\x81.\x04\x81|\x82..\x04\x82)/s;
     return $der =~ /\A.{1,4}\x02\x01\x01\x02\x02\x03\x03.{4}\x04\x20/s
            ? 'id' : 'none';
 }
+
+
+sub der { return Net::SSLeay::i2d_SSL_SESSION($_[0]) }
 
 
 # kinds(): what is sent to the client where.
@@ -240,12 +247,52 @@ sub one_worker {
 sub forged {
     my ($session) = @_;
 
-    my $der = Net::SSLeay::i2d_SSL_SESSION($session);
+    my $der = der($session);
 
     $der =~ s/(\x04\x02[\x13\xc0\xcc].\x04(?:\x00|\x20.{32})\x04[\x20\x30])(.)
              /$1 . chr(ord($2) ^ 1)/sex or die 'no key in the session';
 
     return Net::SSLeay::d2i_SSL_SESSION($der);
+}
+
+
+# an_id(): who has seen the id of a session cannot have it dropped by sending it
+# along with a ticket, where TLS 1.2 has the client choose the id.
+sub an_id {
+    my $nginx  = nginx();
+    my $port   = $nginx->ports;
+    my $listen = $nginx->listen_tls($port);
+
+    $nginx->write('ca.pem', $ca);
+    $nginx->configure(join "\n", $show, 'aop_ca ca.pem;', map {
+        "server { $listen server_name $_.test; aop $_;"
+        . ' location / { return 200; } }'
+    } qw(on off))->start;
+
+    my %on  = (tls => '1.2', sni => 'on.test');
+    my %off = (tls => '1.2', sni => 'off.test');
+
+    my (undef, $session) = visit($port, %on, cert => $leaf);
+    my (undef, $ticket)  = visit($port, %off);
+
+    my ($id)  = der($session) =~ DER_ID or die 'no id in the session';
+    my $other = der($ticket) =~ s/${\ DER_ID }/\x04\x20$id/r;
+
+    my $mine = Net::SSLeay::d2i_SSL_SESSION($other);
+    is((visit($port, %off, session => $mine))[0], '200 off - - resumed',
+       'a ticket is resumed with the id of another session');
+
+    my $client = client($port, %off, session => forged($mine));
+
+    ok(!$client->connect, 'and the handshake fails');
+    $client->close;
+
+    is((visit($port, %on, session => $session))[0], $again,
+       'the session with that id is as good as before');
+
+    $nginx->finish;
+
+    return;
 }
 
 

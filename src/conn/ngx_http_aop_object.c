@@ -40,6 +40,8 @@ static ngx_aop_sessions_t *ngx_http_aop_object_table(ngx_conf_t *cf);
 static void ngx_http_aop_object_cleanup(void *data);
 static int ngx_http_aop_object_psk(ngx_ssl_conn_t *ssl,
     const unsigned char *id, size_t len, SSL_SESSION **session);
+static void ngx_http_aop_object_drop(ngx_ssl_conn_t *ssl,
+    const unsigned char *id);
 static void ngx_http_aop_object_remove(SSL_CTX *ctx, SSL_SESSION *session);
 static ngx_uint_t ngx_http_aop_object_stamped(SSL_SESSION *session);
 static ngx_uint_t ngx_http_aop_object_small(ngx_ssl_conn_t *ssl);
@@ -145,6 +147,14 @@ ngx_http_aop_object_psk(ngx_ssl_conn_t *ssl, const unsigned char *id,
 
     *session = NULL;
 
+    /* of several identities the first that can be resumed counts */
+
+    conn = ngx_http_aop_conn_known(ssl);
+
+    if (conn != NULL) {
+        conn->id = NULL;
+    }
+
     if (len != SSL_MAX_SSL_SESSION_ID_LENGTH
         || (SSL_get_options(ssl) & SSL_OP_NO_TICKET))
     {
@@ -227,8 +237,7 @@ ngx_http_aop_object_keep(ngx_ssl_conn_t *ssl, SSL_SESSION *session)
     if (SSL_version(ssl) == TLS1_3_VERSION) {
 
         if (conn->id != NULL && SSL_session_reused(ssl)) {
-            ngx_aop_sessions_remove(octx->table, octx, conn->id,
-                                    SSL_MAX_SSL_SESSION_ID_LENGTH);
+            ngx_http_aop_object_drop(ssl, conn->id);
         }
 
         if (!conn->by_id) {
@@ -247,13 +256,27 @@ ngx_http_aop_object_keep(ngx_ssl_conn_t *ssl, SSL_SESSION *session)
 }
 
 
+static void
+ngx_http_aop_object_drop(ngx_ssl_conn_t *ssl, const unsigned char *id)
+{
+    SSL_SESSION                *session;
+    ngx_http_aop_object_ctx_t  *octx;
+
+    octx = ngx_http_aop_object_ctx(ssl);
+    session = ngx_http_aop_object_find(ssl, id,
+                                       SSL_MAX_SSL_SESSION_ID_LENGTH);
+
+    if (session != NULL) {
+        ngx_aop_sessions_remove(octx->table, octx, session);
+    }
+}
+
+
 /* OpenSSL or nginx has found that the session is not good any more. */
 
 static void
 ngx_http_aop_object_remove(SSL_CTX *ctx, SSL_SESSION *session)
 {
-    unsigned int                len;
-    const unsigned char        *id;
     ngx_http_aop_object_ctx_t  *octx;
 
     octx = SSL_CTX_get_ex_data(ctx, ngx_http_aop_object_index);
@@ -264,9 +287,7 @@ ngx_http_aop_object_remove(SSL_CTX *ctx, SSL_SESSION *session)
 
     /* last: the table may have the last reference */
 
-    id = SSL_SESSION_get_id(session, &len);
-
-    ngx_aop_sessions_remove(octx->table, octx, id, len);
+    ngx_aop_sessions_remove(octx->table, octx, session);
 }
 
 

@@ -89,13 +89,17 @@ ngx_aop_sessions_add(ngx_aop_sessions_t *table, const void *owner,
 
 void
 ngx_aop_sessions_remove(ngx_aop_sessions_t *table, const void *owner,
-    const unsigned char *id, size_t len)
+    SSL_SESSION *session)
 {
+    unsigned int              len;
+    const unsigned char      *id;
     ngx_aop_sessions_slot_t  *slot;
+
+    id = SSL_SESSION_get_id(session, &len);
 
     slot = ngx_aop_sessions_slot(table, owner, id, len);
 
-    if (slot != NULL) {
+    if (slot != NULL && slot->session == session) {
         ngx_aop_sessions_drop(slot);
     }
 }

@@ -41,6 +41,9 @@ typedef struct {
  *
  * ngx_aop_sessions_add() takes over a reference to a session; it returns 0
  * and does not if the session has no id.
+ *
+ * ngx_aop_sessions_remove() drops that very session: another one may have its
+ * id, since with a ticket of TLS 1.2 the client chooses the id.
  */
 
 SSL_SESSION *ngx_aop_sessions_find(ngx_aop_sessions_t *table,
@@ -48,7 +51,7 @@ SSL_SESSION *ngx_aop_sessions_find(ngx_aop_sessions_t *table,
 int ngx_aop_sessions_add(ngx_aop_sessions_t *table, const void *owner,
     SSL_SESSION *session, time_t now);
 void ngx_aop_sessions_remove(ngx_aop_sessions_t *table, const void *owner,
-    const unsigned char *id, size_t len);
+    SSL_SESSION *session);
 void ngx_aop_sessions_clear(ngx_aop_sessions_t *table);
 
 

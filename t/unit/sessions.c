@@ -68,22 +68,6 @@ session_find(const void *owner, unsigned int n, time_t now)
 
 
 static void
-session_remove(const void *owner, unsigned int n)
-{
-    SSL_SESSION          *session;
-    unsigned int          len;
-    const unsigned char  *id;
-
-    session = session_new(n);
-    id = SSL_SESSION_get_id(session, &len);
-
-    ngx_aop_sessions_remove(&table, owner, id, len);
-
-    SSL_SESSION_free(session);
-}
-
-
-static void
 finds_what_was_added(void **state)
 {
     SSL_SESSION  *session;
@@ -112,14 +96,14 @@ finds_for_the_owner_only(void **state)
     assert_true(ngx_aop_sessions_add(&table, &alice, first, NOW));
     assert_null(session_find(&bob, 1, NOW));
 
-    session_remove(&bob, 1);
+    ngx_aop_sessions_remove(&table, &bob, first);
     assert_ptr_equal(session_find(&alice, 1, NOW), first);
 
     assert_true(ngx_aop_sessions_add(&table, &bob, second, NOW));
     assert_ptr_equal(session_find(&alice, 1, NOW), first);
     assert_ptr_equal(session_find(&bob, 1, NOW), second);
 
-    session_remove(&alice, 1);
+    ngx_aop_sessions_remove(&table, &alice, first);
     assert_null(session_find(&alice, 1, NOW));
     assert_ptr_equal(session_find(&bob, 1, NOW), second);
 
@@ -139,27 +123,34 @@ an_id_has_one_session(void **state)
     assert_true(ngx_aop_sessions_add(&table, &alice, second, NOW));
     assert_ptr_equal(session_find(&alice, 1, NOW), second);
 
-    session_remove(&alice, 1);
+    ngx_aop_sessions_remove(&table, &alice, second);
     assert_null(session_find(&alice, 1, NOW));
 }
 
 
-/* Also where the memory of the id is the session's own. */
+/* The id of a session is no secret. */
 
 static void
-removes_by_its_own_id(void **state)
+removes_that_very_session(void **state)
 {
-    SSL_SESSION          *session;
-    unsigned int          len;
-    const unsigned char  *id;
+    SSL_SESSION  *session, *other, *unnamed;
 
     session = session_new(1);
-    id = SSL_SESSION_get_id(session, &len);
+    other = session_new(1);
+    unnamed = SSL_SESSION_new();
+    assert_non_null(unnamed);
 
     assert_true(ngx_aop_sessions_add(&table, &alice, session, NOW));
 
-    ngx_aop_sessions_remove(&table, &alice, id, len);
+    ngx_aop_sessions_remove(&table, &alice, other);
+    ngx_aop_sessions_remove(&table, &alice, unnamed);
+    assert_ptr_equal(session_find(&alice, 1, NOW), session);
+
+    ngx_aop_sessions_remove(&table, &alice, session);
     assert_null(session_find(&alice, 1, NOW));
+
+    SSL_SESSION_free(unnamed);
+    SSL_SESSION_free(other);
 }
 
 
@@ -265,7 +256,7 @@ main(void)
     unit_case("what was added is found", finds_what_was_added, NULL);
     unit_case("by its owner only", finds_for_the_owner_only, NULL);
     unit_case("one session of an id", an_id_has_one_session, NULL);
-    unit_case("removed by its own id", removes_by_its_own_id, NULL);
+    unit_case("removed itself only", removes_that_very_session, NULL);
     unit_case("expires", expires, NULL);
     unit_case("no id, no session", needs_an_id, NULL);
     unit_case("the oldest makes room", the_oldest_makes_room, NULL);
