@@ -336,15 +336,17 @@ static int
 cache_turn(ngx_aop_cache_t *cache, ngx_aop_policy_t *policy, int n)
 {
     int               i, hits;
-    cache_question_t  q;
+    ngx_aop_leaf_t    leaf;
     ngx_aop_result_t  result;
 
-    memset(&q, 0, sizeof(q));
+    ngx_aop_cert_leaf(&leaf, pki.cert[LEAF]);
+
     hits = 0;
 
     for (i = 0; i < n; i++) {
         memcpy(policy->digest, &i, sizeof(int));
-        hits += cache_ask(cache, policy, &q, &result);
+        hits += ngx_aop_cache_judge(cache, policy, &leaf, NULL, PKI_NOW,
+                                    &result);
 
         assert_int_equal(result.verdict, NGX_AOP_VERDICT_OK);
     }
@@ -361,7 +363,9 @@ cache_in_turn(void **state)
     ngx_aop_cache_t   *cache;
     ngx_aop_policy_t  *policy;
 
-    static const cache_question_t  q;
+    /* no signature to verify */
+
+    static const cache_question_t  q = { .anchors = { LEAF } };
 
     cache = calloc(1, sizeof(ngx_aop_cache_t));
     assert_non_null(cache);
