@@ -18,6 +18,7 @@ use AOP::Test::Clock;
 
 use constant {
     OPENSSL_3_5 => 0x30500000,
+    DER_TICKET  => qr/\xaa\x22\x04\x20(.{32})/s,
     DER_ID      => qr/\x04\x20(.{32})(?=\x04\x30)/s,
 };
 
@@ -38,6 +39,7 @@ my %host = map { $_ => AOP::Test::Cert->new(subject => 'localhost', key => $_,
 kinds();
 one_worker();
 an_id();
+identities();
 tickets_off();
 neighbours();
 several_workers();
@@ -83,7 +85,7 @@ sub kind {
 
     my $der = der($session);
 
-    return 'id' if $der =~ /\xaa\x22\x04\x20/;
+    return 'id' if $der =~ DER_TICKET;
     return 'ticket' if $der =~ /\xaa(?:\x81.\x04\x81|\x82..\x04\x82)/s;
     return $der =~ /\A.{1,4}\x02\x01\x01\x02\x02\x03\x03.{4}\x04\x20/s
            ? 'id' : 'none';
@@ -289,6 +291,64 @@ sub an_id {
 
     is((visit($port, %on, session => $session))[0], $again,
        'the session with that id is as good as before');
+
+    $nginx->finish;
+
+    return;
+}
+
+
+# identities(): pre-shared keys, which nginx does not know, beside a session.
+sub identities {
+    my $nginx  = nginx();
+    my $port   = $nginx->ports;
+    my $listen = $nginx->listen_tls($port);
+
+    $nginx->write('ca.pem', $ca);
+    $nginx->configure(join "\n", $show, 'aop_ca ca.pem;', map {
+        "server { $listen server_name $_.test; aop $_;"
+        . ' location / { return 200; } }'
+    } qw(on off))->start;
+
+    my %on  = (tls => '1.3', sni => 'on.test');
+    my %off = (tls => '1.3', sni => 'off.test');
+
+    for my $psk ('a key', 'x' x 32) {
+        my $what = 'an identity of ' . length($psk) . ' octets';
+        my ($got, $session) = visit($port, %on, cert => $leaf, psk => $psk);
+
+        is($got, $full, "$what: a full handshake");
+        is(kind($session), 'id', "$what: gets an id");
+
+        ($got, my $next) = visit($port, %on, session => $session,
+                                 psk => $psk);
+        is($got, $again, "$what, after an id: resumed");
+        is(kind($next), 'id', "$what, after an id: gets an id");
+
+        ($got) = visit($port, %on, session => $session, psk => $psk);
+        is($got, $asked, "$what, after an id that is gone: full");
+
+        ($got, $session) = visit($port, %off, psk => $psk);
+        is(kind($session), 'ticket', "$what, off: gets a ticket");
+
+        ($got) = visit($port, %off, session => $session, psk => $psk);
+        is($got, '200 off - - resumed', "$what, off: resumes it");
+    }
+
+    my ($session, $id);
+
+    do {
+        (undef, $session) = visit($port, %on, cert => $leaf);
+        ($id) = der($session) =~ DER_TICKET or die 'no id in the session';
+    } while $id =~ /\0/;
+
+    my $client = client($port, %on, psk => $id);
+
+    ok(!$client->connect, 'the id of a session is no pre-shared key');
+    $client->close;
+
+    is((visit($port, %on, session => $session))[0], $again,
+       'and the session is as good as before');
 
     $nginx->finish;
 

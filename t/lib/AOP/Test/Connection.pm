@@ -160,6 +160,9 @@ sub _handshake {
         $self->_add_chain($ctx, $_) for @{ $self->{chain} || [] };
     }
 
+    Net::SSLeay::CTX_set_psk_client_callback($ctx,
+        sub { return ($self->{psk}, 'ab' x 16) }) if defined $self->{psk};
+
     my $ssl = $self->{ssl} = Net::SSLeay::new($ctx);
 
     Net::SSLeay::set_fd($ssl, fileno $self->{socket});
