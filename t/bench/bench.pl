@@ -5,13 +5,14 @@
 # nginx side by side, which take turns in each case.  At the end, how fast
 # "aopctl report" reads a log, and in how much memory.
 #
-#     make bench [BENCH=quick]
+#     make bench [BENCH=quick] [CASES="returning|full, TLS 1.3"]
 #
 # Instructions are callgrind's count, which nothing else on the machine changes;
 # CPU is what the kernel accounts to the server, the median of several turns.
 # "Tickets" are of a key file, with which a worker keeps no sessions itself.
 # Every answer is checked: a server that lets in what it should refuse is not
-# timed.  Environment: NGINX, AOP_MODULE, BENCH, BENCH_KEEP.
+# timed.  CASES is a pattern of their names.  BENCH=instructions counts these
+# alone.  Environment: NGINX, AOP_MODULE, BENCH, CASES, BENCH_KEEP.
 
 use strict;
 use warnings;
@@ -32,8 +33,9 @@ use AOP::Test::Cert;
 use AOP::Test::Log;
 
 my $quick = ($ENV{BENCH} || '') eq 'quick';
+my $count = ($ENV{BENCH} || '') eq 'instructions';
 
-my %size = $quick
+my %size = $quick || $count
          ? (count => 8,  turn => 25,  turns => 3, requests => 2000,
             logs => [ 4, 40 ])
          : (count => 25, turn => 100, turns => 7, requests => 20000,
@@ -99,21 +101,16 @@ my @cases;
 
 for my $tls ('1.3', '1.2') {
     for my $key (qw(ec rsa)) {
-        for my $leaf ($quick ? 'rsa' : ('rsa', 'ec')) {
+        for my $leaf ($quick ? 'rsa' : ('rsa', 'ec'),
+                      $tls eq '1.3' ? @pq : ())
+        {
             push @cases, { what => 'full', tls => $tls, key => $key,
                            leaf => $leaf, tickets => $_ } for qw(on off);
+            push @cases, { what => 'returning', tls => $tls, key => $key,
+                           leaf => $leaf, tickets => $_, resume => 1 }
+                for qw(on file);
         }
-        push @cases, { what => 'returning', tls => $tls, key => $key,
-                       leaf => 'rsa', tickets => $_, resume => 1 }
-            for qw(on file);
     }
-}
-
-for my $leaf (@pq) {
-    push @cases, { what => 'full', tls => '1.3', key => 'ec', leaf => $leaf,
-                   tickets => $_ } for qw(on off);
-    push @cases, { what => 'returning', tls => '1.3', key => 'ec',
-                   leaf => $leaf, tickets => $_, resume => 1 } for qw(on file);
 }
 
 for my $leaf (qw(none untrusted chain expired)) {
@@ -129,6 +126,8 @@ push @cases,
 
 $_->{name} = name($_) for @cases;
 
+@cases = grep { $_->{name} =~ /$ENV{CASES}/ } @cases if $ENV{CASES};
+
 
 # the work
 
@@ -140,17 +139,24 @@ print "counting instructions\n";
 
 my $instructions = in_parallel(\&count_instructions);
 
-print "measuring memory and CPU\n";
+my (%memory, $cpu);
 
-my %memory = map { $_ => idle_memory($server{$_}) } @VARIANTS;
-my $cpu    = take_turns();
+if (!$count) {
+    print "measuring memory and CPU\n";
+
+    %memory = map { $_ => idle_memory($server{$_}) } @VARIANTS;
+    $cpu    = take_turns();
+}
 
 print "\n";
 report();
 
-print "\nreading logs\n\n";
+if (!$count) {
+    report_cpu();
 
-logs();
+    print "\nreading logs\n\n";
+    logs();
+}
 
 
 # server($variant, $callgrind): an nginx with all its listeners.
@@ -383,7 +389,7 @@ sub in_parallel {
 }
 
 
-# report(): the tables.
+# report(): the table of instructions.
 sub report {
     my ($nginx) = `@{[ AOP::Bench::Server::binary() ]} -V 2>&1`
                   =~ m{nginx/([\d.]+)};
@@ -404,9 +410,14 @@ HEAD
                (map { figure($_) } $off, $on, $ours), $ours->[0] / $on->[0];
     }
 
-    print <<"HEAD";
+    print "\n(*: the session was resumed)\n";
 
-(*: the session was resumed)
+    return;
+}
+
+
+sub report_cpu {
+    print <<"HEAD";
 
                                           microseconds of CPU: median (min-max)
                                                        on            module  ratio

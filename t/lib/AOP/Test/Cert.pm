@@ -269,6 +269,8 @@ sub _key {
 sub _key_of_openssl {
     my ($algorithm) = @_;
 
+    require AOP::Test;
+
     my $pem = AOP::Test::openssl('', 'genpkey', '-algorithm', $algorithm);
     my $bio = Net::SSLeay::BIO_new(Net::SSLeay::BIO_s_mem());
 

@@ -13,7 +13,7 @@ use POSIX qw(WNOHANG);
 use Time::HiRes qw(sleep time);
 
 use constant {
-    START_TIMEOUT => 60,
+    START_TIMEOUT => 300,
     TICK          => 0.02,
     NS            => 1e9,
 };
