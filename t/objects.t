@@ -17,6 +17,7 @@ use AOP::Test;
 use AOP::Test::Clock;
 
 use constant {
+    OPENSSL_3_0 => 0x30000000,
     OPENSSL_3_5 => 0x30500000,
     DER_TICKET  => qr/\xaa\x22\x04\x20(.{32})/s,
     DER_ID      => qr/\x04\x20(.{32})(?=\x04\x30)/s,
@@ -98,7 +99,8 @@ sub der { return Net::SSLeay::i2d_SSL_SESSION($_[0]) }
 # kinds(): what is sent to the client where.
 sub kinds {
     my $cache = 'ssl_session_cache shared:S:1m;';
-    my $old   = Net::SSLeay::SSLeay() < OPENSSL_3_5;
+    my $dear  = Net::SSLeay::SSLeay() >= OPENSSL_3_0
+                && Net::SSLeay::SSLeay() < OPENSSL_3_5;
 
     # workers, what, directives, key of the server, certificate, TLS 1.3, 1.2
 
@@ -127,7 +129,7 @@ sub kinds {
         [ 1, 'without "aop"', 'aop off;', 'rsa', $leaf, 'ticket', 'ticket' ],
         [ 2, 'tickets', 'aop on;', 'rsa', $leaf, 'ticket', 'ticket' ],
         [ 2, 'tickets, cheap key', 'aop on;', 'ec', $leaf,
-          $old ? 'id' : 'ticket', 'ticket' ],
+          $dear ? 'id' : 'ticket', 'ticket' ],
         [ 2, 'tickets, cheap key, dear leaf', 'aop on;', 'ec', $p384,
           'ticket', 'ticket' ],
         [ 2, 'a cache', "aop on; $cache", 'rsa', $leaf, 'id', 'id' ],

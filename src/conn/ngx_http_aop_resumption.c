@@ -21,6 +21,7 @@ static ngx_uint_t ngx_http_aop_resumption_cheap(X509 *leaf);
 
 #define NGX_HTTP_AOP_CHEAP_EC_BITS  256
 
+#define NGX_HTTP_AOP_OPENSSL_3_0    0x30000000L
 #define NGX_HTTP_AOP_OPENSSL_3_5    0x30500000L
 
 
@@ -60,16 +61,21 @@ ngx_http_aop_resumption_alone(void)
 /*
  * Resuming saves two signatures, the server's own and the check of the
  * client's.  It costs to parse the client certificate twice in TLS 1.3, out of
- * the ticket that came and for the one that is sent.  Before OpenSSL 3.5 that
- * is dearer than both signatures if these are cheap.
+ * the ticket that came and for the one that is sent.  From OpenSSL 3.0 until
+ * 3.5 that is dearer than both signatures if these are cheap.
  */
 
 ngx_uint_t
 ngx_http_aop_resumption_by_ticket(ngx_ssl_conn_t *ssl, X509 *leaf)
 {
-    EVP_PKEY  *key;
+    EVP_PKEY       *key;
+    unsigned long   version;
 
-    if (OpenSSL_version_num() >= NGX_HTTP_AOP_OPENSSL_3_5) {
+    version = OpenSSL_version_num();
+
+    if (version < NGX_HTTP_AOP_OPENSSL_3_0
+        || version >= NGX_HTTP_AOP_OPENSSL_3_5)
+    {
         return 1;
     }
 
