@@ -6,7 +6,7 @@
 
 /*
  * Cloudflare Authenticated Origin Pulls: refuses requests that did not come
- * through Cloudflare, or only tells which ones it would refuse.
+ * through Cloudflare, or only reports those that it would refuse.
  */
 
 
@@ -404,8 +404,8 @@ ngx_http_aop_check_openssl(ngx_conf_t *cf)
 
 
 /*
- * The phases are there now, and a reload can still be rejected: later, nginx
- * could only exit.
+ * The phases exist now, and a reload can still be rejected: later, nginx could
+ * only exit.
  */
 
 static ngx_int_t

@@ -5,8 +5,8 @@
 
 
 /*
- * aopctl: the questions around a rollout that nginx itself cannot answer.
- * This file finds the command and ends with its exit status.
+ * aopctl: the questions around a rollout that nginx itself cannot answer.  This
+ * file finds the command and exits with its status.
  */
 
 
@@ -94,7 +94,7 @@ main(int argc, char **argv)
                             name[0] == '-' ? "option" : "command", name);
     }
 
-    /* output that was not written must not look like success */
+    /* output that could not be written must not look like success */
 
     if (fflush(stdout) != 0 || ferror(stdout)) {
         aopctl_term_error("cannot write: %s", strerror(errno));

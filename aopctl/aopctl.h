@@ -50,7 +50,7 @@ extern const char  aopctl_status_help[];
 
 
 /*
- * Wrong arguments: says what is wrong, and where help is.  Returns
+ * Wrong arguments: prints what is wrong, and where to find help.  Returns
  * AOPCTL_STATUS_USAGE.
  */
 
@@ -59,11 +59,11 @@ aopctl_status_e aopctl_usage(const char *command, const char *fmt, ...)
 
 
 /*
- * Hands the options of a command to set(), one by one: their "val", with the
+ * Passes the options of a command to set(), one by one: their "val", with the
  * value in optarg.  The letters are those of short options, after a colon.
  * Returns AOPCTL_STATUS_GOOD with the arguments that follow at argv[optind],
  * AOPCTL_STATUS_USAGE after a message about an option, or another status that
- * set() has returned.
+ * set() returned.
  */
 
 typedef aopctl_status_e (*aopctl_option_pt)(void *data, const char *command,
@@ -72,7 +72,7 @@ typedef aopctl_status_e (*aopctl_option_pt)(void *data, const char *command,
 aopctl_status_e aopctl_options(int argc, char **argv, const char *letters,
     const struct option *options, aopctl_option_pt set, void *data);
 
-/* Reads a whole number from min to max; returns 0 if it is none. */
+/* Reads a whole number from min to max; returns 0 if it is not one. */
 
 int aopctl_number(const char *text, long min, long max, long *number);
 

@@ -5,8 +5,8 @@
 
 
 /*
- * The little that is added to jansson: any bytes become valid text, and short
- * memory ends the program, because half an answer must not go out.
+ * What is added to jansson: any bytes become valid text, and the program ends
+ * if memory is short, because half an answer must not go out.
  */
 
 
@@ -89,7 +89,7 @@ aopctl_json_int(const json_t *object, const char *key)
 void
 aopctl_json_write(const json_t *value)
 {
-    /* C1 control characters of Unicode too stay off the terminal */
+    /* escaped, to keep Unicode's C1 control characters off the terminal */
 
     if (json_dumpf(value, stdout, JSON_INDENT(2)|JSON_ENSURE_ASCII) == 0) {
         putchar('\n');

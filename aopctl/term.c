@@ -6,8 +6,8 @@
 
 /*
  * Text for a person.  Much of it was written by strangers: names in
- * certificates, paths and user agents.  Nothing but printable ASCII goes out,
- * so that no one can paint on the terminal or imitate a line of ours.
+ * certificates, paths and user agents.  Only printable ASCII goes out, so that
+ * no one can paint on the terminal or imitate a line of ours.
  */
 
 
@@ -64,7 +64,7 @@ aopctl_term_colors(void)
 }
 
 
-/* Of the terminal, if there is one and it is wide enough for a word. */
+/* Of the terminal, if there is one that is wide enough for a word. */
 
 static size_t
 aopctl_term_width(void)
@@ -132,7 +132,7 @@ aopctl_term_put(FILE *stream, const char *before, const char *text,
 }
 
 
-/* Lines that go on are indented by two more than the first. */
+/* Continued lines are indented by two more than the first. */
 
 static void
 aopctl_term_wrap(FILE *stream, const char *text)
@@ -157,8 +157,8 @@ aopctl_term_wrap(FILE *stream, const char *text)
 
 
 /*
- * How many bytes go before the break: at the last space that leaves a line of
- * the width, at the first one behind a word that is longer.
+ * How many bytes precede the break: up to the last space within the width, or
+ * the first one behind a longer word.
  */
 
 static size_t

@@ -20,15 +20,15 @@ typedef enum {
 } aopctl_color_e;
 
 
-/* Finds out whether colors are wanted; to be called first. */
+/* Determines whether to use colors; to be called first. */
 
 void aopctl_term_init(void);
 
 
 /*
  * aopctl_term_line() writes one line to standard output, aopctl_term_error()
- * one to standard error.  The whole of it is made printable ASCII, so that
- * anything may be among the arguments; what is longer than AOPCTL_LINE is cut.
+ * one to standard error.  All of it is made printable ASCII, so the arguments
+ * may be anything; what is longer than AOPCTL_LINE is cut.
  */
 
 #define AOPCTL_LINE  4096

@@ -21,7 +21,7 @@
 #define AOPCTL_LINT_FILES  64
 
 
-/* What a file is there for. */
+/* The purpose of a file. */
 
 typedef enum {
     AOPCTL_LINT_ANY = 0,            /* found by its content */
@@ -59,8 +59,8 @@ typedef struct {
 
 /*
  * The policy that nginx would make of the files; returns 0 if memory is short.
- * Without roles, the CAs of the files are anchors, but for those of a file
- * that begins with a leaf; leaves are if there is no CA.
+ * Without roles, the CAs of the files are anchors, except those of a file that
+ * begins with a leaf; leaves are anchors if there is no CA.
  */
 
 int aopctl_lint_trust_policy(aopctl_lint_t *lint);
@@ -70,7 +70,7 @@ int aopctl_lint_trust_policy(aopctl_lint_t *lint);
 int aopctl_lint_trust_read(ngx_aop_pem_t *pem, const char *file,
     aopctl_lint_role_e role);
 
-/* Does it begin with a certificate that is not a CA, and go on? */
+/* Does it begin with a certificate that is not a CA, and continue? */
 
 int aopctl_lint_trust_is_chain(const ngx_aop_pem_t *pem);
 
@@ -92,7 +92,7 @@ json_t *aopctl_lint_key(aopctl_lint_t *lint, const char *file);
 void aopctl_lint_client(aopctl_lint_t *lint, json_t *object,
     const ngx_aop_pem_t *pem, ngx_aop_lint_level_e *level);
 
-/* The same of one certificate, alone. */
+/* The same for one certificate, alone. */
 
 void aopctl_lint_client_judge(aopctl_lint_t *lint, json_t *object, X509 *x509,
     ngx_aop_lint_level_e *level);

@@ -6,8 +6,8 @@
 
 /*
  * A client certificate, verified by what nginx will trust.  Cloudflare may
- * present it alone or with the chain that was uploaded with it, so one that
- * passes only in one of the two ways is not one that passes.
+ * present it alone or with the chain that was uploaded with it, so it has to
+ * pass both ways.
  */
 
 
@@ -77,7 +77,7 @@ aopctl_lint_client(aopctl_lint_t *lint, json_t *object,
                                 "aopctl lint --ca FILE CLIENT)", level);
     }
 
-    /* without roles the answer is about "aop_ca", as ever */
+    /* without roles the answer remains about "aop_ca" */
 
     refused = lint->ncas ? NGX_AOP_LINT_ERROR : NGX_AOP_LINT_WARNING;
 
@@ -133,7 +133,7 @@ aopctl_lint_presented(json_t *object, X509 *x509, ngx_aop_lint_level_e *level)
 }
 
 
-/* nginx -t warns of the same; here a certificate is known that is affected. */
+/* nginx -t warns of the same; here an affected certificate is known. */
 
 static void
 aopctl_lint_openssl(json_t *object, X509 *x509, ngx_aop_lint_level_e *level)
@@ -172,7 +172,7 @@ aopctl_lint_result(json_t *object, const ngx_aop_result_t *result)
 }
 
 
-/* Of two reasons, the one with the chain is the nearer to the cause. */
+/* Of the two reasons, the one with the chain is closer to the cause. */
 
 static void
 aopctl_lint_refused(json_t *object, const ngx_aop_result_t *alone,

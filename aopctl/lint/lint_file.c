@@ -110,7 +110,7 @@ aopctl_lint_content(aopctl_lint_t *lint, json_t *object,
 
     memset(&found, 0, sizeof(ngx_aop_lint_found_t));
 
-    /* a client certificate may well be kept with its key */
+    /* a client certificate may well be stored with its key */
 
     if (pem->keys && role != AOPCTL_LINT_CLIENT) {
         found.set = ngx_aop_lint_bit(NGX_AOP_LINT_KEY);

@@ -48,7 +48,7 @@ aopctl_lint_finding_list(json_t *list, const ngx_aop_lint_found_t *found,
 }
 
 
-/* What the core has no finding for. */
+/* For what the core has no finding. */
 
 void
 aopctl_lint_finding_add(json_t *object, ngx_aop_lint_level_e finding,

@@ -6,9 +6,9 @@
 
 /*
  * The private key that is uploaded with a client certificate: does it belong
- * to it, and does Cloudflare take the form that it is in?  It must have no
- * passphrase, and an ML-DSA key must be its seed and nothing else (RFC 9881,
- * 6).  Nothing of the key itself is ever shown.
+ * to it, and does Cloudflare accept its form?  It must have no passphrase, and
+ * an ML-DSA key must be its seed and nothing else (RFC 9881, 6).  Nothing of
+ * the key itself is ever printed.
  */
 
 
@@ -132,7 +132,7 @@ aopctl_lint_key_check(aopctl_lint_t *lint, json_t *object, const char *file,
 }
 
 
-/* What Cloudflare would not take; NULL if there is nothing. */
+/* What Cloudflare would not accept; NULL if it would. */
 
 static const char *
 aopctl_lint_key_form(const aopctl_lint_key_t *key, const char **word)

@@ -57,7 +57,9 @@ aopctl_lint_trust_policy(aopctl_lint_t *lint)
 }
 
 
-/* As nginx: every certificate of "aop_ca" is an anchor, CRLs there are not. */
+/*
+ * As in nginx: every certificate of "aop_ca" is an anchor, CRLs are not read.
+ */
 
 static int
 aopctl_lint_roles(aopctl_lint_t *lint)
@@ -81,8 +83,8 @@ aopctl_lint_roles(aopctl_lint_t *lint)
 
 
 /*
- * Certificates that are not CAs are anchors only if there is no CA: beside one
- * they are there to be judged by it.
+ * Certificates that are not CAs are anchors only if there is no CA: otherwise
+ * they are to be judged by it.
  */
 
 static int

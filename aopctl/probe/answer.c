@@ -4,7 +4,7 @@
  */
 
 
-/* What came of a visit, as JSON. */
+/* The result of a visit, as JSON. */
 
 
 #include "probe.h"

@@ -5,9 +5,8 @@
 
 
 /*
- * One visit to an origin, and what came of it: served, refused, or neither
- * could be told.  The origin's own certificate is not verified: who it is was
- * said by the address.
+ * One visit to an origin, and its result: served, refused, or unclear.  The
+ * origin's own certificate is not verified: the address says who it is.
  */
 
 
@@ -76,7 +75,7 @@ aopctl_attempt_init(aopctl_probe_t *probe)
         return 0;
     }
 
-    /* whatever the origin's own certificate is, we want to hear its answer */
+    /* whatever the origin's own certificate, its answer is what matters */
 
     SSL_CTX_set_security_level(probe->ctx, 0);
     SSL_CTX_set_verify(probe->ctx, SSL_VERIFY_NONE, NULL);
@@ -129,7 +128,7 @@ aopctl_attempt_sni(const aopctl_visit_t *visit)
 }
 
 
-/* A visit has a time, and all of them together have one. */
+/* A visit has a time limit, and so have all of them together. */
 
 static double
 aopctl_attempt_deadline(const aopctl_probe_t *probe)
@@ -142,7 +141,7 @@ aopctl_attempt_deadline(const aopctl_probe_t *probe)
 }
 
 
-/* With the session of the first time. */
+/* With the session of the first visit. */
 
 static void
 aopctl_attempt_again(aopctl_visit_t *visit, aopctl_answer_t *again)
@@ -442,8 +441,8 @@ aopctl_attempt_answer(aopctl_answer_t *answer, const aopctl_conn_t *conn,
 
 
 /*
- * What may be said to everybody is doubtful: a folder without an index is
- * answered with 403, whoever asks.
+ * Answers that all clients may get are doubtful: a folder without an index is
+ * answered with 403 for everyone.
  */
 
 static void
@@ -468,7 +467,7 @@ aopctl_attempt_status(aopctl_answer_t *answer)
 
 
 /*
- * Once a certificate was asked for (now, or when the session was made), each
+ * Once a certificate was requested (now, or when the session was made), any
  * error may be what strangers get in its place; so may a redirect to another
  * host, or to where they are.  If it was not, some still may: nobody is served
  * there, or not now.
@@ -520,8 +519,8 @@ aopctl_attempt_given(const aopctl_visit_t *visit)
 
 
 /*
- * Servers other than nginx refuse in the handshake, with an alert; one that
- * closes after having asked for a certificate may do so to everybody.
+ * Servers other than nginx reject in the handshake, with an alert; one that
+ * closes after requesting a certificate may do so to everyone.
  */
 
 static void
@@ -574,8 +573,8 @@ aopctl_attempt_refused(const aopctl_conn_t *conn)
 
 
 /*
- * An alert before a certificate was asked for: this protocol, or a handshake
- * for this name, is for nobody.
+ * An alert before a certificate was requested: this protocol, or a handshake
+ * for this name, is not for anyone.
  */
 
 static int

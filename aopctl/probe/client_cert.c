@@ -5,8 +5,8 @@
 
 
 /*
- * The certificates that a probe shows: one that anyone can make, and one that
- * was given.
+ * The certificates that a probe presents: one that anyone can make, and one
+ * that was given.
  */
 
 

@@ -21,18 +21,16 @@ typedef struct {
 
 
 /*
- * A certificate of the client's own making, which gives itself this name: that
- * of a CA that the server trusts, if it told one.  NULL: a name of ours.
- * Returns 0 if memory is short.
+ * A self-made certificate with this name: that of a CA that the server trusts,
+ * if it named one.  NULL: a name of ours.  Returns 0 if memory is short.
  */
 
 int aopctl_client_cert_make(aopctl_client_cert_t *cert,
     const X509_NAME *name);
 
 /*
- * A certificate, and those that go with it, from a PEM file; the key from
- * another, or from the same if key is NULL.  Returns 0 with an error message
- * written.
+ * A certificate and its chain from a PEM file; the key from another file, or
+ * from the same if key is NULL.  Returns 0 after printing an error message.
  */
 
 int aopctl_client_cert_load(aopctl_client_cert_t *cert, const char *file,
@@ -41,7 +39,7 @@ int aopctl_client_cert_load(aopctl_client_cert_t *cert, const char *file,
 void aopctl_client_cert_free(aopctl_client_cert_t *cert);
 
 
-/* Makes a connection show it.  Returns 0 on failure. */
+/* Makes a connection present it.  Returns 0 on failure. */
 
 int aopctl_client_cert_show(const aopctl_client_cert_t *cert, SSL *ssl);
 

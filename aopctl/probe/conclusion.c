@@ -6,10 +6,10 @@
 
 /*
  * What the visits to an address add up to.  "Enforced" is said only if all
- * strangers were refused, the origin asked for a certificate, and what it
- * answered is not what it may answer to everybody: either it is about the
- * certificate, or the given certificate is answered otherwise.  And only if the
- * site is not open there under another name or without TLS.
+ * strangers were refused, the origin requested a certificate, and its answer
+ * is not one that everyone may get: either it is about the certificate, or the
+ * given certificate gets another answer.  And only if the site is not open
+ * there under another name or without TLS.
  */
 
 
@@ -72,7 +72,7 @@ aopctl_conclusion_settle(const aopctl_attempt_t *attempt,
 }
 
 
-/* What the given certificate gets is known, and no matter of chance. */
+/* What the given certificate gets is known, and does not vary. */
 
 static int
 aopctl_conclusion_comparable(const aopctl_conclusion_t *conclusion)
@@ -98,7 +98,7 @@ aopctl_conclusion_compare(aopctl_answer_t *answer, const aopctl_page_t *site,
         return;
     }
 
-    /* a page that always changes is another one whoever gets it */
+    /* a page that always changes differs for every client */
 
     if (answer->page.status == site->status
         && (same == AOPCTL_PAGE_SIMILAR || conclusion->unstable))
@@ -145,7 +145,7 @@ aopctl_conclusion_site(const aopctl_conclusion_t *conclusion, unsigned http2)
 }
 
 
-/* The site's page is what the given certificate gets, or else all clients. */
+/* The site's page: what the given certificate gets, or else all clients. */
 
 static void
 aopctl_conclusion_see(const aopctl_attempt_t *attempt,
@@ -240,7 +240,7 @@ aopctl_conclusion_note(const aopctl_attempt_t *attempt,
 }
 
 
-/* It goes before what is merely not offered. */
+/* It takes precedence over what is merely not offered. */
 
 void
 aopctl_conclusion_unclear(const aopctl_answer_t *answer,
@@ -322,7 +322,7 @@ aopctl_conclusion_conclude(const aopctl_probe_t *probe, json_t *answer,
 }
 
 
-/* Where clients without a valid certificate are served; NULL: nowhere. */
+/* Where clients without a valid certificate are served; NULL if nowhere. */
 
 static const char *
 aopctl_conclusion_open(const aopctl_conclusion_t *conclusion, char *buf,
@@ -395,7 +395,7 @@ aopctl_conclusion_names(const aopctl_conclusion_t *conclusion, char *buf,
 }
 
 
-/* What is unclear; NULL: nothing. */
+/* What is unclear; NULL if nothing is. */
 
 static const char *
 aopctl_conclusion_untold(const aopctl_probe_t *probe,
@@ -443,7 +443,7 @@ aopctl_conclusion_untold(const aopctl_probe_t *probe,
 }
 
 
-/* What is exempt, or not as it should be; NULL: nothing. */
+/* What is exempt, or not as it should be; NULL if nothing is. */
 
 static const char *
 aopctl_conclusion_part(const aopctl_probe_t *probe,

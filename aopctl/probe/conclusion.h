@@ -61,9 +61,9 @@ typedef struct {
 
 
 /*
- * Settles an answer by comparing it with what the given certificate got before:
- * what only strangers get is a refusal, what everybody gets is none.  Where
- * that one was not served, a doubtful answer tells nothing, as
+ * Settles an answer by comparing it with what the given certificate got
+ * before: what only strangers get is a refusal, what everyone gets is not.  If
+ * the given certificate was not served, a doubtful answer means nothing, as
  * aopctl_conclusion_doubt() has it.
  */
 
@@ -79,7 +79,7 @@ void aopctl_conclusion_doubt(aopctl_answer_t *answer, const char *why);
 const aopctl_page_t *aopctl_conclusion_site(
     const aopctl_conclusion_t *conclusion, unsigned http2);
 
-/* Adds a settled answer; the attempt has to live as long as it. */
+/* Adds a settled answer; the attempt has to live as long as the conclusion. */
 
 void aopctl_conclusion_note(const aopctl_attempt_t *attempt,
     const aopctl_answer_t *answer, aopctl_conclusion_t *conclusion);

@@ -5,9 +5,9 @@
 
 
 /*
- * A connection to a host that may be slow, silent or hostile: one deadline and
- * one number of bytes hold for all of it.  Both are checked each time that the
- * host was heard, not only when there is nothing to read.
+ * A connection to a host that may be slow, silent or hostile, with one
+ * deadline and one limit of bytes for all of it.  Both are checked whenever
+ * the host was heard, not only when there is nothing to read.
  */
 
 
@@ -96,7 +96,7 @@ aopctl_conn_tls(aopctl_conn_t *conn, SSL *ssl)
         return aopctl_conn_failed(conn, "TLS failed", "out of memory");
     }
 
-    /* or OpenSSL itself reads on while there are records that hold no data */
+    /* otherwise OpenSSL itself continues to read records without data */
 
     SSL_clear_mode(ssl, SSL_MODE_AUTO_RETRY);
 
@@ -136,8 +136,8 @@ aopctl_conn_write(aopctl_conn_t *conn, const void *data, size_t len)
 
 
 /*
- * Who closed without having read what we write has sent an alert before: it is
- * there still, and tells more than that the connection was reset.
+ * A peer that closed without reading our data sent an alert before: it is
+ * still there, and says more than that the connection was reset.
  */
 
 static void
@@ -194,7 +194,7 @@ aopctl_conn_read(aopctl_conn_t *conn, void *buf, size_t size)
 }
 
 
-/* Whether to try again, after having waited; the error is set if not. */
+/* Whether to try again, after waiting; the error is set if not. */
 
 static int
 aopctl_conn_again(aopctl_conn_t *conn, int rc, short events)
@@ -284,7 +284,7 @@ aopctl_conn_wait(aopctl_conn_t *conn, short events)
 }
 
 
-/* Of TLS all bytes count, also those that never become data. */
+/* All bytes of TLS count, also those that never become data. */
 
 static int
 aopctl_conn_bounded(aopctl_conn_t *conn)
@@ -326,8 +326,8 @@ aopctl_conn_failed(aopctl_conn_t *conn, const char *what, const char *why)
 
 
 /*
- * A session of a connection that was not shut down is not resumed by OpenSSL;
- * this one ends when we have heard enough.
+ * OpenSSL does not resume a session of a connection that was not shut down;
+ * ours ends once it has heard enough.
  */
 
 void

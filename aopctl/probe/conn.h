@@ -13,10 +13,9 @@
 
 
 /*
- * A connection, plain or TLS.  All that is done with it ends in time, also
- * where the host always has more to send: what came in over the connection is
- * at most AOPCTL_CONN_BYTES, a handshake and two bodies of a page with room to
- * spare.
+ * A connection, plain or TLS.  Everything done with it ends in time, even if
+ * the host always has more to send: at most AOPCTL_CONN_BYTES are read, enough
+ * for a handshake and two bodies of a page.
  */
 
 #define AOPCTL_CONN_BYTES  1048576

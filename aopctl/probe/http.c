@@ -5,8 +5,8 @@
 
 
 /*
- * What is kept of an answer, over whichever HTTP it came: no more than a probe
- * can make use of, whatever the server sends.
+ * What is kept of an answer, over any version of HTTP: only as much as a probe
+ * can use, whatever the server sends.
  */
 
 

@@ -44,7 +44,7 @@ typedef struct {
 typedef struct {
     const char      *host;
     const char      *path;
-    const char      *visitor;       /* whom to come for; NULL: not said */
+    const char      *visitor;       /* CF-Connecting-IP, or NULL */
 
     /* leave it to the server whether to keep the connection; no body is read */
 
@@ -54,7 +54,7 @@ typedef struct {
 
 /*
  * One GET and its answer, with the start of the body, over HTTP/1.1 and over
- * HTTP/2.  Where there is no answer, conn->err tells why.
+ * HTTP/2.  If there is no answer, conn->err says why.
  */
 
 typedef void (*aopctl_http_pt)(aopctl_conn_t *conn,
@@ -66,7 +66,7 @@ void aopctl_http2(aopctl_conn_t *conn, const aopctl_request_t *request,
     aopctl_http_t *http);
 
 
-/* Begins an answer. */
+/* Starts an answer. */
 
 void aopctl_http_init(aopctl_http_t *http);
 
@@ -79,7 +79,7 @@ void aopctl_http_header(aopctl_http_t *http, const char *name, size_t namelen,
 
 int aopctl_http_add(aopctl_http_t *http, const char *data, size_t len);
 
-/* Finds out which page the body is. */
+/* Determines which page the body is. */
 
 void aopctl_http_end(aopctl_http_t *http);
 

@@ -21,7 +21,7 @@
 #define AOPCTL_HTTP_HEAD  16384
 
 
-/* What was read, of which the head is looked at, and the body handed on. */
+/* What was read: the head is parsed, and the body passed on. */
 
 typedef struct {
     size_t            len;
@@ -140,7 +140,7 @@ aopctl_http1_head(aopctl_conn_t *conn, aopctl_http1_t *h1, aopctl_http_t *http)
 }
 
 
-/* As aopctl_conn_read(); 0 also if there is no more room. */
+/* As aopctl_conn_read(); also 0 if there is no more room. */
 
 static int
 aopctl_http1_more(aopctl_conn_t *conn, aopctl_http1_t *h1)
@@ -167,7 +167,7 @@ aopctl_http1_more(aopctl_conn_t *conn, aopctl_http1_t *h1)
 }
 
 
-/* Forgets what stands before. */
+/* Drops what precedes. */
 
 static void
 aopctl_http1_drop(aopctl_http1_t *h1, const char *before)
@@ -195,7 +195,7 @@ aopctl_http1_status(const char *line)
 }
 
 
-/* The lines after the first one, as many of them as are whole. */
+/* The lines after the first one, as many as are complete. */
 
 static void
 aopctl_http1_headers(aopctl_http1_t *h1, aopctl_http_t *http)
@@ -260,7 +260,7 @@ aopctl_http1_header(aopctl_http1_t *h1, aopctl_http_t *http, const char *line,
 }
 
 
-/* A body that breaks off is as good as what has come of it. */
+/* A body that breaks off is as good as what arrived of it. */
 
 static void
 aopctl_http1_body(aopctl_conn_t *conn, aopctl_http1_t *h1, aopctl_http_t *http)
@@ -289,7 +289,7 @@ aopctl_http1_body(aopctl_conn_t *conn, aopctl_http1_t *h1, aopctl_http_t *http)
 }
 
 
-/* Finds how long the next chunk is; returns 0 if there is none. */
+/* Determines the length of the next chunk; returns 0 if there is none. */
 
 static int
 aopctl_http1_chunk(aopctl_conn_t *conn, aopctl_http1_t *h1)
@@ -312,7 +312,7 @@ aopctl_http1_chunk(aopctl_conn_t *conn, aopctl_http1_t *h1)
 }
 
 
-/* A line of the body, of which the start is told. */
+/* A line of the body, of which the start is passed. */
 
 static int
 aopctl_http1_line(aopctl_conn_t *conn, aopctl_http1_t *h1, char *line,
@@ -341,7 +341,7 @@ aopctl_http1_line(aopctl_conn_t *conn, aopctl_http1_t *h1, char *line,
 }
 
 
-/* How much there is at h1->next, after having read if there was nothing. */
+/* The number of bytes at h1->next; reads if there are none. */
 
 static size_t
 aopctl_http1_fill(aopctl_conn_t *conn, aopctl_http1_t *h1)

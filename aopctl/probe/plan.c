@@ -5,8 +5,8 @@
 
 
 /*
- * The visits of a probe to an address: who comes, in which order, and again
- * with what.  What they add up to is for aopctl/probe/conclusion.c to say.
+ * The visits of a probe to an address: who comes, in which order, and what is
+ * repeated.  aopctl/probe/conclusion.c says what they add up to.
  */
 
 
@@ -103,7 +103,7 @@ aopctl_plan_run(aopctl_probe_t *probe, json_t *answer)
 }
 
 
-/* A host that does not respond once is not tried a dozen times. */
+/* A host that does not respond at first is not tried a dozen times. */
 
 static json_t *
 aopctl_probe_tls(aopctl_probe_t *probe, aopctl_conclusion_t *conclusion)
@@ -225,9 +225,9 @@ aopctl_probe_follow(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
 
 
 /*
- * A server that asks for a certificate and serves all the same may hand on the
- * page of another one behind it, which refuses that server and not us.  nginx
- * never keeps a connection after a page of its own about a certificate.
+ * A server that requests a certificate and still serves may pass on the page
+ * of another one behind it, which refuses that server and not us.  nginx never
+ * keeps a connection after a page of its own about a certificate.
  */
 
 static void
@@ -252,8 +252,8 @@ aopctl_probe_own(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
 
 
 /*
- * An "aop $variable" may refuse some visitors and serve others, and mostly goes
- * by the address that Cloudflare tells.  A stranger can tell any.
+ * An "aop $variable" may refuse some visitors and serve others, usually by the
+ * address that Cloudflare sends.  A stranger can send any.
  */
 
 static json_t *
@@ -265,7 +265,7 @@ aopctl_probe_visitors(aopctl_probe_t *probe, aopctl_conclusion_t *conclusion)
 
     list = json_array();
 
-    /* what was served or is unclear is not "enforced", whoever else comes */
+    /* what was served or is unclear is not "enforced", whatever follows */
 
     for (i = 0;
          i < AOPCTL_PROBE_VISITORS
@@ -318,9 +318,9 @@ aopctl_probe_visitor(aopctl_probe_t *probe, const aopctl_attempt_t *by,
 
 
 /*
- * What turned strangers away without a word of the certificate may be a limit
- * of the rate of requests: then it holds by now for the given certificate, and
- * for those who were refused in words.
+ * If strangers are rejected without a word about the certificate, the cause
+ * may be a limit of the request rate: by now it then also holds for the given
+ * certificate, and for those who were rejected for theirs.
  */
 
 static void
@@ -356,8 +356,9 @@ aopctl_probe_recheck(aopctl_probe_t *probe, json_t *visits,
 
 
 /*
- * Who is served on a path that is not that of the site's first page may be so
- * by intent, if nobody is on that one.  The other names are then asked for it.
+ * Clients may be served on purpose on a path other than that of the first
+ * page, if nobody is served on that one.  The other names are then tried with
+ * it.
  */
 
 static void

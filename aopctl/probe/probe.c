@@ -5,9 +5,8 @@
 
 
 /*
- * "aopctl probe": what is to be visited, and where it is.  All addresses of a
- * name are visited, at the same time; one of Cloudflare's is never taken for an
- * origin.
+ * "aopctl probe": what to visit, and where it is.  All addresses of a name are
+ * visited at the same time; one of Cloudflare's is never taken for an origin.
  */
 
 
@@ -34,7 +33,7 @@
 #define AOPCTL_PROBE_ALL        3
 
 
-/* An address, and what comes of it. */
+/* An address, and the result of visiting it. */
 
 typedef struct {
     aopctl_probe_t    probe;
@@ -339,7 +338,7 @@ aopctl_probe_split(aopctl_probe_t *probe, char *target)
 }
 
 
-/* What goes into a handshake or a request, and cannot break out of it. */
+/* Text for a handshake or a request, which cannot break out of it. */
 
 static int
 aopctl_probe_is_word(const char *text)
@@ -386,7 +385,7 @@ aopctl_probe_run(aopctl_probe_t *probe)
     aopctl_status_e    status;
     aopctl_address_t   list[AOPCTL_PROBE_ADDRESSES];
 
-    /* a server that closes early is heard of by an error, not by a signal */
+    /* report a server that closes early by an error, not by a signal */
 
     signal(SIGPIPE, SIG_IGN);
     signal(SIGALRM, aopctl_probe_slow);
@@ -397,7 +396,7 @@ aopctl_probe_run(aopctl_probe_t *probe)
     aopctl_probe_limit((double) probe->timeout);
     addrs = aopctl_probe_resolve(probe->host, probe->port);
 
-    /* whatever OpenSSL, or a library, does with what a host sends */
+    /* whatever OpenSSL or a library does with the data of a host */
 
     aopctl_probe_limit(probe->deadline - aopctl_conn_now()
                        + (AOPCTL_PROBE_ALL - AOPCTL_PROBE_VISITS)
@@ -486,7 +485,7 @@ aopctl_probe_resolve(const char *host, const char *port)
 }
 
 
-/* The program ends then; 0: it does not. */
+/* The program ends then; if 0, it does not. */
 
 static void
 aopctl_probe_limit(double seconds)
@@ -567,7 +566,7 @@ aopctl_probe_is_edge(const struct addrinfo *addr)
 }
 
 
-/* One that has no thread of its own is visited in turn. */
+/* An address without a thread of its own is visited in turn. */
 
 static void
 aopctl_probe_visit_all(aopctl_address_t *list, size_t n)
@@ -624,7 +623,7 @@ aopctl_probe_visit(void *data)
 }
 
 
-/* What the addresses add up to: the worst of them tells. */
+/* What the addresses add up to: the worst of them decides. */
 
 static aopctl_status_e
 aopctl_probe_conclude(json_t *answer, const aopctl_address_t *list, size_t n)
@@ -653,7 +652,7 @@ aopctl_probe_conclude(json_t *answer, const aopctl_address_t *list, size_t n)
                                      "the name cannot be resolved");
     }
 
-    /* what was reached of several addresses is not nothing */
+    /* some of several addresses were reached: that is not nothing */
 
     status = worst->status;
 
@@ -683,7 +682,7 @@ aopctl_probe_conclude(json_t *answer, const aopctl_address_t *list, size_t n)
 
 
 /*
- * Not enforced goes before not reached, that before the rest.  Cloudflare's
+ * Not enforced precedes not reached, which precedes the rest.  Cloudflare's
  * addresses are not the origin's: they count only if there are no others.
  */
 

@@ -14,7 +14,7 @@
 #include "client_cert.h"
 
 
-/* Three answers, and what is none: a page of its own, and nothing there. */
+/* Three answers, and two that are none: another page, and nothing there. */
 
 typedef enum {
     AOPCTL_RESULT_SERVED = 0,
@@ -48,7 +48,7 @@ typedef struct {
 } aopctl_attempt_t;
 
 
-/* What came of it. */
+/* The result. */
 
 typedef struct {
     aopctl_result_e      result;
@@ -104,17 +104,17 @@ typedef struct {
 
 
 /*
- * Prepares what the visits of an address need.  Returns 0 if memory is short;
- * to be freed in any case.
+ * Prepares the visits of an address.  Returns 0 if memory is short; to be
+ * freed in any case.
  */
 
 int aopctl_attempt_init(aopctl_probe_t *probe);
 void aopctl_attempt_free(aopctl_probe_t *probe);
 
 /*
- * Connects and asks: once, and unless again is NULL once more with the session
- * of the first time; again->result is AOPCTL_RESULT_NOT_OFFERED if there was
- * none.
+ * Connects and sends the request: once, and unless again is NULL once more
+ * with the session of the first time; again->result is
+ * AOPCTL_RESULT_NOT_OFFERED if there was none.
  */
 
 void aopctl_attempt(aopctl_probe_t *probe, const aopctl_attempt_t *attempt,
@@ -132,8 +132,8 @@ void aopctl_attempt_plain(aopctl_probe_t *probe, const struct addrinfo *addr,
 
 
 /*
- * Makes all visits to an address, and adds what came of them, and the
- * conclusion, to the answer.  Returns what it comes to.
+ * Makes all visits to an address, and adds their results and the conclusion to
+ * the answer.  Returns the status.
  */
 
 aopctl_status_e aopctl_plan_run(aopctl_probe_t *probe, json_t *answer);
@@ -149,7 +149,7 @@ aopctl_status_e aopctl_conclusion_say(json_t *answer, aopctl_status_e status,
 json_t *aopctl_answer_json(const aopctl_answer_t *answer);
 
 
-/* What was found, for a person, and the line that it comes to. */
+/* The findings, for a person, and the line that sums them up. */
 
 void aopctl_probe_text_print(const json_t *answer);
 void aopctl_probe_text_print_conclusion(const json_t *answer);

@@ -5,10 +5,10 @@
 
 
 /*
- * Scanners come by address, not by name.  A default server that closes, rejects
- * the handshake, redirects elsewhere, or shows another page is none of the
- * site's; one that shows the site's page is the site under another name.  Where
- * that page is not known, a page is not known to be another one.
+ * Scanners come by address, not by name.  A default server that closes,
+ * rejects the handshake, redirects elsewhere, or serves another page is not
+ * the site; one that serves the site's page is the site under another name.
+ * If that page is unknown, no page can be told from it.
  */
 
 

@@ -13,8 +13,8 @@
 
 /*
  * What strangers get at the same address over plain HTTP, and under other
- * names: the site as well?  To be asked in this order, after the site's own
- * page was seen.  The first is null if plain HTTP is not to be asked for.
+ * names: is it the site?  To be called in this order, after the site's own
+ * page was seen.  The first is null if plain HTTP is not to be tried.
  */
 
 json_t *aopctl_probe_names_plain_http(aopctl_probe_t *probe,

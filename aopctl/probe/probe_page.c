@@ -6,9 +6,9 @@
 
 /*
  * Is this the page that another visit got?  A site that writes the time or a
- * token into its pages shows the same page all the same, so it goes by the
- * share of words that two pages have in common; where that is neither large nor
- * small, it cannot be told.
+ * token into its pages still serves the same page, so what counts is the share
+ * of words that two pages have in common; if it is neither large nor small,
+ * there is no answer.
  */
 
 

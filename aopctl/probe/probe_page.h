@@ -13,7 +13,7 @@
 #include "http.h"
 
 
-/* Three answers: dynamic pages differ from themselves. */
+/* Three answers: dynamic pages differ from each other. */
 
 typedef enum {
     AOPCTL_PAGE_SAME = 0,
@@ -22,7 +22,7 @@ typedef enum {
 } aopctl_same_e;
 
 
-/* As much of an answer as it takes to know it again. */
+/* As much of an answer as it takes to recognize it. */
 
 #define AOPCTL_PAGE_URL    1664
 #define AOPCTL_PAGE_WORDS  32768

@@ -6,7 +6,7 @@
 
 /*
  * One line of a log, understood or not.  A line that contradicts itself was
- * not written by the module, and is damaged like one that is cut off.
+ * not written by the module, and counts as damaged, like one that is cut off.
  */
 
 
@@ -69,7 +69,7 @@ aopctl_log_line_parse(aopctl_log_line_t *line, const char *text, size_t len)
         return rc;
     }
 
-    /* the JSON of another program: none of our lines lacks this */
+    /* the JSON of another program: all of our lines have this */
 
     if (json_object_get(json, "verdict") == NULL) {
         json_decref(json);
@@ -317,8 +317,8 @@ aopctl_log_line_peer(aopctl_log_line_t *line)
 
 
 /*
- * The log has the host as the client sent it.  As nginx does, this leaves out
- * a port and a final dot, and takes the server's name where none was sent.
+ * The log has the host as the client sent it.  As in nginx, a port and a final
+ * dot are dropped, and the server's name is used if none was sent.
  */
 
 static int
@@ -352,7 +352,7 @@ aopctl_log_line_host(aopctl_log_line_t *line)
 }
 
 
-/* A line without a verdict counts, too, if it is complete. */
+/* A line without a verdict also counts, if it is complete. */
 
 static void
 aopctl_log_line_off(aopctl_log_line_t *line)

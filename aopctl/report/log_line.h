@@ -63,16 +63,14 @@ typedef enum {
 } aopctl_log_line_e;
 
 
-/*
- * The line may be in what Docker, Kubernetes, syslog or journald make of it.
- */
+/* The line may be wrapped by Docker, Kubernetes, syslog or journald. */
 
 aopctl_log_line_e aopctl_log_line_parse(aopctl_log_line_t *line,
     const char *text, size_t len);
 void aopctl_log_line_free(aopctl_log_line_t *line);
 
 
-/* Reads a time of ISO 8601; returns 0 if it is none. */
+/* Reads a time of ISO 8601; returns 0 if it is not one. */
 
 int aopctl_log_line_time(const char *text, time_t *t);
 

@@ -6,8 +6,8 @@
 
 /*
  * What a log says, counted.  Lines may come in any order, as from rotated
- * files that were named in any; the memory depends on the number of servers
- * only, and that is bounded.
+ * files named in any order; the memory depends only on the number of servers,
+ * which is bounded.
  */
 
 
@@ -125,8 +125,8 @@ aopctl_log_stats_entry(aopctl_log_stats_t *stats,
 
 
 /*
- * A server's name comes from the configuration, so there are few; should
- * there be more than there is room for, the last place is for all of them.
+ * A server's name comes from the configuration, so there are few; if there are
+ * more than there is room for, all of them share the last place.
  */
 
 static aopctl_server_t *
@@ -353,8 +353,8 @@ aopctl_log_stats_evidence(aopctl_server_t *server,
 
 
 /*
- * A location with "aop off" in a server that judges is meant to be so, and so
- * is a server that never judges.
+ * A location with "aop off" in a server that verifies is meant to be exempt,
+ * and so is a server that never verifies.
  */
 
 static ngx_aop_unjudged_e
@@ -404,7 +404,7 @@ aopctl_log_stats_private(const aopctl_log_line_t *line)
 }
 
 
-/* As nginx has it: in lower case, without the port. */
+/* As nginx does: in lower case, without the port. */
 
 static size_t
 aopctl_log_stats_host(char *name, size_t size, const aopctl_bytes_t *host)

@@ -92,8 +92,8 @@ void aopctl_log_stats_free(aopctl_log_stats_t *stats);
 
 
 /*
- * aopctl_log_stats_answer() asks the rule about a server, at the end of what
- * its origin logged, which aopctl_log_stats_end() returns.
+ * aopctl_log_stats_answer() applies the rule to a server, at the time of its
+ * origin's last line, which aopctl_log_stats_end() returns.
  */
 
 ngx_aop_ready_e aopctl_log_stats_answer(const aopctl_log_stats_t *stats,

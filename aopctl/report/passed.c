@@ -5,9 +5,9 @@
 
 
 /*
- * Which client certificates passed, by which anchor, and when last: so that a
- * rotation can be followed to its end.  Where there are more than there is room
- * for, the one that was not seen for longest goes.
+ * Which client certificates passed, by which anchor, and when last, so that a
+ * rotation can be followed to its end.  If there are too many, the one that
+ * was not seen for longest is dropped.
  */
 
 
@@ -74,7 +74,7 @@ aopctl_passed_find(aopctl_passed_t *passed, const aopctl_log_line_t *line)
 }
 
 
-/* Was it copied from this text?  The common case takes no copy. */
+/* Is it a copy of this text?  The common case takes no copy. */
 
 static int
 aopctl_passed_is(const char *copy, size_t size, const aopctl_bytes_t *text)
@@ -91,7 +91,7 @@ aopctl_passed_is(const char *copy, size_t size, const aopctl_bytes_t *text)
 }
 
 
-/* A free place, or that of the one longest unseen. */
+/* A free place, or that of the item that was not seen for longest. */
 
 static aopctl_passed_item_t *
 aopctl_passed_new(aopctl_passed_t *passed, const aopctl_log_line_t *line)

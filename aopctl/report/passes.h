@@ -16,7 +16,7 @@
 
 /*
  * When requests for a host passed, in the last day of a log whose lines come
- * in any order: a failure may be read after what passed since.
+ * in any order: a failure may be read after the requests that passed since.
  */
 
 #define AOPCTL_PASSES_HOSTS  64

@@ -6,8 +6,8 @@
 
 /*
  * What Docker, Kubernetes, syslog and journald put before a line of a log.
- * Only what they are known to write is passed over: a line of another format
- * in which a stranger wrote JSON is not one of ours.
+ * Only what they are known to write is skipped: a line of another format in
+ * which a stranger wrote JSON is not one of ours.
  */
 
 

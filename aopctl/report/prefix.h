@@ -12,8 +12,8 @@
 
 
 /*
- * How many of the first bytes of a line were put there by what carried it; 0
- * if they are not known as such, or if nothing that could be JSON follows.
+ * The length of the prefix that a collector put before a line; 0 if it is not
+ * a known one, or if nothing that could be JSON follows.
  */
 
 size_t aopctl_prefix(const char *line, size_t len);

@@ -19,7 +19,7 @@ typedef struct {
 } aopctl_progress_t;
 
 
-/* A bar on standard error, drawn on a terminal only. */
+/* A bar on standard error, drawn only on a terminal. */
 
 void aopctl_progress_init(aopctl_progress_t *progress, off_t total);
 void aopctl_progress(aopctl_progress_t *progress, off_t done);

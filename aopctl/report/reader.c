@@ -5,9 +5,9 @@
 
 
 /*
- * Lines of a log file, plain or compressed: by gzip, which is zlib's, or by xz,
- * zstd or bzip2, which are libarchive's.  A file that ends in the middle, or
- * turns to garbage, gives what came before, and is not a file that was read.
+ * Lines of a log file, plain or compressed: by gzip, which zlib reads, or by
+ * xz, zstd or bzip2, which libarchive reads.  A file that ends in the middle,
+ * or turns to garbage, yields what came before, and then an error.
  */
 
 
@@ -102,7 +102,7 @@ aopctl_reader_file(aopctl_reader_t *reader, const char *file)
 }
 
 
-/* A FIFO is opened when it has a writer, which may be never. */
+/* open() of a FIFO waits for a writer, which may never come. */
 
 static int
 aopctl_reader_fd(const char *file)
@@ -128,7 +128,7 @@ aopctl_reader_fd(const char *file)
 }
 
 
-/* It is there so that open() returns. */
+/* It exists so that open() returns. */
 
 static void
 aopctl_reader_alarm(int signo)
@@ -175,7 +175,7 @@ aopctl_reader_is_device(const struct stat *st, int fd)
 }
 
 
-/* Filters for which libarchive runs a program are not used. */
+/* Filters for which libarchive runs a program are not enabled. */
 
 static int
 aopctl_reader_init(aopctl_reader_t *reader)
@@ -243,8 +243,9 @@ aopctl_reader_close(aopctl_reader_t *reader)
 
 
 /*
- * gzip is zlib's, and what is not gzip passes through it: libarchive does not
- * check the sums of gzip, and a damaged log must not be one that was read.
+ * zlib reads gzip and passes anything else through: libarchive does not verify
+ * the checksums of gzip, and a damaged log must not pass for one that was
+ * read.
  */
 
 static la_ssize_t
@@ -391,8 +392,8 @@ aopctl_reader_fill(aopctl_reader_t *reader)
 
 
 /*
- * libarchive takes anything but another part behind a compressed one for the
- * end, also the first bytes of a part that is cut off.
+ * libarchive takes anything but another compressed part after one for the end,
+ * even the first bytes of a part that was cut off.
  */
 
 static void

@@ -42,26 +42,26 @@ typedef struct {
 
 #define AOPCTL_READ_MAX  (1024 * 1024)
 
-/* What has no end of line in so many bytes is not a log. */
+/* More bytes than this without an end of line are not a log. */
 
 #define AOPCTL_READ_ENDLESS  (64 * 1024 * 1024)
 
 
 /*
- * Opens a file, "-" being standard input.  Returns 0 with err set.  Devices
- * are not read, but for terminals and /dev/null, and a FIFO that nobody opens
+ * Opens a file, "-" for standard input.  Returns 0 with err set.  Devices are
+ * not read, except terminals and /dev/null, nor is a FIFO that nobody opens
  * for writing within seconds.
  */
 
 int aopctl_reader_open(aopctl_reader_t *reader, const char *file);
 void aopctl_reader_close(aopctl_reader_t *reader);
 
-/* The next line without its end; it holds until the next call. */
+/* The next line without its end; it is valid until the next call. */
 
 aopctl_read_e aopctl_reader_line(aopctl_reader_t *reader, const char **line,
     size_t *len);
 
-/* How much was read: of a file, as compressed as it is. */
+/* How much was read; of a compressed file, in compressed bytes. */
 
 off_t aopctl_reader_offset(aopctl_reader_t *reader);
 

@@ -19,7 +19,7 @@
 #include "term.h"
 
 
-/* the clock is looked at once in so many lines */
+/* how many lines are read between two looks at the clock */
 
 #define AOPCTL_REPORT_LINES  4096
 
@@ -325,7 +325,7 @@ aopctl_report_read(aopctl_report_t *report, const char *const *files)
 }
 
 
-/* 0 if the size of one is not known */
+/* 0 if the size of one is unknown */
 
 static off_t
 aopctl_report_size(const char *const *files)
@@ -395,7 +395,7 @@ aopctl_report_file(aopctl_report_t *report, const char *file)
 }
 
 
-/* Returns how the file ended; AOPCTL_READ_LINE if memory is short. */
+/* Returns how the file ended, or AOPCTL_READ_LINE if memory is short. */
 
 static aopctl_read_e
 aopctl_report_lines(aopctl_report_t *report, aopctl_reader_t *reader)

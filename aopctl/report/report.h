@@ -16,8 +16,8 @@
 
 
 /*
- * What the log says, as JSON: the caller's.  At most "top" entries of each
- * list.  *status is what the command is to end with.
+ * What the log says, as JSON, owned by the caller.  At most "top" entries of
+ * each list.  *status is the exit status of the command.
  */
 
 json_t *aopctl_report_data_answer(aopctl_log_stats_t *stats, size_t top,
@@ -28,7 +28,7 @@ json_t *aopctl_report_data_answer(aopctl_log_stats_t *stats, size_t top,
 void aopctl_report_brief_why(const json_t *servers, ngx_aop_text_t *text);
 
 
-/* The same, for a person; and a line for each server. */
+/* The same, for a person, with a line for each server. */
 
 void aopctl_report_text_print(const json_t *answer);
 void aopctl_report_brief_print(const json_t *answer);

@@ -72,7 +72,7 @@ aopctl_report_count(const json_t *servers, const char *ready)
 }
 
 
-/* Ends with the parenthesis. */
+/* Closes the parenthesis. */
 
 static void
 aopctl_report_list(const json_t *servers, const char *ready,

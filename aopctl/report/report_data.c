@@ -5,8 +5,8 @@
 
 
 /*
- * What a log says, as one JSON value.  Whether it is safe to enforce is the
- * core's to answer; a log that cannot show what passed gets no answer.
+ * What a log says, as one JSON value.  The core decides whether it is safe to
+ * enforce; a log that cannot show what passed gets no answer.
  */
 
 
@@ -17,7 +17,7 @@
 #include "ngx_aop_text.h"
 
 
-/* a hundredth of a log that is lost may hold all that failed */
+/* a lost hundredth of a log may hold all the failures */
 
 #define AOPCTL_REPORT_DAMAGED  100
 
@@ -120,7 +120,7 @@ aopctl_report_server(const aopctl_log_stats_t *stats, aopctl_server_t *server,
 
     aopctl_report_counts(object, server->outcomes);
 
-    /* not verified: there is nothing to be ready for */
+    /* not verified: there is no readiness */
 
     if (server->first == 0) {
         return object;
@@ -413,7 +413,7 @@ aopctl_report_conclude(json_t *answer, const json_t *servers,
 }
 
 
-/* Why the log does not suffice for an answer; NULL if it does. */
+/* Why the log is not enough for an answer; NULL if it is. */
 
 static const char *
 aopctl_report_doubt(const aopctl_log_stats_t *stats, aopctl_status_e status)

@@ -164,7 +164,7 @@ aopctl_report_print_server(const json_t *server)
 }
 
 
-/* A canary has more than one, and so has a log of before and after. */
+/* A canary has more than one, and so has a log from before and after. */
 
 static const char *
 aopctl_report_mode(const json_t *server, char *buf, size_t size)
@@ -344,8 +344,8 @@ aopctl_report_print_passed(const json_t *list)
 
 
 /*
- * Where there are many different texts, the count of each may be mostly that
- * of the others whose place it took.
+ * If there are many different texts, most of a count may belong to the others
+ * whose place the text took.
  */
 
 static int
@@ -360,7 +360,7 @@ aopctl_report_bar(char *bar, long long count, long long max)
 {
     size_t  n;
 
-    /* what failed once is seen too */
+    /* a single failure must be visible */
 
     n = (count == 0) ? 0 : 1 + (size_t) (count * (AOPCTL_REPORT_BAR - 1)
                                          / max);

@@ -6,7 +6,7 @@
 
 /*
  * Counts over time, whatever time the log covers and in whatever order its
- * lines come: when the slots do not suffice, each two are made one.
+ * lines come: if the slots do not suffice, pairs of them are merged.
  */
 
 
@@ -36,7 +36,7 @@ aopctl_timeline_add(aopctl_timeline_t *timeline, time_t t, aopctl_time_e kind)
 }
 
 
-/* Makes the slot one of the timeline's; returns 0 if there is no room. */
+/* Extends the timeline to the slot; returns 0 if there is no room. */
 
 static int
 aopctl_timeline_reach(aopctl_timeline_t *timeline, time_t slot)

@@ -11,7 +11,7 @@
 #include "json.h"
 
 
-/* What is said of a server, worst first. */
+/* The answer about a server, worst first. */
 
 typedef enum {
     AOPCTL_ANSWER_NO = 0,

@@ -5,11 +5,11 @@
 
 
 /*
- * Pages over HTTP, side by side.  The other side may be slow, endless or
- * another one than was meant: each page has a time and a size, all of them
- * together have a size, and a redirect is not followed, because it could lead
- * the request and its password elsewhere.  Only a whole page with status 200
- * is a page.
+ * Pages over HTTP, in parallel.  The other side may be slow, endless or not
+ * the one that was meant: each page has a limit of time and size, all of them
+ * together have one of size, and a redirect is not followed, because it could
+ * lead the request and its password elsewhere.  Only a whole page with status
+ * 200 is a page.
  */
 
 
@@ -95,7 +95,7 @@ aopctl_fetch(const aopctl_fetch_conf_t *conf, const aopctl_origins_t *origins,
 
     rc = fetch.multi && aopctl_fetch_all(&fetch);
 
-    /* after a failure, what was going on goes with the process */
+    /* after a failure, what is in progress ends with the process */
 
     curl_multi_cleanup(fetch.multi);
 
@@ -199,9 +199,9 @@ aopctl_fetch_setup(aopctl_transfer_t *transfer)
 
 
 /*
- * Debian's curl knows a folder of CAs besides the file, which would be trusted
- * beside those of --cacert; and with it, curl reads the file of the system,
- * which has the same CAs, for each connection anew.
+ * Besides the file, Debian's curl knows a folder of CAs, which would be
+ * trusted in addition to those of --cacert; and with it, curl reads the
+ * system's file, which has the same CAs, for each connection anew.
  */
 
 static int
@@ -235,8 +235,8 @@ aopctl_fetch_setup_tls(aopctl_transfer_t *transfer)
 
 
 /*
- * By name, because curl has come to deprecate one of these for another.  With
- * QUICK_EXIT the end does not wait for a resolver that hangs.
+ * By name, because curl deprecated one of these for another.  With QUICK_EXIT
+ * the end does not wait for a resolver that hangs.
  */
 
 static int
@@ -293,7 +293,7 @@ aopctl_fetch_body(char *data, size_t size, size_t n, void *userp)
 
     (void) curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
 
-    /* no page of an error is read */
+    /* the page of an error is not read */
 
     if (status != 200 || !aopctl_fetch_grow(transfer, len)) {
         return 0;
@@ -349,7 +349,7 @@ aopctl_fetch_grow(aopctl_transfer_t *transfer, size_t len)
 }
 
 
-/* How many have come to their end. */
+/* The number of transfers that have ended. */
 
 static int
 aopctl_fetch_done(aopctl_fetch_t *fetch)
@@ -437,7 +437,7 @@ aopctl_fetch_failed(aopctl_transfer_t *transfer, CURLcode code, char *err)
         return NULL;
     }
 
-    /* equal causes in equal words: curl's own have the address and the time */
+    /* equal causes in equal words: curl's own include address and time */
 
     reason = (code == CURLE_COULDNT_CONNECT
               || code == CURLE_COULDNT_RESOLVE_HOST

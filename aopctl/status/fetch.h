@@ -19,8 +19,9 @@ typedef struct {
 
 
 /*
- * What came of a page: its bytes, or the reason why it could not be read, which
- * may hold text of the other side.  Both are borrowed until the call ends.
+ * The result of a page: its bytes, or the reason why it could not be read,
+ * which may include text of the other side.  Both are borrowed until the call
+ * ends.
  */
 
 typedef struct {
@@ -34,9 +35,9 @@ typedef void (*aopctl_fetch_pt)(void *data, size_t origin,
 
 
 /*
- * Requests the pages of all origins side by side, and calls back once for each
- * as soon as it came or failed, in any order.  Returns 0 if curl or memory
- * failed; not all of them were called back for then.
+ * Requests the pages of all origins in parallel, and calls back once for each
+ * as soon as it arrived or failed, in any order.  Returns 0 if curl or memory
+ * failed; not all of them had a callback then.
  */
 
 int aopctl_fetch(const aopctl_fetch_conf_t *conf,

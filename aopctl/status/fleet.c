@@ -7,7 +7,7 @@
 /*
  * One answer for all servers of all origins: the worst of them.  An origin
  * that did not answer may have servers of any kind, so it is worse than any
- * server of which too little is known.
+ * server about which too little is known.
  */
 
 
@@ -157,7 +157,7 @@ aopctl_fleet_count_list(const json_t *list, aopctl_fleet_counts_t *counts)
 }
 
 
-/* That of the first kind there is; and nothing at all is not good. */
+/* The answer of the first kind there is; no server at all is not good. */
 
 static aopctl_status_e
 aopctl_fleet_status(const aopctl_fleet_counts_t *counts)
@@ -196,7 +196,7 @@ aopctl_fleet_counts(const aopctl_fleet_counts_t *counts)
 }
 
 
-/* Each kind with its number, those that are not good by name. */
+/* The number of each kind, with the names of those that are not good. */
 
 static void
 aopctl_fleet_why(const json_t *origins, const aopctl_fleet_counts_t *counts,

@@ -5,8 +5,8 @@
 
 
 /*
- * Which status pages are to be read.  A URL that cannot be requested is an
- * error at once: an origin that is left out would be one that nobody watches.
+ * Which status pages to read.  A URL that cannot be requested is an error at
+ * once: an origin that is left out would be one that nobody watches.
  */
 
 
@@ -83,7 +83,7 @@ aopctl_origins_check(const char *url, CURLU *parts)
         return "too long";
     }
 
-    /* what has no scheme would be guessed by its name */
+    /* curl would guess the scheme by the name */
 
     if (curl_url_set(parts, CURLUPART_URL, url, 0) != CURLUE_OK) {
         return "not a URL such as https://192.0.2.1/aop";
@@ -127,7 +127,7 @@ aopctl_origins_part(CURLU *parts, CURLUPart what, char **text)
 }
 
 
-/* The page has other formats, and its default may be one of these. */
+/* The page has other formats, and one of them may be its default. */
 
 static const char *
 aopctl_origins_json(CURLU *parts)
@@ -154,7 +154,7 @@ aopctl_origins_json(CURLU *parts)
 }
 
 
-/* Takes the request over, which is curl's to free. */
+/* Takes over the request, which curl has to free. */
 
 static int
 aopctl_origins_push(aopctl_origins_t *origins, const char *url, char *request)
@@ -255,7 +255,7 @@ aopctl_origins_file(aopctl_origins_t *origins, const char *file)
 }
 
 
-/* Blank lines and comments are bounded as well: a device has no end. */
+/* Blank lines and comments are also limited: a device has no end. */
 
 static int
 aopctl_origins_lines(aopctl_origins_t *origins, FILE *stream, const char *file)

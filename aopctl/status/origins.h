@@ -36,11 +36,11 @@ typedef struct {
 
 
 /*
- * Adds a URL, and the URLs of a file: one on a line, blank lines and those
- * that begin with "#" left out; "-" is standard input.  A URL that is there
- * already goes to the duplicates.  Both return 0, and say in err what is
- * wrong, for what cannot be requested, for more than AOPCTL_ORIGINS, and if
- * memory is short.
+ * Adds a URL, and the URLs of a file: one per line, without blank lines and
+ * those that begin with "#"; "-" is standard input.  A URL that is already
+ * there goes to the duplicates.  Both return 0 with the reason in err, for
+ * what cannot be requested, for more than AOPCTL_ORIGINS, and if memory is
+ * short.
  */
 
 int aopctl_origins_add(aopctl_origins_t *origins, const char *url);

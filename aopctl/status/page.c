@@ -5,9 +5,9 @@
 
 
 /*
- * Is this a status page, and what does it say?  Anyone may have written it.
- * A page that differs in one place from what the module writes is not read
- * at all: part of a page could leave out the server that matters.
+ * Is this a status page, and what does it say?  Anyone may have written it.  A
+ * page that differs anywhere from what the module writes is not read at all:
+ * part of a page could leave out the server that matters.
  */
 
 
@@ -108,7 +108,7 @@ aopctl_page_parse(const char *body, size_t len, json_t **root)
 }
 
 
-/* At most, without a look at which of them are in strings. */
+/* An upper limit, without a look at which of them are in strings. */
 
 static size_t
 aopctl_page_values(const char *body, size_t len)
@@ -125,7 +125,7 @@ aopctl_page_values(const char *body, size_t len)
 }
 
 
-/* Returns 0 if it is not a page of the module. */
+/* Returns 0 if it is not the module's page. */
 
 static int
 aopctl_page_about(const json_t *root, time_t now, aopctl_server_page_t *page)
@@ -193,7 +193,7 @@ aopctl_page_make(const json_t *root, const aopctl_server_page_t *page,
 }
 
 
-/* NULL if it is not an array, or one of its objects cannot be read. */
+/* NULL if it is not an array, or if one of its objects cannot be read. */
 
 static json_t *
 aopctl_page_list(const json_t *array, aopctl_page_pt read, const void *data)

@@ -15,9 +15,9 @@
 
 /*
  * Reads the JSON of a status page: "module", "nginx", "openssl", "time",
- * "servers", of which there is one at least, and "unprotected"; both with
- * "answer" and "reason" added, and all of it bounded.  The caller's; NULL, and
- * the reason in err, if it is not such a page.
+ * "servers", at least one of them, and "unprotected"; both with "answer" and
+ * "reason" added, and all of it bounded.  Owned by the caller; NULL, with the
+ * reason in err, if it is not such a page.
  */
 
 json_t *aopctl_page_read(const char *body, size_t len, time_t now,

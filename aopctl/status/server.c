@@ -6,8 +6,8 @@
 
 /*
  * What does a status page mean for one server?  "yes" and "enforced" are what
- * people act on: a page without "state", one that is not of now, a server that
- * was not counted, and any word that is not known are "unknown".
+ * people act on: a page without "state", an outdated one, a server that was
+ * not counted, and any unknown word are "unknown".
  */
 
 
@@ -200,8 +200,8 @@ aopctl_server_refused(const json_t *rows, const aopctl_server_t *server,
 
 
 /*
- * The window is of 24 hours, or as old as the policy: what an earlier one said
- * of certificates is void; that there was none is not.
+ * The window is of 24 hours, or as old as the policy: what an earlier policy
+ * said of certificates no longer counts; that there was none still does.
  */
 
 static int
@@ -244,7 +244,7 @@ aopctl_server_add(aopctl_server_refused_t *refused, const json_t *row)
                         refused->n ? ", " : "", verdict,
                         aopctl_json_int(row, "count"));
 
-    /* no sum of theirs is to come round to none */
+    /* their sum must not wrap around */
 
     count = (uint64_t) aopctl_json_int(row, "count");
     refused->n = (count > UINT64_MAX - refused->n) ? UINT64_MAX
@@ -260,7 +260,10 @@ aopctl_server_add(aopctl_server_refused_t *refused, const json_t *row)
 }
 
 
-/* To the next that expires; json null if none does, NULL if it is no list. */
+/*
+ * Days to the next one that expires; json null if none does, NULL if it is not
+ * a list.
+ */
 
 static json_t *
 aopctl_server_days(const json_t *certs)
@@ -414,7 +417,7 @@ aopctl_server_enforced(const aopctl_server_t *server,
 }
 
 
-/* Of what does not enforce, and of what is not counted. */
+/* For a server that does not enforce, and for one that is not counted. */
 
 static aopctl_answer_e
 aopctl_server_ready(const aopctl_server_t *server, ngx_aop_text_t *reason)
@@ -435,7 +438,7 @@ aopctl_server_ready(const aopctl_server_t *server, ngx_aop_text_t *reason)
 }
 
 
-/* Takes days over. */
+/* Takes over days. */
 
 static json_t *
 aopctl_server_json(const aopctl_server_t *server, json_t *days,

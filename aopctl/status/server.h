@@ -22,8 +22,8 @@ typedef struct {
 
 
 /*
- * What the page says of a server, and what this means: the caller's; NULL if
- * the object is not one of a status page.
+ * What the page says of a server, and what this means, owned by the caller;
+ * NULL if the object is not one of a status page.
  */
 
 json_t *aopctl_server_read(const json_t *object,

@@ -195,7 +195,7 @@ aopctl_status_origins(aopctl_status_t *status, const char *command)
 }
 
 
-/* curl takes a netrc file that is not there for an empty one. */
+/* curl takes a missing netrc file for an empty one. */
 
 static aopctl_status_e
 aopctl_status_readable(const char *file)
@@ -313,7 +313,7 @@ aopctl_status_print(aopctl_status_t *status, json_t *answer)
 }
 
 
-/* Each was read once; reported, because it is a mistake in a list. */
+/* Each was read once; reported because it is a mistake in a list. */
 
 static void
 aopctl_status_duplicates(aopctl_status_t *status, json_t *answer)

@@ -14,16 +14,16 @@
 
 
 /*
- * The one answer for the origins, as aopctl_fleet_origin() makes them: the
- * caller's.  Takes the origins over.  *status is what the command ends with.
+ * The one answer for the origins made by aopctl_fleet_origin(), which it takes
+ * over; owned by the caller.  *status is the exit status of the command.
  */
 
 json_t *aopctl_fleet_answer(json_t *origins, aopctl_status_e *status);
 
 
 /*
- * One origin: its URL, and what aopctl_page_read() made of its page (which is
- * taken over); or why it could not be read.
+ * One origin: its URL, and the result of aopctl_page_read() for its page
+ * (which is taken over), or why it could not be read.
  */
 
 json_t *aopctl_fleet_origin(const char *url, json_t *page, const char *err);

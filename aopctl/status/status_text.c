@@ -6,8 +6,8 @@
 
 /*
  * The answer for a person: a line for each server of each origin, worst first.
- * Lines that differ in the origin, and in numbers of the reason, are one line,
- * with the reason of the first.
+ * Lines that differ only in the origin, and in numbers of the reason, are
+ * merged, with the reason of the first.
  */
 
 
@@ -254,7 +254,7 @@ aopctl_status_text_tail(ngx_aop_text_t *text, const json_t *origin,
 }
 
 
-/* In short: as many of its parts as have room. */
+/* In short: as many of its parts as fit. */
 
 static const char *
 aopctl_status_text_reason(const json_t *server, char *buf)
@@ -292,7 +292,7 @@ aopctl_status_text_copy(aopctl_rows_t *rows, const ngx_aop_text_t *text)
 }
 
 
-/* Behind "no, observing: example.com" may be its address. */
+/* Its address may follow "no, observing: example.com". */
 
 static size_t
 aopctl_status_text_name(const char *head)
@@ -319,7 +319,7 @@ aopctl_status_text_key(ngx_aop_text_t *text, const aopctl_row_t *row)
 }
 
 
-/* One digit for each number. */
+/* A run of digits becomes one. */
 
 static void
 aopctl_status_text_digits(ngx_aop_text_t *text, const char *from)

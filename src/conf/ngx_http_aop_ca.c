@@ -6,10 +6,9 @@
 
 /*
  * The directives that say what is trusted: "aop_ca", "aop_crl", "aop_pin",
- * "aop_require".
- * Most failed rollouts are a wrong file, so what is in one is looked at
- * closely.  No error depends on the clock: a file that was accepted yesterday
- * must not keep nginx from starting today.
+ * "aop_require".  Most failed rollouts are a wrong file, so each file is
+ * examined closely.  No error depends on the clock: a file that was accepted
+ * yesterday must not keep nginx from starting today.
  */
 
 
@@ -165,8 +164,8 @@ ngx_http_aop_check_ca(ngx_conf_t *cf, X509 *x509, ngx_str_t *file)
     ngx_aop_lint_found_t  found;
 
     /*
-     * Whether a key is long enough is not asked: that is for the security
-     * level of each server to say, which "ssl_ciphers" may set further down.
+     * Whether a key is long enough is not checked: that depends on the
+     * security level of each server, which "ssl_ciphers" may set further down.
      */
 
     ngx_aop_lint_cert(x509, 0, ngx_time(), &found);
@@ -340,7 +339,7 @@ ngx_http_aop_ca_set_pin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* What OpenSSL cannot verify could only be rejected. */
+/* A certificate that OpenSSL cannot verify could only be rejected. */
 
 char *
 ngx_http_aop_ca_set_require(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)

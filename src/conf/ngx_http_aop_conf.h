@@ -12,8 +12,8 @@
 
 
 /*
- * What was configured: what is trusted, by which policy each server judges,
- * and which of them ask for certificates.  Done once, at "nginx -t" or start.
+ * What was configured: what is trusted, which policy each server has, and
+ * which servers request certificates.  Done once, at "nginx -t" or start.
  */
 
 
@@ -32,8 +32,8 @@ ngx_array_t *ngx_http_aop_ca_default(ngx_conf_t *cf);
 
 
 /*
- * ngx_http_aop_policy_init() makes the policy of a server of what these
- * directives said, shared with the servers where they said the same.
+ * ngx_http_aop_policy_init() makes the policy of a server from these
+ * directives; servers with the same settings share it.
  */
 
 ngx_int_t ngx_http_aop_policy_init(ngx_conf_t *cf,

@@ -5,10 +5,10 @@
 
 
 /*
- * The policy of a server: what "aop_ca", "aop_crl", "aop_pin",
- * "aop_require" and "aop_verify_depth" say, and the security level of
- * "ssl_ciphers", as one object.  Servers that say the same share it, so that a
- * pointer tells whether they ask the same question.
+ * The policy of a server: what "aop_ca", "aop_crl", "aop_pin", "aop_require"
+ * and "aop_verify_depth" say, and the security level of "ssl_ciphers", as one
+ * object.  Servers with the same settings share it, so that two servers have
+ * the same policy if and only if the pointers are equal.
  */
 
 
@@ -18,8 +18,8 @@
 
 
 /*
- * A policy is found by what a server says, and by its digest; the nodes of
- * both are in one tree, told apart by the lengths of the keys.
+ * A policy is found by the settings of a server, and by its digest; the nodes
+ * of both are in one tree, distinguished by the lengths of the keys.
  */
 
 typedef struct {
@@ -28,7 +28,7 @@ typedef struct {
 } ngx_http_aop_policy_node_t;
 
 
-/* What a server says; where it is inherited, the arrays are the same. */
+/* The settings of a server; if they are inherited, the arrays are the same. */
 
 typedef struct {
     const ngx_array_t       *ca;
@@ -107,7 +107,7 @@ ngx_http_aop_policy_init(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
 }
 
 
-/* What was said in other words, or read from a file again, may be known. */
+/* The same settings in other words, or read from a file again, may be known. */
 
 static ngx_int_t
 ngx_http_aop_policy_intern(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
@@ -223,7 +223,7 @@ ngx_http_aop_policy_fill(ngx_aop_policy_t *policy,
 }
 
 
-/* The policy is the cycle's then, unless it fails. */
+/* The policy is owned by the cycle then, unless it fails. */
 
 static ngx_int_t
 ngx_http_aop_policy_keep(ngx_conf_t *cf, ngx_aop_policy_t *policy)
@@ -337,7 +337,7 @@ ngx_http_aop_policy_check(ngx_conf_t *cf, const ngx_aop_policy_t *policy,
 }
 
 
-/* The default is not worth a look at the system's store. */
+/* The default needs no look at the system's store. */
 
 static void
 ngx_http_aop_policy_public(ngx_conf_t *cf, ngx_http_aop_main_conf_t *amcf,

@@ -110,7 +110,7 @@ ngx_http_aop_realip_warn_unused(ngx_conf_t *cf,
 }
 
 
-/* NULL if there is none, or if it is not the one we know. */
+/* NULL if there is none, or if its layout is not the known one. */
 
 static ngx_module_t *
 ngx_http_aop_realip_module(ngx_conf_t *cf)

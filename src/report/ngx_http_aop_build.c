@@ -6,11 +6,12 @@
 
 /*
  * Reports are built in slices, one slice in each round of the event loop,
- * however many requests there are: one report after the other, and the requests
- * for a format that came before it was begun have one answer.  Thus whoever
- * asks often makes others wait, but not the requests of the worker's servers.
+ * however many requests there are: one report after the other, and all
+ * requests for a format that came before it was begun share one answer.  So
+ * frequent requests for reports delay each other, but not the requests to
+ * other servers.
  *
- * Nobody is answered with what was counted before he asked.
+ * No answer is older than its request.
  *
  * A timer drives it: a worker that is to exit waits for timers.
  */
@@ -119,7 +120,7 @@ ngx_http_aop_build_wait(ngx_http_aop_wait_t *wait)
 }
 
 
-/* One that is begun has looked at some servers already. */
+/* A report that has begun already includes some servers. */
 
 static ngx_http_aop_build_t *
 ngx_http_aop_build_find(ngx_http_aop_wait_t *wait,
@@ -189,7 +190,7 @@ ngx_http_aop_build_new(const ngx_http_aop_query_t *query,
 }
 
 
-/* The first request that waits may end before the others. */
+/* The first waiting request may end before the others. */
 
 static ngx_int_t
 ngx_http_aop_build_query(ngx_http_aop_build_t *build,
@@ -320,7 +321,7 @@ ngx_http_aop_build_handler(ngx_event_t *ev)
 }
 
 
-/* The last one that waits takes it out of the queue, into one of its own. */
+/* The last waiting request takes it out of the queue, for itself. */
 
 static void
 ngx_http_aop_build_answer(ngx_http_aop_build_t *build)
@@ -353,7 +354,7 @@ ngx_http_aop_build_slice(ngx_http_aop_build_t *build)
     ngx_uint_t   i;
     ngx_pool_t  *pool;
 
-    /* of what is settled nothing is kept */
+    /* nothing that was settled is kept */
 
     pool = ngx_create_pool(NGX_DEFAULT_POOL_SIZE, ngx_cycle->log);
 
@@ -451,10 +452,7 @@ ngx_http_aop_build_failed(ngx_http_aop_build_t *build)
 }
 
 
-/*
- * Readers that take their time must not fill the memory: then the others have
- * to come again.
- */
+/* Slow readers must not fill the memory: further ones have to come again. */
 
 static void *
 ngx_http_aop_build_alloc(void *data, size_t size)

@@ -140,7 +140,7 @@ ngx_http_aop_query_known(ngx_http_request_t *r,
 }
 
 
-/* Its address may be left out. */
+/* The address may be left out. */
 
 ngx_uint_t
 ngx_http_aop_query_has(const ngx_http_aop_query_t *query, const char *label)

@@ -5,8 +5,8 @@
 
 
 /*
- * "aop_report": answers GET and HEAD with the state of the rollout.  Who may
- * ask is the operator's to say, with "allow" and "deny".
+ * "aop_report": answers GET and HEAD with the state of the rollout.  The
+ * operator decides who may request it, with "allow" and "deny".
  */
 
 
@@ -120,7 +120,7 @@ ngx_http_aop_report_handler(ngx_http_request_t *r)
 }
 
 
-/* As limit_req does it: a client that goes away meanwhile is noticed. */
+/* As in limit_req: a client that leaves meanwhile is noticed. */
 
 static ngx_int_t
 ngx_http_aop_report_watch(ngx_http_request_t *r)

@@ -36,12 +36,12 @@ void ngx_http_aop_settle_unprotected(ngx_aop_report_t *report,
 
 
 /*
- * What is requested.  ngx_http_aop_query_read() returns NGX_OK or a status: a
- * format or server that there is not is an error.
+ * What is requested.  ngx_http_aop_query_read() returns NGX_OK or a status: an
+ * unknown format or server is an error.
  *
  * ngx_http_aop_query_writer() returns the writer of a format, or NULL;
- * ngx_http_aop_query_has() tells whether a server of that label (or unprotected
- * one of that name) is requested.
+ * ngx_http_aop_query_has() returns whether a server with that label (or an
+ * unprotected one with that name) is requested.
  */
 
 typedef struct {
@@ -64,7 +64,7 @@ ngx_uint_t ngx_http_aop_query_same(const ngx_http_aop_query_t *one,
 /*
  * A request that waits for its report.  The handler is called once there is
  * one (NGX_OK; the blocks live as long as the request), or with the status to
- * answer with; not if the request has ended before.
+ * answer with; not if the request ended before.
  */
 
 typedef struct ngx_http_aop_build_s  ngx_http_aop_build_t;

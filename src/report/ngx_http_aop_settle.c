@@ -6,7 +6,7 @@
 
 /*
  * Settles what the report says, once for each answer: the counters are copied,
- * the rule is asked, and all formats write the same.
+ * the rule is applied, and all formats write the same.
  */
 
 
