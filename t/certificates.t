@@ -35,8 +35,25 @@ while ($text =~ /^ {3}```nginx\n(.*?)^ {3}```/msg) {
     push @step, $1;
 }
 
-is(scalar @json, 3, 'JSON in the commands');
-ok(eval { decode_json($_); 1 }, "is JSON: $_") for @json;
+# the body of each request, as Cloudflare's API has it
+
+my @body = (
+    { value => 'on' },
+    { enabled => JSON::PP::true },
+    { config => [ { hostname => 'www.example.com', cert_id => 'ID',
+                    enabled => JSON::PP::true } ] },
+);
+
+is(scalar @json, scalar @body, 'JSON in the commands');
+is_deeply(eval { decode_json($json[$_]) }, $body[$_], "is JSON: $json[$_]")
+    for 0 .. $#body;
+
+SKIP: {
+    skip 'no jq', scalar @json if !`which jq 2>/dev/null`;
+
+    like(`printf %s '$_' | jq -c . 2>&1`, qr/^\{"\w+":.*\}$/, "jq reads it: $_")
+        for @json;
+}
 
 SKIP: {
     my ($upload) = $text =~ /^(jq -n .*?> upload\.json)$/ms;

@@ -397,14 +397,27 @@ SKIP: {
     }
 }
 
-# "aopctl probe" with such a certificate: it is enforced
+# "aopctl probe" with such a certificate: server, certificate, what comes of it
 
-SKIP: {
-    my $probe = answer('probe', "127.0.0.1:$port", '--sni', 'on.test',
-                       '--no-http', '--cert', $nginx->path('pq-client.crt'),
-                       '--key', $nginx->path('pq-client.key'));
+$nginx->write('stranger.crt', $cert{stranger});
+$nginx->write('stranger.key', $cert{stranger}->key_pem);
 
-    is($probe->{status}, 0, 'probe: enforced') or diag(explain($probe));
+for (
+    [ 'on', 'pq-client', 0, qr/the given certificate is accepted/ ],
+    [ 'require', 'pq-client', 0, qr/the given certificate is accepted/ ],
+    [ 'on', 'stranger', 1, qr/client with the given certificate is, too/ ],
+    [ 'require', 'old-client', 1, qr/client with the given certificate is, too/ ],
+    [ 'excluded', 'pq-client', 1,
+      qr/no signature algorithm for the key of the given certificate/ ],
+) {
+    my ($server, $name, $status, $why) = @$_;
+    my $probe = answer('probe', "127.0.0.1:$port", '--sni', "$server.test",
+                       '--no-http', '--cert', $nginx->path("$name.crt"),
+                       '--key', $nginx->path("$name.key"));
+
+    is($probe->{status}, $status, "probe, $server, $name: exit status");
+    like(JSON::PP::encode_json($probe), $why, "probe, $server, $name: why")
+        or diag(explain($probe));
 }
 
 # one connection, Hosts with and without the requirement
