@@ -314,11 +314,10 @@ ngx_http_aop_servers_check_ssl_directives(ngx_conf_t *cf,
 
     sscf = cscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
 
-    if (sscf->ssl.ctx == NULL) {
-        return NGX_OK;
-    }
-
-    if (ngx_http_aop_ssl_ocsp(sscf) && !sscf->verify) {
+    if (sscf->ssl.ctx != NULL
+        && ngx_http_aop_ssl_ocsp(sscf)
+        && !sscf->verify)
+    {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"ssl_ocsp\" without \"ssl_verify_client\" is "
                       "incompatible with \"aop\" in the server in %s:%ui: "
@@ -326,14 +325,6 @@ ngx_http_aop_servers_check_ssl_directives(ngx_conf_t *cf,
                       "(remove \"ssl_ocsp\")",
                       cscf->file_name, cscf->line);
         return NGX_ERROR;
-    }
-
-    if (sscf->early_data) {
-        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                      "\"ssl_early_data on\" is used with \"aop\" in the "
-                      "server in %s:%ui: early data can be replayed (disable "
-                      "it)",
-                      cscf->file_name, cscf->line);
     }
 
     if (sscf->verify == 1 || sscf->verify == 2) {
@@ -479,6 +470,15 @@ ngx_http_aop_address_sessions(ngx_conf_t *cf, ngx_http_conf_addr_t *addr)
 
     if (sscf->ssl.ctx == NULL) {
         return NGX_OK;
+    }
+
+    if (sscf->early_data) {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "\"ssl_early_data on\" of the server in %s:%ui is used "
+                      "with \"aop\" at %V: early data can be replayed "
+                      "(disable it)",
+                      addr->default_server->file_name,
+                      addr->default_server->line, &addr->opt.addr_text);
     }
 
     if (sscf->builtin_session_cache == NGX_SSL_DFLT_BUILTIN_SCACHE
