@@ -147,7 +147,9 @@ for ([ '', qr/:\d+, which also applies to the server in \S+:\d+,/ ],
          'several servers: whose');
 }
 
-# sessions are too large for the cache of the default server
+# sessions are too large for the cache of the default server, up to some version
+
+my $large = AOP::Test::Nginx->version >= 1030000;
 
 for ([ "$own$cache", "$own$by_id", 1 ], [ "$own$by_id$cache", '', 1 ],
      [ $own, "$own$by_id$cache", 0 ], [ "$own$cache", $own, 0 ],
@@ -161,7 +163,7 @@ for ([ "$own$cache", "$own$by_id", 1 ], [ "$own$by_id$cache", '', 1 ],
 CONF
 
     is(scalar(() = $output =~ /"ssl_session_tickets off" of .* 4096 bytes/g),
-       $warned, "sessions: $first, $server");
+       $large ? 0 : $warned, "sessions: $first, $server");
 }
 
 $nginx->finish;

@@ -23,6 +23,11 @@
 #define NGX_HTTP_AOP_TLS13_LEVEL    3
 
 
+/* enough for one of ML-DSA-87 by a CA of ML-DSA-87 */
+
+#define NGX_HTTP_AOP_TLS13_SESSION  8192
+
+
 /* what was warned of: a directive may be that of many servers */
 
 #define NGX_HTTP_AOP_TLS13_NO_VERSION     0x01
@@ -198,7 +203,7 @@ ngx_http_aop_tls13_check_signatures(ngx_conf_t *cf, ngx_http_aop_tls13_t *tls)
 
 /*
  * Sessions go to the cache of the default server.  It takes none of more than
- * 4096 bytes: NGX_SSL_MAX_SESSION_SIZE in nginx's ngx_event_openssl.h.
+ * 4096 bytes, or in later versions 8192.
  */
 
 static void
@@ -209,7 +214,8 @@ ngx_http_aop_tls13_check_sessions(ngx_conf_t *cf, ngx_http_aop_tls13_t *tls)
 
     sscf = ngx_http_aop_tls13_ssl(tls->selected);
 
-    if (ngx_http_aop_tls13_ssl(tls->first)->shm_zone == NULL
+    if (NGX_SSL_MAX_SESSION_SIZE >= NGX_HTTP_AOP_TLS13_SESSION
+        || ngx_http_aop_tls13_ssl(tls->first)->shm_zone == NULL
         || (SSL_CTX_get_options(sscf->ssl.ctx) & SSL_OP_NO_TICKET) == 0
         || ngx_http_aop_tls13_once(tls, tls->selected,
                                    NGX_HTTP_AOP_TLS13_NO_SESSIONS, &name)
@@ -222,9 +228,9 @@ ngx_http_aop_tls13_check_sessions(ngx_conf_t *cf, ngx_http_aop_tls13_t *tls)
                   "with \"ssl_session_tickets off\" of %V sessions with a "
                   "post-quantum certificate are resumed only by the worker "
                   "process that created them, because \"ssl_session_cache\" "
-                  "stores at most 4096 bytes per session (enable session "
+                  "stores at most %d bytes per session (enable session "
                   "tickets)",
-                  &name);
+                  &name, NGX_SSL_MAX_SESSION_SIZE);
 }
 
 

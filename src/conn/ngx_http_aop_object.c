@@ -58,9 +58,9 @@ static ngx_http_aop_object_ctx_t *ngx_http_aop_object_ctx(
 #define NGX_HTTP_AOP_OBJECT_CHAIN  8192
 
 
-/* nginx's cache takes no session of more than 4096 bytes */
+/* the largest certificate with which nginx's cache takes a session */
 
-#define NGX_HTTP_AOP_OBJECT_CACHED  3072
+#define NGX_HTTP_AOP_OBJECT_CACHED  (NGX_SSL_MAX_SESSION_SIZE - 1024)
 
 
 static int  ngx_http_aop_object_index = -1;
