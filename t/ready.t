@@ -415,7 +415,7 @@ ok(until_counted(sub {
 check('d13.test', $port, 'the policy changed', unknown =>
       '^not enough traffic: 0 of 100 ');
 check('d1.test', $port, 'what has no certificate fails under any policy',
-      no => '^100 of 100 .* none 100');
+      no => '^100 requests from Cloudflare failed: none 100');
 check('d5.test', $port, 'certificates of another policy are no more',
       unknown => '^not enough traffic: 0 of 100 ');
 check('few.test', $few, 'nor what passed for another\'s Host', unknown =>

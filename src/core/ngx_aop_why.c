@@ -44,6 +44,7 @@ typedef struct {
 static void ngx_aop_why_outdated(ngx_aop_why_t *why);
 static void ngx_aop_why_failed(ngx_aop_why_t *why);
 static void ngx_aop_why_cloudflare(ngx_aop_why_t *why);
+static void ngx_aop_why_share(ngx_aop_why_t *why, uint64_t known);
 static void ngx_aop_why_private(ngx_aop_why_t *why);
 static void ngx_aop_why_settles(ngx_aop_why_t *why);
 static void ngx_aop_why_connections(ngx_aop_why_t *why);
@@ -139,34 +140,37 @@ ngx_aop_why_failed(ngx_aop_why_t *why)
 }
 
 
-/* The share is of requests that are known to be of the same time. */
-
 static void
 ngx_aop_why_cloudflare(ngx_aop_why_t *why)
 {
     size_t                 i;
     time_t                 settles;
-    uint64_t               failed, all, verdicts[NGX_AOP_VERDICTS];
+    uint64_t               known, verdicts[NGX_AOP_VERDICTS];
     const ngx_aop_host_t  *host;
 
     memset(verdicts, 0, sizeof(verdicts));
 
+    known = why->answer->sums[NGX_AOP_SUM_FAILED + NGX_AOP_FROM_CLOUDFLARE];
+
     for (i = 0; i < NGX_AOP_EVIDENCE_HOSTS; i++) {
+        host = &why->evidence->hosts[i];
         settles = ngx_aop_why_host_settles(why, i);
 
-        if (settles > why->now) {
-            ngx_aop_why_sum(verdicts, why->evidence->hosts[i].verdicts);
+        if (settles <= why->now) {
+            continue;
+        }
+
+        ngx_aop_why_sum(verdicts, host->verdicts);
+
+        /* before its address was known as a relay's */
+
+        if (host->via) {
+            known += why->answer->sums[NGX_AOP_SUM_FAILED
+                                       + NGX_AOP_FROM_PRIVATE];
         }
     }
 
-    failed = why->answer->failed;
-    all = why->answer->sums[NGX_AOP_SUM_PASSED] + failed;
-
-    ngx_aop_text_printf(why->text, "%llu of %llu request%s from Cloudflare "
-                        "failed (%.4g%%)", (unsigned long long) failed,
-                        ngx_aop_why_n(all),
-                        100.0 * (double) failed / (double) all);
-
+    ngx_aop_why_share(why, known);
     ngx_aop_why_verdicts(why, verdicts);
 
     why->names = 0;
@@ -181,6 +185,32 @@ ngx_aop_why_cloudflare(ngx_aop_why_t *why)
     }
 
     ngx_aop_why_more(why);
+}
+
+
+/*
+ * What passed is of the last day, and of this policy, as are the "known"
+ * failures; others may be older.  A share is of one time.
+ */
+
+static void
+ngx_aop_why_share(ngx_aop_why_t *why, uint64_t known)
+{
+    uint64_t  failed, all;
+
+    failed = why->answer->failed;
+    all = why->answer->sums[NGX_AOP_SUM_PASSED] + failed;
+
+    if (failed > known) {
+        ngx_aop_text_printf(why->text, "%llu request%s from Cloudflare failed",
+                            ngx_aop_why_n(failed));
+        return;
+    }
+
+    ngx_aop_text_printf(why->text, "%llu of %llu request%s from Cloudflare "
+                        "failed (%.4g%%)", (unsigned long long) failed,
+                        ngx_aop_why_n(all),
+                        100.0 * (double) failed / (double) all);
 }
 
 

@@ -96,6 +96,14 @@ static const rollout_t  cases[] = {
       { edge(0, 1, 1, OK, A, 0), edge(0, 1, 1, OK, A, 0) }, {
       { 1, MAYBE, "watched for", NULL } }, 0, NULL, NULL, 2, 0 },
 
+    { "a share of one time only: what passed before an edit is forgotten",
+      { edge(0, HOUR, 10, OK, A, 0), edge(0, HOUR, 60, NONE, A, 0),
+        policy(HOUR + 10), edge(HOUR + 20, HOUR + 60, 10, OK, A, 0) }, {
+      { HOUR, NO, "61 of 422 requests from Cloudflare failed (14.45%): none 61",
+        NULL },
+      { HOUR + 61, NO, "61 requests from Cloudflare failed: none 61", "%" } },
+      0, NULL, NULL, 0, 0 },
+
     { "an edit of aop_ca does not heal a health check",
       { busy(0, DAY), health(0, 50 * MIN, 10, NONE), policy(HOUR) }, {
       { HOUR + 1, NO, "requests from private addresses failed: none 301; "
