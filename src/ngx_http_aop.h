@@ -81,6 +81,15 @@
 #endif
 
 
+/* OpenSSL 3.2 and later have it */
+
+#ifdef SSL_OP_NO_RX_CERTIFICATE_COMPRESSION
+#define NGX_HTTP_AOP_UNCOMPRESSED  SSL_OP_NO_RX_CERTIFICATE_COMPRESSION
+#else
+#define NGX_HTTP_AOP_UNCOMPRESSED  0
+#endif
+
+
 /*
  * The name of the group that a connection's keys were agreed on with, or NULL;
  * it came with OpenSSL 3.0

@@ -102,6 +102,25 @@ for my $tls ('1.2', '1.3') {
     }
 }
 
+# no client is told to compress its certificate; without "aop" nginx before
+# 1.29.1 with OpenSSL 3.2 or later does
+
+SKIP: {
+    my $client = $one->leaf('client');
+
+    $nginx->write('client.crt', $client);
+    $nginx->write('client.key', $client->key_pem);
+
+    my %sent = map { $_ => certificate_message($_) } qw(stock on union);
+
+    is($sent{$_} ? 1 : 0, 1, "$_: a certificate is sent") for qw(stock on union);
+
+    skip 'OpenSSL compresses no certificates', 2
+        unless $sent{stock} eq 'CompressedCertificate';
+
+    is($sent{$_}, 'Certificate', "$_: as it is") for qw(on union);
+}
+
 $nginx->finish;
 
 # a server that has no certificate of its own uses the default server's
@@ -242,3 +261,19 @@ for my $tls ('1.2', '1.3') {
 $many->finish;
 
 done_testing();
+
+
+# certificate_message($sni): in which message OpenSSL's client sends its
+# certificate.
+sub certificate_message {
+    my ($sni) = @_;
+
+    my $said = AOP::Test::openssl('', 's_client', '-tls1_3', '-msg',
+        '-connect', "127.0.0.1:$off_first", '-servername', $sni,
+        '-cert', $nginx->path('client.crt'),
+        '-key', $nginx->path('client.key'));
+
+    my ($message) = $said =~ /^>>> TLS 1\.3, .*\b(\w*Certificate)$/m;
+
+    return $message || '';
+}

@@ -223,6 +223,14 @@ ngx_http_aop_tls_arm(ngx_conf_t *cf, SSL_CTX *ctx,
     SSL_CTX_set_verify(ctx, SSL_CTX_get_verify_mode(ctx)|SSL_VERIFY_PEER,
                        SSL_CTX_get_verify_callback(ctx));
 
+    /*
+     * OpenSSL accepts compressed certificates (RFC 8879), also from those who
+     * have none that pass (CVE-2025-66199).  Each has to be inflated, for few
+     * bytes less.
+     */
+
+    SSL_CTX_set_options(ctx, NGX_HTTP_AOP_UNCOMPRESSED);
+
     for (i = 0; i < policy->nanchors; i++) {
         if (ngx_http_aop_tls_add_name(ctx, policy->anchors[i].x509)
             != NGX_OK)
