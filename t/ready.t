@@ -79,7 +79,7 @@ my @none = (cert => undef);
 # name, directives, requests, ready, why (in it), not in it
 my @drill = (
     [ 'nobody asked', '', sub {},
-      unknown => '^not enough traffic: 0 of 100 requests from Cloudflare in 60 min'
+      unknown => '^not enough traffic: 0 of 100 requests from Cloudflare in 6\d min'
                  . ' \(they must come within 24 h\)' ],
 
     [ 'AOP is not yet on at Cloudflare', '', sub { ask($_[0], 100, @none) },

@@ -167,7 +167,7 @@ SKIP: {
 
 SKIP: {
     skip 'nginx without ssl_reject_handshake', 3
-        unless $nginx->knows('ssl_reject_handshake on');
+        unless $nginx->knows('ssl_reject_handshake');
 
     run('aop on; aop_status 444;', 'default_server', 'server { '
         . $nginx->listen_tls($port) . ' server_name _; '

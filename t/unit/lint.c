@@ -73,7 +73,7 @@ typedef struct {
     const char           *name;
     pki_index_t           cert;
     int                   auth_level;
-    time_t                now;
+    int64_t               now;
     unsigned              set;
     const char           *about;        /* NULL: nothing */
 } lint_cert_t;
@@ -82,7 +82,7 @@ typedef struct {
 typedef struct {
     const char           *name;
     pki_index_t           crl;
-    time_t                now;
+    int64_t               now;
     unsigned              set;
     const char           *about;        /* NULL: nothing */
 } lint_crl_t;
@@ -339,7 +339,8 @@ lint_cert(void **state)
 
     memset(&found, 0xff, sizeof(found));
 
-    ngx_aop_lint_cert(pki.cert[c->cert], c->auth_level, c->now, &found);
+    ngx_aop_lint_cert(pki.cert[c->cert], c->auth_level,
+                      ngx_aop_time_fit(c->now), &found);
 
     lint_expect(&found, c->set, c->about);
 }
@@ -353,7 +354,7 @@ lint_crl(void **state)
 
     memset(&found, 0xff, sizeof(found));
 
-    ngx_aop_lint_crl(pki.crl[c->crl], c->now, &found);
+    ngx_aop_lint_crl(pki.crl[c->crl], ngx_aop_time_fit(c->now), &found);
 
     lint_expect(&found, c->set, c->about);
 }
@@ -616,7 +617,7 @@ lint_clock(void **state)
 
     for (i = ROOT; i < NCERTS; i++) {
         ngx_aop_lint_cert(pki.cert[i], 2, 0, &early);
-        ngx_aop_lint_cert(pki.cert[i], 2, PKI_END, &late);
+        ngx_aop_lint_cert(pki.cert[i], 2, ngx_aop_time_fit(PKI_END), &late);
 
         assert_int_equal(
                      ngx_aop_lint_level(early.set) == NGX_AOP_LINT_ERROR,
