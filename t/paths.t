@@ -47,7 +47,8 @@ sub built {
     my $said = qx{cd '$top/$folder' && CC='$cc' \\
                   '$checkout/t/tools/nginx-configure' '$top/nginx' \\
                   '$top/source' "\$PWD/tree" '$top/module' 2>&1 \\
-                  && make -s -C tree -f objs/Makefile modules 2>&1};
+                  && make -s --no-print-directory -C tree -f objs/Makefile \\
+                          modules 2>&1};
 
     is($said, '', "$folder: built without a word");
 
