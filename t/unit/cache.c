@@ -388,7 +388,7 @@ main(void)
 {
     unit_cases(cases, cache_case);
     unit_case("what is verified again is kept again", cache_renewed, NULL);
-    unit_case("thousands in turn", cache_in_turn, NULL);
+    unit_slow("thousands in turn", cache_in_turn, NULL);
 
     return unit_run("cache", cache_setup, cache_teardown);
 }

@@ -802,8 +802,8 @@ main(void)
     unit_cases(sizes, pem_size);
     unit_cases(files, pem_file);
     unit_case("file: broken", pem_file_broken, NULL);
-    unit_case("an allocation fails", pem_memory, &once);
-    unit_case("memory runs out", pem_memory, &from);
+    unit_slow("an allocation fails", pem_memory, &once);
+    unit_slow("memory runs out", pem_memory, &from);
 
     return unit_run("pem", pem_setup, pem_teardown);
 }

@@ -18,6 +18,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <cmocka.h>
 
 
@@ -72,6 +74,23 @@ unit_case(const char *name, CMUnitTestFunction test, const void *state)
     unit->name = name;
     unit->test_func = test;
     unit->initial_state = (void *) state;
+}
+
+
+/*
+ * A case of seconds, which would be many minutes on an emulated processor, and
+ * tells nothing there that it does not tell here: t/tools/check-foreign.
+ */
+
+static inline void
+unit_slow(const char *name, CMUnitTestFunction test, const void *state)
+{
+    if (getenv("UNIT_FAST") != NULL) {
+        printf("# not tried, UNIT_FAST is set: %s\n", name);
+        return;
+    }
+
+    unit_case(name, test, state);
 }
 
 

@@ -1365,8 +1365,8 @@ main(void)
     unit_case("an empty chain", verify_empty_chain, NULL);
     unit_case("what is presented is borrowed", verify_borrows, NULL);
     unit_case("one bit changed", verify_tampered, NULL);
-    unit_case("an allocation fails", verify_memory, &once);
-    unit_case("memory runs out", verify_memory, &from);
+    unit_slow("an allocation fails", verify_memory, &once);
+    unit_slow("memory runs out", verify_memory, &from);
 
     return unit_run("verify", verify_setup, verify_teardown);
 }
