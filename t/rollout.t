@@ -205,6 +205,7 @@ $plain =~ s/http2 on; (?=.*http2 on;)//;
 
 $nginx->configure(<<"CONF");
 aop_edge cloudflare 172.18.0.0/16;
+keepalive_requests 1000;   # 100 before nginx 1.19.10
 map \$uri \$canary { default optional; /off off; }
 $servers
 server { $plain server_name plain.test; location / { return 200; } }
