@@ -5,8 +5,8 @@
 
 
 /*
- * The end of a connection whose certificate was refused: what has been asked
- * for is still answered, then it is closed, and its session is forgotten.
+ * The end of a connection whose certificate was refused: open requests are
+ * still answered, then it is closed, and its session is dropped.
  */
 
 

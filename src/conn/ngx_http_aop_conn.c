@@ -6,8 +6,8 @@
 
 /*
  * What is known of a TLS connection: how its certificate was judged by each
- * policy that asked, and the certificate's facts.  All of it is found out at
- * most once a connection, and only if something asks.
+ * policy in question, and facts of the certificate.  All of it is determined
+ * at most once a connection, and only on demand.
  */
 
 
@@ -66,7 +66,10 @@ static const size_t  ngx_http_aop_fact_max[NGX_AOP_CERT_FACTS] = {
 };
 
 
-/* Each request comes here: nothing but compares if it was judged before. */
+/*
+ * Each request comes here: if the certificate was judged before, there are
+ * only comparisons.
+ */
 
 ngx_http_aop_judgement_t *
 ngx_http_aop_conn_judge_request(ngx_http_request_t *r)
@@ -121,8 +124,8 @@ ngx_http_aop_conn_judge(ngx_ssl_conn_t *ssl, const ngx_aop_policy_t *policy,
     }
 
     /*
-     * a judgement that has come to its end stays where it is: a request that
-     * is still being served may point to it
+     * an expired judgement stays where it is: a request that is still being
+     * served may point to it
      */
 
     judgement = ngx_palloc(conn->pool, sizeof(ngx_http_aop_judgement_t));
@@ -217,7 +220,7 @@ ngx_http_aop_conn_result(ngx_ssl_conn_t *ssl, ngx_http_aop_conn_t *conn,
 }
 
 
-/* The certificate of a connection is the same for each policy that asks. */
+/* The certificate of a connection is the same for each policy. */
 
 static const ngx_aop_leaf_t *
 ngx_http_aop_conn_leaf(ngx_http_aop_conn_t *conn, X509 *x509)
@@ -236,7 +239,7 @@ ngx_http_aop_conn_leaf(ngx_http_aop_conn_t *conn, X509 *x509)
 }
 
 
-/* A resumed session has no chain: the stamp knows what that led to. */
+/* A resumed session has no chain: the stamp has the result for it. */
 
 static ngx_uint_t
 ngx_http_aop_conn_resumed(ngx_ssl_conn_t *ssl,
@@ -357,7 +360,7 @@ ngx_http_aop_conn_request(ngx_http_request_t *r)
 }
 
 
-/* There is nothing to clean up: the handler is what the record is found by. */
+/* There is nothing to clean up: the handler identifies the record. */
 
 static void
 ngx_http_aop_conn_cleanup(void *data)
@@ -365,7 +368,10 @@ ngx_http_aop_conn_cleanup(void *data)
 }
 
 
-/* What is kept as long as the connection is small, whatever was presented. */
+/*
+ * What is kept for the life of the connection is small, whatever was
+ * presented.
+ */
 
 ngx_str_t *
 ngx_http_aop_conn_fact(ngx_http_request_t *r, ngx_aop_cert_fact_e fact)
@@ -436,7 +442,7 @@ ngx_http_aop_conn_fingerprint(ngx_http_aop_conn_t *conn)
 
 /*
  * A variable may decide something, so it is never cut: a client could choose
- * what stands where the cut is.
+ * what is at the cut.
  */
 
 ngx_int_t

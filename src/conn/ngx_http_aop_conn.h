@@ -14,9 +14,10 @@
 
 
 /*
- * What is known about a connection, before any request: its handshake, which
+ * What is known about a connection before any request: its handshake, which
  * session it resumes, how its certificate was judged, where it comes from.
- * Nothing here knows of requests, but for what nginx keeps of their connection.
+ * Nothing here knows of requests, except for what nginx keeps of their
+ * connection.
  */
 
 

@@ -6,7 +6,7 @@
 
 /*
  * Where a request's connection came from.  The address is the connection's
- * own: what realip takes from a header is what the peer says of itself.
+ * own: the one that realip takes from a header is only a claim of the peer.
  */
 
 
@@ -61,7 +61,7 @@ ngx_http_aop_peer(ngx_http_request_t *r, ngx_http_aop_peer_t *peer)
 }
 
 
-/* The text is the connection's, or that of its record, and lives longer. */
+/* The text belongs to the connection, or to its record, and lives longer. */
 
 ngx_int_t
 ngx_http_aop_peer_keep(ngx_http_request_t *r)
@@ -82,7 +82,7 @@ ngx_http_aop_peer_keep(ngx_http_request_t *r)
 }
 
 
-/* There is nothing to clean up: the handler is what the data is found by. */
+/* There is nothing to clean up: the handler identifies the data. */
 
 static void
 ngx_http_aop_peer_cleanup(void *data)
@@ -124,7 +124,7 @@ ngx_http_aop_peer_find(ngx_http_request_t *r, ngx_http_aop_peer_t *peer)
 }
 
 
-/* *trusted: its PROXY protocol header is to be believed. */
+/* *trusted: its PROXY protocol header is believed. */
 
 static void
 ngx_http_aop_peer_class(ngx_http_request_t *r, ngx_http_aop_peer_t *peer,

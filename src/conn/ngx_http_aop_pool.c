@@ -5,9 +5,9 @@
 
 
 /*
- * Data that lives as long as a pool, and is found there by the handler of its
- * cleanup.  Of a request it survives internal redirects, which r->ctx does
- * not; of a connection it needs no function that OpenSSL would call.
+ * Data that lives as long as a pool, where the handler of its cleanup
+ * identifies it.  For a request, it survives internal redirects, unlike
+ * r->ctx; for a connection, it needs no function that OpenSSL would call.
  */
 
 

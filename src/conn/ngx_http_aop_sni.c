@@ -6,8 +6,8 @@
 
 /*
  * Which server a TLS connection is for, by the name in the ClientHello or by
- * that of a session, before nginx itself knows it.  A name of which this file
- * does not know how nginx will take it has no server.
+ * that of a session, before nginx itself knows it.  If it is not clear here
+ * how nginx will treat a name, it has no server.
  */
 
 
@@ -87,7 +87,7 @@ ngx_http_aop_sni_made_for(ngx_ssl_conn_t *ssl, SSL_SESSION *session)
 /*
  * The host name of the ClientHello's server_name extension (RFC 6066, 3), as
  * nginx is going to compare it.  NGX_DECLINED: there is none.  NGX_ERROR: it
- * is one that this function does not know how nginx will take it.
+ * is not known here how nginx will treat it.
  */
 
 static ngx_int_t
@@ -151,7 +151,7 @@ ngx_http_aop_sni_normalize(u_char *buf, const u_char *p, size_t len,
 }
 
 
-/* As ngx_http_find_virtual_server(), which is not for modules, does it. */
+/* As ngx_http_find_virtual_server(), which modules cannot call, does it. */
 
 static ngx_http_core_srv_conf_t *
 ngx_http_aop_sni_find(ngx_http_addr_conf_t *addr, ngx_str_t *name)

@@ -79,7 +79,7 @@ ngx_http_aop_stock_variable(ngx_http_request_t *r,
 }
 
 
-/* Is it the verdict of "aop" that tells about the certificate? */
+/* Is the verdict of "aop" the one about this certificate? */
 
 static ngx_uint_t
 ngx_http_aop_stock_ours(ngx_http_request_t *r)
@@ -111,9 +111,8 @@ ngx_http_aop_stock_presented(ngx_ssl_conn_t *ssl)
 
 
 /*
- * A verify callback that somebody else, such as Lua, has set during the
- * handshake stands for the server that the handshake was for, and for no
- * other.
+ * A verify callback that others, such as Lua, set during the handshake is for
+ * the server of the handshake, and for no other.
  */
 
 static ngx_uint_t
@@ -129,7 +128,7 @@ ngx_http_aop_stock_other_callback(ngx_http_request_t *r)
 }
 
 
-/* As nginx words it. */
+/* In nginx's words. */
 
 static ngx_int_t
 ngx_http_aop_stock_result(ngx_http_request_t *r, ngx_http_variable_value_t *v,
@@ -176,9 +175,9 @@ ngx_http_aop_stock_result(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 
 
 /*
- * The variable is there already: nginx's own modules come before others.  If
- * the configuration gives the name another meaning ("map"), that one holds, as
- * it does without the module.
+ * The variable exists already: nginx's own modules come before others.  If the
+ * configuration gives the name another meaning ("map"), that one holds, as it
+ * does without the module.
  */
 
 ngx_int_t

@@ -5,8 +5,8 @@
 
 
 /*
- * The TLS handshake: asks for the client's certificate and judges what comes.
- * A handshake is never failed here; it is requests that are refused.
+ * The TLS handshake: requests the client's certificate and judges it.  A
+ * handshake is never failed here; requests are refused instead.
  */
 
 
@@ -27,8 +27,9 @@ static ngx_int_t ngx_http_aop_tls_add_name(SSL_CTX *ctx, X509 *x509);
 
 
 /*
- * What clients take.  The list itself may be of 64 KB (RFC 8446, 4.2.4), but
- * Schannel and others read much less, and each handshake carries it.
+ * The size that clients accept.  The list itself may be of 64 KB (RFC 8446,
+ * 4.2.4), but Schannel and others read much less, and each handshake carries
+ * it.
  */
 
 #define NGX_HTTP_AOP_NAMES      100
@@ -36,9 +37,9 @@ static ngx_int_t ngx_http_aop_tls_add_name(SSL_CTX *ctx, X509 *x509);
 
 
 /*
- * OpenSSL calls this in place of X509_verify_cert() when a certificate came;
- * that none came is seen from its not being called.  The server is the one
- * that SNI selected: its SSL_CTX may be the default server's.
+ * OpenSSL calls this in place of X509_verify_cert() when a certificate
+ * arrived; if it is not called, there was none.  The server is the one that
+ * SNI selected: its SSL_CTX may be the default server's.
  */
 
 static int
@@ -102,7 +103,7 @@ ngx_http_aop_tls_judge(ngx_ssl_conn_t *ssl, const ngx_aop_policy_t *policy,
 
     ngx_aop_stamp_init(&stamp, policy, result, ngx_time());
 
-    /* nor will one that holds the result of somebody else */
+    /* nor will one that holds the result of others */
 
     if (shared) {
         stamp.verdict = NGX_AOP_VERDICT_ERROR;

@@ -5,10 +5,10 @@
 
 
 /*
- * After a refusal nginx may redirect to the page that error_page names; it also
- * does so by itself, with "error_page 497", for a request without TLS to a port
- * with TLS.  That redirect, and the one location that it leads to, are let
- * through; whatever that location redirects to is judged again.
+ * After a refusal nginx may redirect to the page that error_page names; it
+ * also does so for a request without TLS to a port with TLS ("error_page
+ * 497").  That redirect, and the one location that it leads to, are let
+ * through; any further redirect from there is judged again.
  */
 
 
@@ -55,8 +55,8 @@ ngx_http_aop_error_page_enter(ngx_http_request_t *r)
 
 
 /*
- * nginx serves no such request: where it is redirected for the first time, it
- * is on its way to an error page.
+ * nginx serves no such request: its first redirect is on the way to an error
+ * page.
  */
 
 static ngx_uint_t
@@ -76,7 +76,7 @@ ngx_http_aop_error_page_in(ngx_http_request_t *r)
 
     if (state == NULL) {
 
-        /* error_page may name a named location */
+        /* error_page can name a named location */
 
         if (!ngx_http_aop_error_page_enter(r)) {
             return 0;

@@ -6,7 +6,7 @@
 
 /*
  * Lines in error.log, for the person at three in the morning: fixed words
- * first, then the cause, what to do about it, and who it was.
+ * first, then the cause, what to do about it, and the peer.
  */
 
 
@@ -62,7 +62,7 @@ ngx_http_aop_log(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
                       - buf;
     }
 
-    /* "while logging request" is when, not why */
+    /* "while logging request" says when, not why */
 
     action = r->connection->log->action;
     r->connection->log->action = NULL;
@@ -114,7 +114,7 @@ ngx_http_aop_log_line(ngx_http_request_t *r, const ngx_http_aop_state_t *state,
 }
 
 
-/* A mode by variable that is none of the words, and so counts as "on". */
+/* The value of a variable that is not a mode, and so counts as "on". */
 
 void
 ngx_http_aop_log_mode(ngx_http_request_t *r, const ngx_http_aop_mode_t *mode,

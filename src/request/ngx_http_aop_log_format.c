@@ -171,7 +171,7 @@ ngx_http_aop_log_format_variable(ngx_http_request_t *r,
 }
 
 
-/* Not the variable, which is whole. */
+/* Not the variable, which is not cut. */
 
 static ngx_int_t
 ngx_http_aop_log_format_fact(ngx_http_request_t *r,
@@ -191,7 +191,7 @@ ngx_http_aop_log_format_fact(ngx_http_request_t *r,
 }
 
 
-/* As the client sent it, where $host is what nginx made of it. */
+/* As the client sent it; $host is what nginx made of it. */
 
 static ngx_int_t
 ngx_http_aop_log_format_host(ngx_http_request_t *r,
@@ -237,7 +237,7 @@ ngx_http_aop_log_format_mode_from(ngx_http_request_t *r,
 
 /*
  * nginx reads the definition as it reads one on its command line ("-g"), so
- * that a name defined twice is the error that it always is.
+ * that a duplicate name is the usual error.
  */
 
 ngx_int_t

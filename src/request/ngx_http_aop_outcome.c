@@ -151,7 +151,7 @@ ngx_http_aop_outcome_count(ngx_http_request_t *r,
 }
 
 
-/* There is nothing to clean up: the handler is what the data is found by. */
+/* There is nothing to clean up: the handler identifies the data. */
 
 static void
 ngx_http_aop_outcome_cleanup(void *data)

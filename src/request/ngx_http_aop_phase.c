@@ -181,8 +181,8 @@ ngx_http_aop_rewrite_handler(ngx_http_request_t *r)
 
 
 /*
- * Where no mode can be applied any more that makes a difference, the request
- * is counted: what comes next may take hours.
+ * If no further mode could make a difference, the request is counted: the next
+ * phases may take hours.
  */
 
 static ngx_int_t
@@ -206,7 +206,7 @@ ngx_http_aop_preaccess_handler(ngx_http_request_t *r)
 }
 
 
-/* The mode of the location, in case it has been changed since. */
+/* The mode of the location, which may have changed since. */
 
 static ngx_int_t
 ngx_http_aop_moved_handler(ngx_http_request_t *r)
@@ -233,8 +233,8 @@ ngx_http_aop_moved_handler(ngx_http_request_t *r)
 
 
 /*
- * nginx's realip looks for an address here, too, and would replace the one that
- * a certificate vouches for.  The handlers that come next may depend on it.
+ * nginx's realip looks for an address here, too, and would replace the one
+ * that a certificate vouches for.  The handlers that follow may depend on it.
  */
 
 static ngx_int_t

@@ -78,7 +78,7 @@ ngx_http_aop_real_ip_apply(ngx_http_request_t *r)
 }
 
 
-/* IPv4 in the clothes of IPv6 would be two names for one client. */
+/* An IPv4-mapped address would be a second name for the same client. */
 
 ngx_uint_t
 ngx_http_aop_real_ip_parse(ngx_http_request_t *r, const ngx_str_t *name,
@@ -139,7 +139,7 @@ ngx_http_aop_real_ip_set(ngx_http_request_t *r, const u_char *addr)
     ngx_connection_t            *c;
     ngx_http_aop_real_ip_ctx_t  *ctx;
 
-    /* where the connection came from cannot be found out any more after this */
+    /* the connection's own address cannot be determined after this */
 
     if (ngx_http_aop_peer_keep(r) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -209,7 +209,7 @@ ngx_http_aop_real_ip_client(ngx_addr_t *client,
 
 /*
  * nginx's realip would take the address that is set here for the connection's
- * own.  It is asked before, and nginx remembers what its variables were.
+ * own.  So its variables are evaluated before, and nginx remembers them.
  */
 
 static void
@@ -233,7 +233,7 @@ ngx_http_aop_real_ip_put(ngx_connection_t *c, const ngx_addr_t *addr)
 }
 
 
-/* nginx's realip may have found another address meanwhile. */
+/* nginx's realip may have found another address since. */
 
 void
 ngx_http_aop_real_ip_restore(ngx_http_request_t *r)

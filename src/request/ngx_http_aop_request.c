@@ -102,8 +102,8 @@ ngx_http_aop_mode(ngx_http_request_t *r, const ngx_http_aop_mode_t *conf,
 
 
 /*
- * nginx remembers the values of variables.  Where "aop_real_ip" may set another
- * address after this, those that were read for the mode are forgotten.
+ * nginx remembers the values of variables.  If "aop_real_ip" may set another
+ * address after this, those that were evaluated for the mode are dropped.
  */
 
 static ngx_int_t
@@ -211,7 +211,7 @@ ngx_http_aop_refuse(ngx_http_request_t *r, ngx_http_aop_failure_t *failure)
 
     if (failure->state.result->verdict == NGX_AOP_VERDICT_MISDIRECTED) {
 
-        /* the connection and its session are good for their own server */
+        /* the connection and its session are valid for their own server */
 
         r->keepalive = 0;
 
@@ -223,7 +223,7 @@ ngx_http_aop_refuse(ngx_http_request_t *r, ngx_http_aop_failure_t *failure)
 }
 
 
-/* "aop_status" replaces what stands for the client's certificate. */
+/* "aop_status" replaces the status for the client's certificate. */
 
 static ngx_int_t
 ngx_http_aop_refuse_status(ngx_http_request_t *r, ngx_aop_verdict_e verdict)
@@ -321,7 +321,7 @@ ngx_http_aop_request_failure_add(ngx_http_request_t *r)
 }
 
 
-/* There is nothing to clean up: the handler is what the data is found by. */
+/* There is nothing to clean up: the handler identifies the data. */
 
 static void
 ngx_http_aop_failure_cleanup(void *data)

@@ -12,8 +12,8 @@
 
 
 /*
- * Is this request served?  The mode is applied here, and nowhere else; what
- * came of it is logged, and told by variables.
+ * Is this request served?  The mode is applied here, and nowhere else; the
+ * outcome is logged, and available in variables.
  */
 
 

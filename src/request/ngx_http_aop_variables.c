@@ -4,7 +4,9 @@
  */
 
 
-/* The $aop_* variables: what was found and done, to be logged or passed on. */
+/*
+ * The $aop_* variables: the findings and the outcome, for logs and upstreams.
+ */
 
 
 #include "ngx_http_aop_request.h"
@@ -283,7 +285,7 @@ ngx_http_aop_variable_client_ip(ngx_http_request_t *r,
 }
 
 
-/* One visitor is one text, however the address was written. */
+/* The same visitor has the same text, however the address was written. */
 
 static ngx_int_t
 ngx_http_aop_variable_addr(ngx_http_request_t *r,

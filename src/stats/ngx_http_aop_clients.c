@@ -5,8 +5,8 @@
 
 
 /*
- * The client certificates that passed lately in a server, so that it can be
- * reported and logged when they expire.
+ * The client certificates that recently passed in a server, so that their
+ * expiry can be reported and logged.
  */
 
 
@@ -28,7 +28,7 @@ static ngx_http_aop_client_t *ngx_http_aop_clients_place(
     ngx_http_aop_stat_t *stat, const u_char *digest);
 
 
-/* What is to be printed of a new certificate is printed without the lock. */
+/* The facts of a new certificate are printed without holding the lock. */
 
 void
 ngx_http_aop_clients_add(ngx_http_request_t *r, ngx_http_aop_stat_t *stat,
@@ -53,11 +53,11 @@ ngx_http_aop_clients_add(ngx_http_request_t *r, ngx_http_aop_stat_t *stat,
 
     client = ngx_http_aop_clients_place(stat, result->leaf);
 
-    /* another worker may have read the same one meanwhile, and warned of it */
+    /* another worker may have added the same one meanwhile, and warned of it */
 
     if (client != NULL && !ngx_http_aop_clients_known(client, result, &new)) {
 
-        /* until all of it is there, the place is free */
+        /* the place is free until all of it is filled in */
 
         client->seen = 0;
         ngx_memory_barrier();
@@ -72,7 +72,7 @@ ngx_http_aop_clients_add(ngx_http_request_t *r, ngx_http_aop_stat_t *stat,
 }
 
 
-/* Notes that a certificate passed; 0: it is not among those that are known. */
+/* Notes that a certificate passed; 0: it is not a known one. */
 
 static ngx_uint_t
 ngx_http_aop_clients_seen(ngx_http_aop_stat_t *stat,
@@ -85,7 +85,7 @@ ngx_http_aop_clients_seen(ngx_http_aop_stat_t *stat,
 
     client = ngx_http_aop_clients_place(stat, result->leaf);
 
-    /* if all places are in use, it is not worth to be read */
+    /* if all places are in use, there is no need to read it */
 
     found = (client == NULL
              || ngx_http_aop_clients_known(client, result, new));
@@ -162,9 +162,9 @@ ngx_http_aop_clients_read(ngx_http_request_t *r, ngx_http_aop_client_t *client)
 
 
 /*
- * The place of a certificate: its own, a free one, or that of the one longest
- * unseen.  NULL if all are in use: many certificates that take turns must not
- * push each other out, and be warned of each time.
+ * The place of a certificate: its own, a free one, or that of the one not seen
+ * for longest.  NULL if all are in use: many certificates that take turns must
+ * not push each other out, with a warning each time.
  */
 
 static ngx_http_aop_client_t *

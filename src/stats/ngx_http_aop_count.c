@@ -5,8 +5,8 @@
 
 
 /*
- * Counting of requests and connections.  On the way of a request that passed
- * there is no lock: one atomic addition, and twice the time of day.
+ * Counting of requests and connections.  A request that passed takes no lock:
+ * one atomic addition, and the time of day twice.
  */
 
 
@@ -109,8 +109,8 @@ ngx_http_aop_count_failed(ngx_http_request_t *r,
 
 /*
  * A location with "aop off" in a server that verifies is meant to be exempt.
- * Where it is the server's own mode that said "off", nobody knows what would
- * have been rejected.
+ * If the server's own mode was "off", nobody knows what would have been
+ * rejected.
  */
 
 void
@@ -146,7 +146,7 @@ ngx_http_aop_count_off(ngx_http_request_t *r)
 }
 
 
-/* What is asked only where it matters is not asked of what passes. */
+/* What matters only for failures is not determined for requests that passed. */
 
 static void
 ngx_http_aop_count_evidence(ngx_http_request_t *r,
@@ -215,7 +215,7 @@ ngx_http_aop_count_relay(ngx_http_request_t *r,
 }
 
 
-/* Where AOP is not on yet, CF-Ray alone tells that others may be hidden. */
+/* If AOP is not on yet, only CF-Ray shows that others may be hidden. */
 
 const char *
 ngx_http_aop_count_hint(ngx_http_request_t *r,
@@ -278,7 +278,7 @@ ngx_http_aop_count_tool(ngx_http_request_t *r)
 }
 
 
-/* Requests of one path and user agent are alike. */
+/* Requests with the same path and user agent are alike. */
 
 static uint64_t
 ngx_http_aop_count_hash(ngx_http_request_t *r)
@@ -301,9 +301,9 @@ ngx_http_aop_count_hash(ngx_http_request_t *r)
 
 
 /*
- * NULL if the server is not counted.  One that the configuration in force does
- * not have is not: its place is given to another one day, at a time when
- * workers of its own may still run.
+ * NULL if the server is not counted.  A server that is not in the current
+ * configuration is not counted either: its place will be given to another one,
+ * at a time when workers of its own may still run.
  */
 
 static ngx_http_aop_server_t *
@@ -380,7 +380,7 @@ ngx_http_aop_count_other_host(ngx_http_request_t *r,
     ngx_uint_t               i;
     ngx_http_server_name_t  *sn;
 
-    /* where a name led to the server, the host is its own */
+    /* if a name selected the server, the host is its own */
 
     if (server->cscf != r->http_connection->addr_conf->default_server) {
         return 0;

@@ -5,13 +5,13 @@
 
 
 /*
- * Warnings that a certificate or CRL is going to end: "aop_expiry_warning".
- * Of each there is one line when nginx starts, if it ends soon, and one at
- * each threshold that it passes later, and when it has ended; the first
+ * Warnings about the expiry of certificates and CRLs: "aop_expiry_warning".
+ * For each there is one line when nginx starts, if it expires soon, one at
+ * each threshold that it passes later, and one when it has expired; the first
  * worker watches them for all.
  *
- * What lives shortly is renewed late: a threshold longer than half of a life
- * would be a warning of each fresh CRL.
+ * What lives shortly is renewed late: a threshold longer than half of its life
+ * would be a warning about each fresh CRL.
  */
 
 
@@ -140,7 +140,7 @@ ngx_http_aop_expiry_default(ngx_conf_t *cf)
 }
 
 
-/* In the master process, so that it is said once. */
+/* In the master process, so that it is logged once. */
 
 void
 ngx_http_aop_expiry_start(ngx_cycle_t *cycle)
@@ -199,7 +199,7 @@ ngx_http_aop_expiry_watch(ngx_cycle_t *cycle)
 }
 
 
-/* There may be thousands of servers, and requests that wait. */
+/* There may be thousands of servers, while requests wait. */
 
 static void
 ngx_http_aop_expiry_handler(ngx_event_t *ev)
@@ -293,7 +293,7 @@ ngx_http_aop_expiry_server(ngx_pool_t *pool, ngx_log_t *log,
 }
 
 
-/* Client certificates: how far each was warned of is shared by all. */
+/* Client certificates: the workers share which thresholds were logged. */
 
 void
 ngx_http_aop_expiry_clients(ngx_log_t *log, ngx_http_aop_server_t *server)
@@ -339,7 +339,7 @@ ngx_http_aop_expiry_clients(ngx_log_t *log, ngx_http_aop_server_t *server)
 }
 
 
-/* Servers with one policy and the same thresholds are logged once. */
+/* Servers with the same policy and thresholds are logged once. */
 
 static ngx_int_t
 ngx_http_aop_expiry_firsts(ngx_cycle_t *cycle, ngx_http_aop_main_conf_t *amcf)
@@ -398,7 +398,7 @@ ngx_http_aop_expiry_cmp_known(const void *one, const void *two)
 }
 
 
-/* 0 if both are to be warned of the same. */
+/* 0 if both have the same warnings. */
 
 static int
 ngx_http_aop_expiry_cmp_warning(const ngx_http_aop_server_t *one,
@@ -422,7 +422,7 @@ ngx_http_aop_expiry_cmp_warning(const ngx_http_aop_server_t *one,
 }
 
 
-/* How many thresholds have been passed; the last one is the end itself. */
+/* How many thresholds have passed; the last one is the expiry itself. */
 
 static ngx_uint_t
 ngx_http_aop_expiry_stage(const ngx_http_aop_srv_conf_t *ascf,
@@ -434,7 +434,7 @@ ngx_http_aop_expiry_stage(const ngx_http_aop_srv_conf_t *ascf,
     stage = 0;
     threshold = ascf->expiry->elts;
 
-    /* a CRL may have no end, and 1970 would be one */
+    /* a CRL may not expire, and 0 would be a date in 1970 */
 
     if (ascf->expiry->nelts == 0 || ending->not_after == 0) {
         return 0;
@@ -447,7 +447,7 @@ ngx_http_aop_expiry_stage(const ngx_http_aop_srv_conf_t *ascf,
         stage += (left <= threshold[i] && threshold[i] <= half);
     }
 
-    /* CRLs are short-lived: a day ahead is when it matters */
+    /* CRLs are short-lived: for them the last day matters */
 
     stage += (ngx_strcmp(ending->kind, "crl") == 0
               && left <= NGX_HTTP_AOP_EXPIRY_CRL);

@@ -6,8 +6,8 @@
 
 /*
  * The most frequent peers of a server that failed, in two lists of fixed
- * length, so that scanners cannot push out what comes from the edge, nor one
- * server's peers those of another.
+ * length, so that scanners cannot push out failures from the edge, nor peers
+ * of one server those of another.
  */
 
 
@@ -15,7 +15,7 @@
 #include "ngx_aop_text.h"
 
 
-/* A peer of yesterday gives its place to one of today. */
+/* A peer of yesterday makes room for one of today. */
 
 #define NGX_HTTP_AOP_FAILING_STALE  86400
 
@@ -115,7 +115,7 @@ ngx_http_aop_failing_peers_same(const void *item, const void *key)
 }
 
 
-/* The URI as it came, without the query. */
+/* The URI as received, without the query. */
 
 ngx_str_t
 ngx_http_aop_failing_peers_path(ngx_http_request_t *r)

@@ -5,8 +5,8 @@
 
 
 /*
- * Asks the core's rule whether a server could enforce: what it is asked beside
- * the evidence is in the configuration.
+ * Applies the core's rule to a server: what it needs besides the evidence is
+ * in the configuration.
  */
 
 
@@ -121,8 +121,8 @@ ngx_http_aop_ready_state(const ngx_http_core_srv_conf_t *cscf)
 
 
 /*
- * An anchor out of its dates beside others is no reason to say no: if
- * certificates need it, they have failed.  No CRL is dispensable.
+ * If an anchor is out of its dates beside others, that is no reason for "no":
+ * if certificates need it, they have failed.  Every CRL is required.
  */
 
 static void
@@ -178,7 +178,7 @@ ngx_http_aop_ready_crls(const ngx_aop_policy_t *policy, ngx_aop_text_t *text)
 }
 
 
-/* Returns whether it is out of its dates; a CRL may have no end. */
+/* Returns whether it is out of its dates; a CRL may not expire. */
 
 static ngx_uint_t
 ngx_http_aop_ready_date(const ASN1_TIME *from, const ASN1_TIME *to,

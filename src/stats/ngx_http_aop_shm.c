@@ -217,7 +217,7 @@ ngx_http_aop_shm_server(const ngx_str_t *label, ngx_queue_t **from)
 }
 
 
-/* One that has been gone for long; each is looked at once in a search. */
+/* One that was gone for long; a search looks at each only once. */
 
 static ngx_http_aop_stat_t *
 ngx_http_aop_shm_unused(ngx_queue_t **from)

@@ -61,8 +61,8 @@ typedef struct {
 
 
 /*
- * What a server logs.  Levels are told apart: they may go to different files,
- * so that a line of one level does not stand for those of another.
+ * Throttles of the lines about a server.  Each level has its own: levels may
+ * go to different files, so a line of one must not stand for those of another.
  */
 
 #define NGX_HTTP_AOP_LEVELS        (NGX_LOG_INFO - NGX_LOG_ERR + 1)
@@ -169,14 +169,15 @@ void ngx_http_aop_shm_lock(void);
 void ngx_http_aop_shm_unlock(void);
 
 
-/* Counts a look into the cache of verified chains. */
+/* Counts a lookup in the cache of verified chains. */
 
 void ngx_http_aop_shm_cache(ngx_uint_t hit);
 
 
 /*
- * The time that a stat's evidence has: of a clock that nobody sets, or what
- * failed would be forgotten when the time of day is a day ahead and set back.
+ * The time for a stat's evidence: that of a clock that nobody sets.  Otherwise
+ * failures would be forgotten if the time of day were a day ahead and set
+ * back.
  */
 
 static ngx_inline time_t ngx_http_aop_shm_time(

@@ -95,8 +95,8 @@ void ngx_http_aop_count(ngx_http_request_t *r,
 
 
 /*
- * Whether the address of this peer hides those of others; and what to do about
- * a failure from there.
+ * Whether the address of this peer hides others; and what to do about a
+ * failure from there.
  */
 
 ngx_uint_t ngx_http_aop_count_relay(ngx_http_request_t *r,
@@ -106,8 +106,8 @@ const char *ngx_http_aop_count_hint(ngx_http_request_t *r,
 
 
 /*
- * ngx_http_aop_count_failed() makes evidence of a request that failed, at once:
- * it may be in progress for hours.
+ * ngx_http_aop_count_failed() makes evidence of a request that failed, at
+ * once: the request may be in progress for hours.
  *
  * ngx_http_aop_count_off() counts a request to which no mode but "off" was
  * applied.
@@ -148,7 +148,9 @@ void ngx_http_aop_failing_peers_add(ngx_http_request_t *r,
     ngx_http_aop_server_t *server, const ngx_http_aop_state_t *state,
     const ngx_http_aop_peer_t *peer, ngx_uint_t other_host);
 
-/* The URI of a request as it came, without the query: that may hold secrets. */
+/*
+ * The URI of a request as received, without the query, which may hold secrets.
+ */
 
 ngx_str_t ngx_http_aop_failing_peers_path(ngx_http_request_t *r);
 
@@ -168,10 +170,7 @@ ngx_uint_t ngx_http_aop_failing_peers_copy(const ngx_http_aop_stat_t *stat,
     ngx_http_aop_failing_peers_e list, ngx_http_aop_failing_row_t *row);
 
 
-/*
- * Asks the rule whether a server that is counted could enforce now; "why" is
- * the reason.
- */
+/* Applies the rule to a server that is counted; "why" is the reason. */
 
 ngx_aop_state_e ngx_http_aop_ready_state(const ngx_http_core_srv_conf_t *cscf);
 void ngx_http_aop_ready(const ngx_http_aop_server_t *server,
@@ -183,7 +182,7 @@ void ngx_http_aop_ready(const ngx_http_aop_server_t *server,
 char *ngx_http_aop_ready_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 
-/* Something that a server depends on, and that ends. */
+/* Something that a server depends on, and that expires. */
 
 typedef struct {
     const char             *kind;           /* "anchor", "crl" or "client" */
@@ -201,7 +200,7 @@ typedef struct {
 
 /*
  * ngx_http_aop_validity() lists what a policy depends on and the last client
- * certificates of a server (may be NULL), the next to end first.  All of it
+ * certificates of a server (may be NULL), the next to expire first.  All of it
  * is in the pool; NULL if memory is short.
  */
 
@@ -231,10 +230,10 @@ ngx_int_t ngx_http_aop_validity_days_left(time_t not_after);
 
 
 /*
- * ngx_http_aop_expiry_start() says, once, what ends soon, and
- * ngx_http_aop_expiry_watch() has the first worker look after it.
+ * ngx_http_aop_expiry_start() logs, once, what expires soon, and
+ * ngx_http_aop_expiry_watch() has the first worker watch it from then on.
  *
- * ngx_http_aop_expiry_clients() says so of the client certificates of a
+ * ngx_http_aop_expiry_clients() does so for the client certificates of a
  * server; it may be called from any worker.
  */
 

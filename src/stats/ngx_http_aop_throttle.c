@@ -5,8 +5,8 @@
 
 
 /*
- * The throttle of the lines in error.log: one of a cause in an interval, with
- * the number of those that it stands for.
+ * The throttle of the lines in error.log: one line per cause and interval,
+ * with the number of those that it stands for.
  */
 
 
@@ -56,7 +56,7 @@ ngx_http_aop_throttle_allows_mode(ngx_http_request_t *r)
 }
 
 
-/* Where there is no memory for a server's own, the process has one for all. */
+/* If there is no memory for a server's own, the process has one for all. */
 
 static ngx_http_aop_throttle_t *
 ngx_http_aop_throttle_of(ngx_http_request_t *r)

@@ -4,7 +4,10 @@
  */
 
 
-/* What a server depends on that ends: anchors, CRLs, client certificates. */
+/*
+ * What a server depends on and that expires: anchors, CRLs, client
+ * certificates.
+ */
 
 
 #include "ngx_http_aop_stats.h"
@@ -172,7 +175,7 @@ ngx_http_aop_validity_clients(ngx_pool_t *pool, ngx_array_t *endings,
         ending->replaced = ngx_http_aop_validity_client_replaced(policy, client,
                                                                  &client[i]);
 
-        /* the anchors came first, in the order of the policy */
+        /* the anchors come first, in the order of the policy */
 
         by = endings->elts;
         by += anchor - policy->anchors;

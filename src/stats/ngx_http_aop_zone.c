@@ -5,9 +5,9 @@
 
 
 /*
- * The servers of a configuration that are counted, and where in the shared
- * memory: that a server's counters stay there over reloads.  Servers are told
- * apart by name and address.
+ * The servers of a configuration that are counted, and their places in shared
+ * memory, so that counters survive reloads.  Servers are identified by name
+ * and address.
  */
 
 
@@ -19,7 +19,7 @@
 
 #define NGX_HTTP_AOP_NAME_LEN     160
 
-/* of "aop_zone auto": beside the servers; for servers that are added later */
+/* of "aop_zone auto": for servers that are added later */
 
 #define NGX_HTTP_AOP_ZONE_BASE    (256 * 1024)
 #define NGX_HTTP_AOP_SPARE        16
@@ -61,7 +61,7 @@ ngx_http_aop_zone_add(ngx_conf_t *cf, ngx_shm_zone_init_pt init)
         return NGX_ERROR;
     }
 
-    /* what was counted outlives a time in which all is "off" */
+    /* what was counted outlives a time when all is "off" */
 
     n = amcf->servers.nelts;
     old = ngx_http_aop_zone_old_size(cf);
@@ -259,7 +259,7 @@ ngx_http_aop_zone_server(ngx_conf_t *cf, ngx_http_aop_main_conf_t *amcf,
 
 /*
  * The order in which nginx has the addresses depends on other servers, so a
- * server's address is chosen by what it is: TLS first, then the lowest.
+ * server's address is chosen by its properties: TLS first, then the lowest.
  */
 
 ngx_uint_t
@@ -280,7 +280,7 @@ ngx_http_aop_zone_better(const ngx_http_conf_addr_t *one,
 }
 
 
-/* Two servers of one name and address have numbers. */
+/* Servers with the same name and address are numbered. */
 
 static ngx_int_t
 ngx_http_aop_zone_labels(ngx_conf_t *cf, ngx_http_aop_main_conf_t *amcf)
@@ -418,8 +418,8 @@ ngx_http_aop_zone_clean(u_char *text, u_char *last)
 
 
 /*
- * Done when the configuration is in force: a reload that fails must not end
- * the window of a policy that goes on.
+ * Done once the configuration is in force: a reload that fails must not end
+ * the window of an unchanged policy.
  */
 
 void
@@ -464,8 +464,8 @@ ngx_http_aop_zone_bind(ngx_cycle_t *cycle)
 
 
 /*
- * The servers that are server are found before a new one may take the place of
- * one that is gone.  Returns how many servers have no place.
+ * Servers that have a place are found first, before a new one may take the
+ * place of one that is gone.  Returns how many servers have no place.
  */
 
 static ngx_uint_t
