@@ -104,6 +104,16 @@ typedef struct {
 
 
 /*
+ * Reads the argument HOST[:PORT], which is taken apart, and checks the names
+ * and the path that were given.  Returns AOPCTL_STATUS_GOOD, or
+ * AOPCTL_STATUS_USAGE after a message.
+ */
+
+aopctl_status_e aopctl_target(aopctl_probe_t *probe, const char *command,
+    char *target);
+
+
+/*
  * Prepares the visits of an address.  Returns 0 if memory is short; to be
  * freed in any case.
  */
