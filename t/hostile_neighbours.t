@@ -283,7 +283,7 @@ sub early {
 EOC
 
     my %early = (
-        400 => "GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
+        400 => "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n",
         408 => "GET / HTTP/1.1\r\nHo",
         414 => 'GET /' . 'a' x 4000 . " HTTP/1.1\r\nHost: a\r\n\r\n",
         405 => "TRACE / HTTP/1.1\r\nHost: a\r\n\r\n",
