@@ -1,15 +1,18 @@
 #!/usr/bin/perl
 
-# What grows with the number of servers and of client certificates, beside stock
-# nginx with "ssl_verify_client on" where it does the same.
+# What grows with the number of servers, of client certificates, of workers and
+# of addresses, beside stock nginx with "ssl_verify_client on" where it does the
+# same.
 #
-#     make bench SCALE=1 [SERVERS="1 50 500 5000"] [CERTS="64 1024 1536 5000 10000"]
+#     make bench SCALE=1 [SERVERS="1 50 500 5000"] [CERTS="64 1024 5000 10000"]
+#                        [WORKERS="1 2 4"] [PEERS=1000000]
 #
-# CPU is what the kernel accounts to the process: seconds of "nginx -t" and of
-# the master's reload, microseconds of the worker for a full handshake and for
-# a kept-alive request.  Memory is what the master, and what its worker alone,
-# holds after the reload, the zone included where it was written to.  The
-# certificates come in turn, twice; the second turn is looked at.
+# CPU is what the kernel accounts to the process, the least of several turns:
+# seconds of "nginx -t" and of the master's reload, microseconds of the workers
+# for a full handshake, a kept-alive request, a connection that returns.  Memory
+# is what the master, and what a worker alone, holds after the reload, the zone
+# included where it was written to.  "Busy" is the CPU of the longest round of
+# a worker's event loop, in which it serves nobody else.
 
 use strict;
 use warnings;
@@ -18,72 +21,175 @@ use FindBin;
 use lib "$FindBin::Bin/lib", "$FindBin::Bin/../lib";
 
 use IO::Socket::INET;
-use List::Util qw(sum);
+use List::Util qw(min sum);
 use POSIX qw(sysconf _SC_CLK_TCK);
-use Time::HiRes qw(sleep time);
+use Socket qw(SOL_SOCKET SO_LINGER inet_aton pack_sockaddr_in);
+use Time::HiRes qw(sleep);
 
 # thousands of servers take their time
-BEGIN { $ENV{AOP_START_TIMEOUT} = 300 }
+BEGIN { @ENV{qw(AOP_START_TIMEOUT AOP_TEST_WATCHDOG)} = (600, 4 * 3600) }
 
 use AOP::Bench::Client;
+use AOP::Bench::Rounds;
 use AOP::Test;
 use AOP::Test::Cert;
+use AOP::Test::Clock;
 
 use constant {
-    HANDSHAKES => 300,
-    REQUESTS   => 10_000,
+    HANDSHAKES => 200,
+    REQUESTS   => 5000,
+    RETURNS    => 200,
     TURNS      => 3,
+    MANY       => 1000,
     SETTLE     => 0.5,
+    HOUR       => 3600,
+    HEAVY      => 200,      # one connection in so many is of one address
 };
 
-my @SERVERS = split ' ', $ENV{SERVERS} || '1 50 500 5000';
-my @CERTS   = split ' ', $ENV{CERTS} || '64 1024 1536 5000 10000';
+my @SERVERS = split ' ', $ENV{SERVERS} // '1 50 500 5000';
+my @CERTS   = split ' ', $ENV{CERTS}   // '64 1024 5000 10000';
+my @WORKERS = split ' ', $ENV{WORKERS} // '1 2 4';
+my $PEERS   = $ENV{PEERS} // 1_000_000;
 
 my $ca   = AOP::Test::Cert->ca('Scale CA', key => 'ec');
 my $leaf = $ca->leaf('scale', key => 'ec');
 
+$| = 1;
+
 print "servers  nginx    -t s  reload s  handshake us  request us",
-      "  master MB  worker MB\n";
+      "  master MB  worker MB\n" if @SERVERS;
+servers($_) for @SERVERS;
 
-for my $n (@SERVERS) {
-    servers($n, $_) for qw(stock module);
+print "\nservers  busy ms:   reload    hourly      json  prometheus      html",
+      "   bytes:     json  prometheus      html\n" if @SERVERS;
+busy($_) for @SERVERS;
+
+print "\ncertificates  workers  hits %  handshake us  worker MB\n" if @CERTS;
+certificates($_) for @CERTS;
+
+print "\nworkers  cache  TLS   resumed %  stock us  resumed %  module us\n"
+    if @WORKERS;
+
+for my $n (@WORKERS) {
+    for my $cache ('', 'ssl_session_cache shared:scale:10m;') {
+        returns($n, $cache, $_) for '1.3', '1.2';
+    }
 }
 
-print "\nservers  format      bytes     ms\n";
-reports($_) for @SERVERS;
-
-print "\ncertificates  workers  hits %  handshake us  worker MB\n";
-
-for my $n (@CERTS) {
-    certificates($n, $_) for 1, 2;
-}
+peers($PEERS) if $PEERS;
 
 
-# servers($n, $kind): one line of the first table.
+# servers($n): two lines of the first table.
 sub servers {
-    my ($n, $kind) = @_;
+    my ($n) = @_;
 
-    my ($nginx, $port) = origin($n, $kind);
-    my $checked = median(map { child_cpu(sub { $nginx->test_config }) }
-                         1 .. TURNS);
+    my %nginx = map { $_ => { origin($n, $_) } } qw(stock module);
+    my (%least, %memory);
 
-    $nginx->start;
+    my $note = sub {
+        my ($kind, $what, $took) = @_;
 
-    my $reloaded = median(map { reload_cpu($nginx) } 1 .. TURNS);
-    my ($worker) = $nginx->worker_pids;
+        my $least = \$least{$kind}{$what};
+        $$least = $took if !defined $$least || $took < $$least;
+    };
 
-    my $client     = visitor($port, $leaf);
-    my $handshake  = per($worker, HANDSHAKES,
-                         sub { $client->connections(HANDSHAKES) });
-    my $connection = $client->open;
-    my $request    = per($worker, REQUESTS,
-                         sub { $client->requests($connection, REQUESTS) });
+    # thousands of servers take long, and differ less from turn to turn
 
-    $client->close($connection);
+    my $turns = $n < MANY ? TURNS : 1;
 
-    printf "%7d  %-6s %7.2f  %8.2f  %12.0f  %10.1f  %9.1f  %9.1f\n", $n,
-           $kind, $checked, $reloaded, 1e6 * $handshake, 1e6 * $request,
-           memory($nginx->pid), memory($worker);
+    for (1 .. $turns) {
+        $note->($_, 'test', child_cpu(sub { test_config($nginx{$_}{nginx}) }))
+            for keys %nginx;
+    }
+
+    $_->{nginx}->start for values %nginx;
+
+    for (1 .. $turns) {
+        $note->($_, 'reload', reload_cpu($nginx{$_}{nginx})) for keys %nginx;
+    }
+
+    for my $kind (keys %nginx) {
+        my $client = $nginx{$kind}{client} = visitor($nginx{$kind}{port});
+
+        $client->connections(1);
+        $nginx{$kind}{connection} = $client->open;
+    }
+
+    for (1 .. TURNS) {
+        for my $kind (keys %nginx) {
+            my ($nginx, $client, $connection)
+                = @{ $nginx{$kind} }{qw(nginx client connection)};
+            my ($worker) = $nginx->worker_pids;
+
+            $note->($kind, 'handshake', per($worker, HANDSHAKES,
+                sub { $client->connections(HANDSHAKES) }));
+            $note->($kind, 'request', per($worker, REQUESTS,
+                sub { $client->requests($connection, REQUESTS) }));
+
+            $memory{$kind} = [ map { memory($_) } $nginx->pid, $worker ];
+        }
+    }
+
+    for my $kind (qw(stock module)) {
+        my $least = $least{$kind};
+
+        printf "%7d  %-6s %7.2f  %8.2f  %12.0f  %10.1f  %9.1f  %9.1f\n", $n,
+               $kind, @$least{qw(test reload)},
+               (map { 1e6 * $_ } @$least{qw(handshake request)}),
+               @{ $memory{$kind} };
+
+        $nginx{$kind}{client}->close($nginx{$kind}{connection});
+        $nginx{$kind}{nginx}->stop;
+    }
+
+    return;
+}
+
+
+# busy($n): what keeps a worker from serving others; and how much it writes.
+sub busy {
+    my ($n) = @_;
+
+    my %origin = origin($n, 'module');
+    my $nginx  = $origin{nginx};
+    my $rounds = AOP::Bench::Rounds->new;
+    my $clock  = AOP::Test::Clock->new;
+
+    $rounds->watch(sub { $clock->start($nginx) });
+    visitor($origin{port})->connections(1);
+    sleep 2 + SETTLE;                   # the first check of what expires
+
+    my $reload = $rounds->longest(sub {
+        $nginx->reload or die "cannot reload\n";
+        sleep 2 + SETTLE;
+    });
+
+    my $hourly = min map {
+        $rounds->longest(sub {
+            $clock->pass(HOUR);
+
+            # whose request makes the worker look at the clock
+            visitor($origin{port})->connections(1);
+            sleep 1 + $n / 1000;
+        })
+    } 1 .. TURNS;
+
+    my (@ms, @bytes);
+
+    for my $format (qw(json prometheus html)) {
+        my $size;
+
+        push @ms, min map {
+            $rounds->longest(sub {
+                $size = length fetch($origin{admin}, $format);
+            })
+        } 1 .. TURNS;
+
+        push @bytes, $size;
+    }
+
+    printf "%7d            %8.1f  %8.1f  %8.1f  %10.1f  %8.1f         %8d"
+           . "  %10d  %8d\n", $n, $reload, $hourly, @ms, @bytes;
 
     $nginx->stop;
 
@@ -91,31 +197,105 @@ sub servers {
 }
 
 
-# reports($n): an answer in each format, once each server was asked something.
-sub reports {
+# certificates($n): two lines of a table.  They come in turn, twice; the second
+# turn is looked at.
+sub certificates {
     my ($n) = @_;
 
-    my ($nginx, $port, $admin) = origin($n, 'module');
+    # one key, as it takes long to make one
+    my @certs = map { $ca->leaf("scale $_", key => $leaf) } 1 .. $n;
+
+    for my $workers (1, 2) {
+        my %origin = origin(1, 'module', workers => $workers);
+        my $nginx  = $origin{nginx};
+
+        $nginx->start;
+
+        visitor($origin{port}, cert => $_)->connections(1) for @certs;
+
+        my @before = lookups($origin{admin});
+        my @pids   = $nginx->worker_pids;
+        my $cpu    = sum(map { cpu($_) } @pids);
+
+        visitor($origin{port}, cert => $_)->connections(1) for @certs;
+
+        my @after = lookups($origin{admin});
+
+        printf "%12d  %7d  %6.1f  %12.0f  %9.1f\n", $n, $workers,
+               100 * ($after[0] - $before[0]) / ($after[1] - $before[1]),
+               1e6 * (sum(map { cpu($_) } @pids) - $cpu) / $n,
+               sum(map { memory($_) } @pids) / $workers;
+
+        $nginx->stop;
+    }
+
+    return;
+}
+
+
+# returns($workers, $cache, $tls): a client that comes back, to any worker.
+sub returns {
+    my ($workers, $cache, $tls) = @_;
+
+    my @figures;
+
+    for my $kind (qw(stock module)) {
+        my %origin = origin(1, $kind, workers => $workers, more => $cache);
+        my $nginx  = $origin{nginx};
+
+        $nginx->start;
+
+        my $client = visitor($origin{port}, tls => $tls, resume => 1);
+
+        $client->connections(10 * $workers);
+        $client->resumed;
+
+        my @pids = $nginx->worker_pids;
+        my $cpu  = sum(map { cpu($_) } @pids);
+
+        $client->connections(RETURNS * $workers);
+
+        push @figures, 100 * $client->resumed / (RETURNS * $workers),
+             1e6 * (sum(map { cpu($_) } @pids) - $cpu) / (RETURNS * $workers);
+
+        $nginx->stop;
+    }
+
+    printf "%7d  %-5s  %s  %10.1f  %8.0f  %9.1f  %9.0f\n", $workers,
+           $cache ? 'yes' : 'no', $tls, @figures;
+
+    return;
+}
+
+
+# peers($n): each address comes once, without TLS, but for one that is heavy.
+sub peers {
+    my ($n) = @_;
+
+    my %origin = origin(1, 'module', plain => 1);
+    my $nginx  = $origin{nginx};
 
     $nginx->start;
-    visitor($port, $leaf)->connections(1);
+    my ($worker) = $nginx->worker_pids;
 
-    for my $format (qw(json prometheus html)) {
-        my ($took, $size) = (1e9, 0);
+    print "\naddresses  refused us  worker MB  heavy ones listed\n";
 
-        for (1 .. TURNS) {
-            my $start  = time;
-            my $socket = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$admin")
-                or die "cannot connect: $!\n";
+    my ($done, $part) = (0, min(10_000, $n));
+    my $cpu = cpu($worker);
 
-            print {$socket} "GET /?format=$format HTTP/1.0\r\n\r\n";
+    for my $last ($part, $n) {
+        next if $last == $done;
 
-            local $/;
-            $size = length <$socket>;
-            $took = time - $start if time - $start < $took;
-        }
+        $cpu = cpu($worker);
+        knock($origin{plain}, $_) for $done + 1 .. $last;
 
-        printf "%7d  %-10s %6d %6.1f\n", $n, $format, $size, 1e3 * $took;
+        my $heavy = () = fetch($origin{admin}, 'json') =~ /"127\.255\.0\.1"/g;
+
+        printf "%9d  %10.1f  %9.1f  %d\n", $last,
+               1e6 * (cpu($worker) - $cpu) / ($last - $done), memory($worker),
+               $heavy;
+
+        $done = $last;
     }
 
     $nginx->stop;
@@ -124,80 +304,99 @@ sub reports {
 }
 
 
-# certificates($n, $workers): one line of the last table.
-sub certificates {
-    my ($n, $workers) = @_;
+# knock($port, $i): a request from the address of that number.
+sub knock {
+    my ($port, $i) = @_;
 
-    my ($nginx, $port, $admin) = origin(1, 'module', $workers);
+    my $addr = $i % HEAVY ? pack('C4', 127, unpack 'x C3', pack 'N', $i + 256)
+                          : inet_aton('127.255.0.1');
 
-    my @clients = map {
-        visitor($port, $ca->leaf("scale $_", key => 'ec'))
-    } 1 .. $n;
+    socket my $socket, Socket::PF_INET(), Socket::SOCK_STREAM(), 0
+        or die "socket: $!\n";
+    bind $socket, pack_sockaddr_in(0, $addr) or die "bind: $!\n";
+    connect $socket, pack_sockaddr_in($port, inet_aton('127.0.0.1'))
+        or die "connect: $!\n";
 
-    $nginx->start;
+    syswrite $socket, "GET / HTTP/1.0\r\nHost: bench.test\r\n\r\n";
+    sysread $socket, my $answer, 64;
 
-    $_->connections(1) for @clients;
+    die "not refused: $answer\n" unless $answer =~ m{\AHTTP/1\.1 4};
 
-    my ($hits, $all) = lookups($admin);
-    my @pids = $nginx->worker_pids;
-    my $cpu  = sum(map { cpu($_) } @pids);
-
-    $_->connections(1) for @clients;
-
-    my ($hits_then, $all_then) = lookups($admin);
-
-    printf "%12d  %7d  %6.1f  %12.0f  %9.1f\n", $n, $workers,
-           100 * ($hits_then - $hits) / ($all_then - $all),
-           1e6 * (sum(map { cpu($_) } @pids) - $cpu) / $n,
-           sum(map { memory($_) } @pids) / $workers;
-
-    $nginx->stop;
+    setsockopt $socket, SOL_SOCKET, SO_LINGER, pack 'l!2', 1, 0;
+    close $socket;
 
     return;
 }
 
 
-# origin($n, $kind, $workers): nginx with so many servers, not started; its port,
+# origin($n, $kind, %options): nginx with so many servers, not started; its port,
 # and the one of the report.
+#   workers   (1)
+#   more      directives of http{}
+#   plain     1: the first server listens without TLS, too
 sub origin {
-    my ($n, $kind, $workers) = @_;
+    my ($n, $kind, %opt) = @_;
 
-    my $nginx = nginx(workers => $workers || 1, tls => 1,
+    my $workers = $opt{workers} || 1;
+
+    my $nginx = nginx(workers => $workers,
                       $kind eq 'stock' ? (module => 0) : ());
-    my ($port, $admin) = $nginx->ports(2);
+    my ($port, $admin, $plain) = $nginx->ports(3);
     my $listen = $nginx->listen_tls($port);
 
     $nginx->write('scale-ca.pem', $ca);
 
     my $verify = $kind eq 'stock'
                ? 'ssl_verify_client on; ssl_client_certificate scale-ca.pem;'
-               : 'aop on; aop_ca scale-ca.pem;';
+               : 'aop on; aop_ca scale-ca.pem; aop_log_interval 60;';
 
-    my $servers = join "\n", map {
-        my $name = $_ == 1 ? 'bench.test' : "$_.bench.test";
-        "server { $listen server_name $name; location / { return 200 ok; } }"
-    } 1 .. $n;
+    my $more  = $opt{more} || '';
+    my $first = $nginx->listen_tls($port, $workers > 1 ? 'reuseport' : '')
+              . ($opt{plain} ? " listen 127.0.0.1:$plain;" : '')
+              . ' server_name bench.test;';
+
+    my $servers = join "\n", map { "server { $_ location / { return 200 ok; } }" }
+                  $first, map { "$listen server_name $_.bench.test;" } 2 .. $n;
 
     my $report = $kind eq 'stock' ? '' : 'aop off; location / { aop_report; }';
 
     $nginx->configure(<<"CONF");
-    $verify
+    access_log off;
+    $verify $more
     server_names_hash_max_size 65536;
     server_names_hash_bucket_size 128;
-    keepalive_requests 1000000;
+    keepalive_requests 10000000;
     $servers
     server { listen 127.0.0.1:$admin; ssl_verify_client off; $report }
 CONF
 
-    return ($nginx, $port, $admin);
+    return (nginx => $nginx, port => $port, admin => $admin, plain => $plain);
 }
 
 
 sub visitor {
-    my ($port, $cert) = @_;
+    my ($port, %opt) = @_;
 
-    return AOP::Bench::Client->new(port => $port, tls => '1.3', cert => $cert,
-                                   status => 200);
+    return AOP::Bench::Client->new(port => $port, tls => '1.3', cert => $leaf,
+                                   status => 200, %opt);
+}
+
+
+# fetch($admin, $format): the whole report.
+sub fetch {
+    my ($admin, $format) = @_;
+
+    my $socket = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$admin")
+        or die "cannot connect: $!\n";
+
+    print {$socket} "GET /?format=$format HTTP/1.0\r\n\r\n";
+
+    local $/;
+    my $answer = <$socket>;
+
+    die "no report\n" unless $answer =~ m{\AHTTP/1\.1 200 };
+
+    return $answer;
 }
 
 
@@ -205,17 +404,8 @@ sub visitor {
 sub lookups {
     my ($admin) = @_;
 
-    my $socket = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$admin")
-        or die "cannot connect: $!\n";
-
-    print {$socket} "GET /?format=prometheus HTTP/1.0\r\n\r\n";
-
-    my %count = (hit => 0, miss => 0);
-
-    while (my $line = <$socket>) {
-        $count{$1} = $2 if $line
-            =~ /^nginx_aop_verify_cache_total\{result="(\w+)"\} (\d+)/;
-    }
+    my %count = (hit => 0, miss => 0, fetch($admin, 'prometheus')
+        =~ /^nginx_aop_verify_cache_total\{result="(\w+)"\} (\d+)/mg);
 
     return ($count{hit}, $count{hit} + $count{miss});
 }
@@ -225,11 +415,20 @@ sub lookups {
 sub per {
     my ($pid, $n, $code) = @_;
 
-    return median(map {
-        my $cpu = cpu($pid);
-        $code->();
-        (cpu($pid) - $cpu) / $n;
-    } 1 .. TURNS);
+    my $cpu = cpu($pid);
+    $code->();
+
+    return (cpu($pid) - $cpu) / $n;
+}
+
+
+sub test_config {
+    my ($nginx) = @_;
+
+    my ($status, $output) = $nginx->test_config;
+    die "nginx -t: $output\n" if $status;
+
+    return;
 }
 
 
@@ -280,13 +479,6 @@ sub memory {
         if slurp("/proc/$pid/cmdline") =~ /master process/;
 
     return $kb / 1024;
-}
-
-
-sub median {
-    my @sorted = sort { $a <=> $b } @_;
-
-    return $sorted[ @sorted / 2 ];
 }
 
 
