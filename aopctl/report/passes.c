@@ -15,10 +15,10 @@
 #include "ngx_aop_top.h"
 
 
-static aopctl_passes_host_t *aopctl_passes_new(aopctl_passes_t *passes,
-    const char *host);
-static int aopctl_passes_grow(aopctl_passes_host_t *place);
-static aopctl_passes_host_t *aopctl_passes_host(const aopctl_passes_t *passes,
+static aopctl_passes_host_t *aopctl_passes_new(const char *host, size_t nslots);
+static aopctl_passes_host_t *aopctl_passes_grow(
+    const aopctl_passes_host_t *place);
+static size_t aopctl_passes_host(const aopctl_passes_t *passes,
     const char *host);
 static uint64_t aopctl_passes_hash(const char *host);
 
@@ -28,7 +28,7 @@ aopctl_passes_add(aopctl_passes_t *passes, const char *host, size_t len,
     time_t t)
 {
     char                   name[sizeof(((aopctl_passes_host_t *) 0)->host)];
-    size_t                 n;
+    size_t                 i, n;
     uint32_t               number;
     aopctl_passes_host_t  *place;
     aopctl_passes_slot_t  *slot;
@@ -36,33 +36,42 @@ aopctl_passes_add(aopctl_passes_t *passes, const char *host, size_t len,
     n = ngx_aop_text_utf8(name, sizeof(name) - 1, host, len);
     name[n] = '\0';
 
-    place = aopctl_passes_host(passes, name);
+    i = aopctl_passes_host(passes, name);
 
-    if (place == NULL) {
+    if (i == AOPCTL_PASSES_HOSTS) {
+        return 1;
+    }
 
-        if (passes->n == AOPCTL_PASSES_HOSTS) {
-            return 1;
+    if (i == passes->n) {
+        passes->hosts[i] = aopctl_passes_new(name, AOPCTL_PASSES_FIRST);
+
+        if (passes->hosts[i] == NULL) {
+            return 0;
         }
 
-        place = aopctl_passes_new(passes, name);
+        passes->n++;
+    }
+
+    number = t / AOPCTL_PASSES_SLOT;
+
+    for ( ;; ) {
+        slot = &passes->hosts[i]->slots[number % passes->hosts[i]->nslots];
+
+        if (slot->count == 0
+            || slot->number == number
+            || passes->hosts[i]->nslots == AOPCTL_PASSES_SLOTS)
+        {
+            break;
+        }
+
+        place = aopctl_passes_grow(passes->hosts[i]);
 
         if (place == NULL) {
             return 0;
         }
-    }
 
-    number = t / AOPCTL_PASSES_SLOT;
-    slot = &place->slots[number % place->nslots];
-
-    while (slot->count != 0
-           && slot->number != number
-           && place->nslots < AOPCTL_PASSES_SLOTS)
-    {
-        if (!aopctl_passes_grow(place)) {
-            return 0;
-        }
-
-        slot = &place->slots[number % place->nslots];
+        free(passes->hosts[i]);
+        passes->hosts[i] = place;
     }
 
     if (slot->number < number) {
@@ -79,29 +88,19 @@ aopctl_passes_add(aopctl_passes_t *passes, const char *host, size_t len,
 
 
 static aopctl_passes_host_t *
-aopctl_passes_new(aopctl_passes_t *passes, const char *host)
+aopctl_passes_new(const char *host, size_t nslots)
 {
     aopctl_passes_host_t  *place;
 
-    place = calloc(1, sizeof(aopctl_passes_host_t));
+    place = calloc(1, sizeof(aopctl_passes_host_t)
+                      + nslots * sizeof(aopctl_passes_slot_t));
 
-    if (place == NULL) {
-        return NULL;
+    if (place != NULL) {
+        strcpy(place->host, host);
+
+        place->hash = aopctl_passes_hash(host);
+        place->nslots = nslots;
     }
-
-    place->slots = calloc(AOPCTL_PASSES_FIRST, sizeof(aopctl_passes_slot_t));
-
-    if (place->slots == NULL) {
-        free(place);
-        return NULL;
-    }
-
-    strcpy(place->host, host);
-
-    place->hash = aopctl_passes_hash(host);
-    place->nslots = AOPCTL_PASSES_FIRST;
-
-    passes->hosts[passes->n++] = place;
 
     return place;
 }
@@ -109,37 +108,33 @@ aopctl_passes_new(aopctl_passes_t *passes, const char *host)
 
 /* Times that have different slots also do among twice as many. */
 
-static int
-aopctl_passes_grow(aopctl_passes_host_t *place)
+static aopctl_passes_host_t *
+aopctl_passes_grow(const aopctl_passes_host_t *place)
 {
-    size_t                 i, n;
-    aopctl_passes_slot_t  *slot, *slots;
+    size_t                 i;
+    aopctl_passes_host_t  *grown;
 
-    n = place->nslots * 2;
-    slots = calloc(n, sizeof(aopctl_passes_slot_t));
+    grown = aopctl_passes_new(place->host, place->nslots * 2);
 
-    if (slots == NULL) {
-        return 0;
+    if (grown == NULL) {
+        return NULL;
     }
 
     for (i = 0; i < place->nslots; i++) {
-        slot = &place->slots[i];
 
-        if (slot->count != 0) {
-            slots[slot->number % n] = *slot;
+        if (place->slots[i].count != 0) {
+            grown->slots[place->slots[i].number % grown->nslots]
+                                                            = place->slots[i];
         }
     }
 
-    free(place->slots);
-
-    place->slots = slots;
-    place->nslots = n;
-
-    return 1;
+    return grown;
 }
 
 
-static aopctl_passes_host_t *
+/* Its index, or that of the next one. */
+
+static size_t
 aopctl_passes_host(const aopctl_passes_t *passes, const char *host)
 {
     size_t    i;
@@ -151,11 +146,11 @@ aopctl_passes_host(const aopctl_passes_t *passes, const char *host)
         if (passes->hosts[i]->hash == hash
             && strcmp(passes->hosts[i]->host, host) == 0)
         {
-            return passes->hosts[i];
+            break;
         }
     }
 
-    return NULL;
+    return i;
 }
 
 
@@ -169,16 +164,18 @@ aopctl_passes_hash(const char *host)
 uint64_t
 aopctl_passes_since(const aopctl_passes_t *passes, const char *host, time_t t)
 {
-    size_t                 i;
-    uint64_t               count;
-    aopctl_passes_host_t  *place;
+    size_t                       i;
+    uint64_t                     count;
+    const aopctl_passes_host_t  *place;
 
-    place = aopctl_passes_host(passes, host);
-    count = 0;
+    i = aopctl_passes_host(passes, host);
 
-    if (place == NULL) {
+    if (i == passes->n) {
         return 0;
     }
+
+    place = passes->hosts[i];
+    count = 0;
 
     for (i = 0; i < place->nslots; i++) {
         if (place->slots[i].number > t / AOPCTL_PASSES_SLOT) {
@@ -196,7 +193,6 @@ aopctl_passes_free(aopctl_passes_t *passes)
     size_t  i;
 
     for (i = 0; i < passes->n; i++) {
-        free(passes->hosts[i]->slots);
         free(passes->hosts[i]);
     }
 }

@@ -33,8 +33,8 @@ typedef struct {
 typedef struct {
     char                    host[256];      /* lower case */
     uint64_t                hash;
-    aopctl_passes_slot_t   *slots;      /* owned, by number % nslots */
-    unsigned                nslots;     /* grows up to AOPCTL_PASSES_SLOTS */
+    size_t                  nslots;     /* grows up to AOPCTL_PASSES_SLOTS */
+    aopctl_passes_slot_t    slots[];    /* by number % nslots */
 } aopctl_passes_host_t;
 
 typedef struct {
