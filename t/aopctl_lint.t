@@ -70,6 +70,9 @@ ssl_conf = ssl
 system_default = system
 [system]
 CipherString = DEFAULT@SECLEVEL=2
+[req]
+distinguished_name = name
+[name]
 EOF
 
 my $builtin = join '', map { "$_\n" }
