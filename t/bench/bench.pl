@@ -398,15 +398,15 @@ sub report {
     print <<"HEAD";
 nginx $nginx, $openssl; client certificates under an RSA-4096 CA
 
-                                                    million instructions
-                                                  off      on  module  module/on
+                                                       million instructions
+                                                     off      on  module  module/on
 HEAD
 
     for my $case (@cases) {
         my ($off, $on, $ours)
             = map { $instructions->{$_}{ $case->{name} } } @VARIANTS;
 
-        printf "%-45s%8s%8s%8s%11.2f\n", $case->{name},
+        printf "%-48s%8s%8s%8s%11.2f\n", $case->{name},
                (map { figure($_) } $off, $on, $ours), $ours->[0] / $on->[0];
     }
 
@@ -419,14 +419,14 @@ HEAD
 sub report_cpu {
     print <<"HEAD";
 
-                                          microseconds of CPU: median (min-max)
-                                                       on            module  ratio
+                                            microseconds of CPU: median (min-max)
+                                                         on            module  ratio
 HEAD
 
     for my $case (@cases) {
         my ($on, $ours) = map { $cpu->{$_}{ $case->{name} } } qw(on module);
 
-        printf "%-43s%16s%18s%7.2f\n", $case->{name}, spread($on),
+        printf "%-45s%16s%18s%7.2f\n", $case->{name}, spread($on),
                spread($ours), median(@$ours) / median(@$on);
     }
 
