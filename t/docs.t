@@ -64,7 +64,6 @@ $nginx->write('html/index.html', "the page\n");
 $nginx->write('html/decoy.html', "another page\n");
 $nginx->write('fastcgi_params', '');
 $nginx->write('aop/ca.pem', $edge);
-$nginx->write('aop/old-ca.pem', $edge);
 $nginx->write('aop/new-ca.pem', $new);
 $nginx->write('aop/crl.pem', $edge->crl);
 
@@ -81,12 +80,13 @@ my @configurations = (
     [ 'watching', qr/\A\s*aop optional;\n\s*access_log/, undef, \&watching ],
     [ 'canary', qr/split_clients/, undef, \&canary ],
     [ 'on', qr/error_page 495/, qr/less strict/, \&enforcing ],
-    [ 'own CA', qr/\A\s*aop on;\n\s*aop_ca \S+ca\.pem;\n*\z/, undef,
-      \&own_ca ],
+    [ 'own CA', qr/\A\s*aop optional;\n\s*aop_ca \S+ca\.pem;\n*\z/, undef,
+      \&watching_own_ca ],
     [ 'pins', qr/aop_pin/, undef, \&pins ],
     [ 'CRL', qr/aop_crl/, undef, \&revocation ],
-    [ 'rotation', qr/old-ca\.pem/, undef, \&rotation ],
-    [ 'PROXY protocol', qr/aop_edge/, undef, \&proxy_protocol ],
+    [ 'rotation', qr/new-ca\.pem/, undef, \&rotation ],
+    [ 'rehearsal', qr/aop_ready/, undef, \&rehearsal ],
+    [ 'PROXY protocol', qr/proxy_protocol;/, undef, \&proxy_protocol ],
     [ 'variables', qr/if=\$aop_failed/, undef, \&variables_used ],
 
     # what these do, t/recipes.t shows
@@ -95,7 +95,8 @@ my @configurations = (
     [ 'decoy', qr/aop_status 418/, undef, sub { closed($_[0], 200) } ],
     [ 'real address', qr/aop_real_ip on/, undef, \&closed ],
     [ 'handed on', qr/X-AOP-Verdict/, undef, \&handed_on ],
-    [ 'status page', qr/deny/, undef, \&status_page ],
+    [ 'status page', qr/allow 127/, undef, \&status_page ],
+    [ 'remote status page', qr/listen 10\.0\.0\.1/, undef, \&remote_page ],
 );
 
 # Commands that are not run here, and why.
@@ -374,6 +375,63 @@ sub own_ca {
 }
 
 
+sub watching_own_ca {
+    my ($name) = @_;
+
+    my $block = block(qr/\A\s*aop optional;\n\s*aop_ca \S+ca\.pem;/);
+
+    is(ask($_)->status, 200, "$name: served") for $good, $none, $foreign;
+    told(qr/certificate would be refused: untrusted: /);
+
+    $nginx->reload(http($block =~ s/optional/on/r));
+    own_ca("$name, enforcing");
+}
+
+
+sub rehearsal {
+    my ($name) = @_;
+
+    $nginx->write('aop/ca.pem', $nginx->read('work/ca.pem'));
+    ok($nginx->reload, "$name: with the CA of one's own");
+
+    like(sh(sh_block(qr/seq 25/)), qr/ready: yes/, "$name: ready");
+    is(join(' ', map { "$_->{peer} $_->{verdict}" } (access_log())[0, -1]),
+       'edge ok edge ok', "$name: from Cloudflare");
+
+    my $last = sh_block(qr/curl.*--interface.*\n.*--brief/);
+
+    like(sh($last, 2), qr/\bno\b/, "$name: not ready");
+    is((access_log())[-1]{peer}, 'edge', "$name: by a request from Cloudflare");
+
+    sh(($last =~ /(.*)\n/)[0] =~ s/ --interface \S+//r);
+    is((access_log())[-1]{peer}, 'private', "$name: not as private");
+
+    $nginx->write('aop/ca.pem', $edge);
+}
+
+
+# remote_page($name): 127.0.0.2 is the origin's own address here, and 127.0.0.1
+# that of the machine that reads.
+sub remote_page {
+    my ($name) = @_;
+
+    my $url = "http://127.0.0.2:$status";
+
+    $nginx->reload(http(block(qr/listen 10\.0\.0\.1/)
+                        . 'server { listen 443 ssl; aop on; }'));
+
+    like(sh("aopctl status $url/"), qr/^good: 1 of 1 server is enforced$/m,
+         "$name: aopctl status");
+    like(sh("curl -s $url/metrics"), qr/^nginx_aop_mode_info/m,
+         "$name: Prometheus");
+    is(sh("curl -so /dev/null -w '%{http_code}' --interface 127.0.0.3 $url/"),
+       403, "$name: not for other machines");
+    sh("curl -s -H 'Host: rebound.test' $url/", 52);
+    like(sh("aopctl status http://127.1.1.1:$status/", 3), qr/unread/,
+         "$name: not at other addresses");
+}
+
+
 sub pins {
     my ($name) = @_;
 
@@ -492,7 +550,7 @@ sub status_page {
     is(get($status, tls => 0, method => 'HEAD')->status, 200, "$name: HEAD");
     is(get($status, tls => 0, method => 'POST')->status, 405, "$name: POST");
 
-    $nginx->reload(http(block(qr/deny/) =~ s/allow 127\.0\.0\.1;//r));
+    $nginx->reload(http(block(qr/allow 127/) =~ s/allow 127\.0\.0\.1;//r));
     is(get($status, tls => 0)->status, 403, "$name: denied");
 }
 
@@ -531,7 +589,8 @@ subtest 'commands' => sub {
 
         # done before; with aopctl; on a Debian of its own by check-package
 
-        next if $block->{text} =~ /openssl req|apt-get/;
+        next if $block->{text}
+                =~ /openssl req|apt-get|apt-mark|^mv |--interface/m;
 
         run($_) for grep { !$elsewhere{$_} && !/^(?:aopctl|cd) / }
                     map { s/\s+#.*//r } split /\n/, $block->{text};
@@ -610,15 +669,33 @@ sub clones {
 
 
 subtest 'trying a certificate' => sub {
-    my $command = line(qr/curl.*--cert/);
-    my $own_ca  = block(qr/\A\s*aop on;\n\s*aop_ca \S+ca\.pem;\n*\z/);
+    my $command = line(qr/^curl -ksi/);
+    my $without = $command =~ s/--cert \S+ --key \S+//r;
+    my $own_ca  = block(qr/\A\s*aop optional;\n\s*aop_ca \S+ca\.pem;\n*\z/)
+                  . block(qr/\A\s*aop optional;\n\s*access_log/)
+                    =~ s/aop optional;//r;
+    my $page    = 'server { listen 127.0.0.1:8081; location / { aop_report; } }';
 
+    unlink "$dir/example.aop.log";
     $nginx->write('aop/ca.pem', $nginx->read('work/ca.pem'));
-    $nginx->reload(http($own_ca));
+    $nginx->reload("aop_zone 5m;\n$page\n"
+                   =~ s/8081/$status/r . http($own_ca));
 
     like(sh($command), qr{\AHTTP/\S+ 200 .*the page}s, 'with it: the page');
-    like(sh($command =~ s/--cert \S+ --key \S+//r), qr{\AHTTP/\S+ 400 },
-         'without: 400');
+    is((access_log())[-1]{verdict}, 'ok', 'with it: the log');
+    is(ready(), 'unknown', 'with it: no harm');
+    like(sh($without), qr{\AHTTP/\S+ 200 }, 'without: the page');
+    counted(2);
+    is(ready(), 'no', 'without: taken for a health check');
+
+    ok($nginx->stop, 'nginx has stopped');
+    $nginx->start;
+    is(ready(), 'unknown', 'a restart forgets it');
+
+    $nginx->reload(http($own_ca =~ s/optional/on/r));
+
+    like(sh($command), qr{\AHTTP/\S+ 200 .*the page}s, 'on, with it: the page');
+    like(sh($without), qr{\AHTTP/\S+ 400 }, 'on, without: 400');
 
     like(sh(line(qr/aopctl probe.*--cert/)),
          qr/enforced: clients without a valid certificate are rejected, the given certificate is accepted/,
@@ -696,7 +773,47 @@ END
          'after: a monitor, one line');
     like(sh(step(6, qr/aopctl lint/)), qr/^ok$/m, 'after: what ends');
 
+    # Debian's default site, and the remedies
+
+    my $conf    = block(qr/error_page/) =~ s/(?=error_page)/$own_ca/r;
+    my $default = promised(qr/`(server \{ listen 80 default_server;.*?)`/);
+    my $other   = 'server { listen 80 default_server; server_name _; }';
+
+    $with->("$plain $other $conf");
+    sh(step(5, qr/aopctl probe/), 1);
+    like(sh(step(5, qr/aopctl probe/) . ' --no-http'), qr/^$closed/m,
+         'enforcing: without a look at plain HTTP');
+    $with->("$plain $default $conf");
+    like(sh(step(5, qr/aopctl probe/)), qr/^$closed/m,
+         'enforcing: with a default server of port 80');
+
+    # jobs of cron print nothing where all is well, else a line
+
+    my ($jobs) = map { $_->{text} } grep { $_->{lang} eq 'cron' } @blocks;
+    my @job    = $jobs =~ /^\d+ \S+ \* \* \* daemon (.*)$/mg;
+
+    is(scalar @job, 2, 'cron: two jobs');
+    $nginx->write('aop/client.pem', $good);
+    is(sh($_), '', 'cron: silent') for @job;
+
+    $nginx->write('aop/client.pem', $foreign);
+    $with->('server { listen 443 ssl; server_name example.com; }');
+    like(sh($_), qr/\A.+\n\z/, 'cron: a line') for @job;
+
     my $page = 'server { listen 127.0.0.1:8081; location / { aop_report; } }';
+
+    # a server for other names
+
+    for (['', 1], ['aop off;', 0]) {
+        my ($mode, $code) = @$_;
+
+        $with->("aop_zone 6m;\n$page server { listen 443 ssl; aop on;"
+                . "$own_ca } server { listen 443 ssl default_server; $mode"
+                . ' return 444; }');
+        like(sh("aopctl status http://127.0.0.1:8081/", $code),
+             $code ? qr/^unprotected/m : qr/\A(?!.*unprotected)/s,
+             "enforcing: return 444 with '$mode'");
+    }
 
     $nginx->write('work/origins.txt', "http://127.0.0.1:$status/\n");
     $with->("$page server { listen 443 ssl; aop on; $own_ca }");
@@ -708,6 +825,54 @@ END
 
     $with->($plain . $watched);
     is(ask($none)->status, 200, 'back');
+};
+
+
+# A renewal and a new CA, by the commands of the page, which overwrite nothing.
+
+subtest 'renewal and a new CA' => sub {
+    my $first   = sh_block(qr/test ! -e ca\.key/);
+    my $renewal = sh_block(qr/test ! -e next\.key/);
+    my $new_ca  = sh_block(qr/^mkdir new-ca/);
+    my @keys    = qw(work/ca.key work/ca.pem work/client.key);
+    my $keys    = join '', map { $nginx->read($_) } @keys;
+
+    like(sh($renewal), qr/^ok$/m, 'renewal: it passes under the CA');
+    like(sh($new_ca), qr/./, 'a new CA');
+    like(sh('aopctl lint --ca new-ca/ca.pem --key new-ca/client.key'
+            . ' new-ca/client.pem'), qr/^ok$/m, 'a new CA: its certificate');
+
+    my @renewed = map { $nginx->read("work/$_") } qw(next.key new-ca/ca.key);
+
+    sh($_, 1) for $first, $new_ca, $renewal =~ s/^aopctl .*//mr;
+    is(join('', map { $nginx->read($_) } @keys), $keys, 'no key was changed');
+    is(join('', map { $nginx->read("work/$_") } qw(next.key new-ca/ca.key)),
+       join('', @renewed), 'nor a new one, by a second time');
+
+    # both, and the renewed one, pass next to each other
+
+    unlink "$dir/example.aop.log";
+    $nginx->write("aop/$_->[0]", $nginx->read("work/$_->[1]"))
+        for [ 'ca.pem', 'ca.pem' ], [ 'new-ca.pem', 'new-ca/ca.pem' ];
+    $nginx->reload(http(block(qr/new-ca\.pem/)));
+
+    for (qw(client next new-ca/client)) {
+        like(sh("curl -ksi --resolve example.com:443:127.0.0.1 --cert $_.pem"
+                . " --key $_.key https://example.com/"), qr{\AHTTP/\S+ 200 },
+             "$_: served");
+    }
+
+    is(join(', ', map { $_->{anchor} =~ /CN=([^,]*)/ } access_log()),
+       'Example origin pull CA, Example origin pull CA, Example origin pull CA 2',
+       'by these anchors');
+    is(scalar(keys %{{ map { $_->{fingerprint} => 1 } access_log() }}), 3,
+       'three certificates');
+
+    sh(sh_block(qr/^mv /));
+    is($nginx->read('work/client.key'), $renewed[0], 'renamed');
+
+    $nginx->write('aop/ca.pem', $edge);
+    $nginx->write('aop/new-ca.pem', $new);
 };
 
 
@@ -776,7 +941,7 @@ sub visits {
 
 subtest 'lines of error.log' => sub {
     my ($sample) = $docs =~ /\n((?:    aop: client certificate.*\n)+)/;
-    my $proxied  = block(qr/aop_edge/);
+    my $proxied  = block(qr/proxy_protocol;/);
 
     for my $expected (map { s/^    //r } split /\n/, $sample) {
         my ($address) = $expected =~ /peer: (\S+)/;
@@ -1183,6 +1348,8 @@ sub here {
 
     my %port = (443 => $tls, 80 => $plain, 8081 => $status);
 
+    $text =~ s/\blisten 10\.0\.0\.1:8081\b/listen 127.0.0.2:$status/g;
+    $text =~ s/\b10\.0\.0\.([12])\b/'127.0.0.' . (3 - $1)/ge;
     $text =~ s/\blisten\ (?:127\.0\.0\.1:)?(443|80|8081)\b
               /\nlisten 127.0.0.1:$port{$1}/gx;
     $text =~ s{/etc/ssl/certs/example\.com\.pem}{server.crt}g;
@@ -1296,7 +1463,7 @@ sub sh {
                  {${1}127.0.0.1:$tls --http-port $plain};
     $command =~ s{\b(example\.com:)443:}{$1$tls:}g;
     $command =~ s{(https://example\.com)/}{$1:$tls/}g;
-    $command =~ s{\baopctl report\K}{ --time 1s};
+    $command =~ s{\baopctl report\K(?!.*--time)}{ --time 1s};
     $command =~ s{127\.0\.0\.1:8081}{127.0.0.1:$status}g;
     $command =~ s{/var/log/nginx/|/etc/nginx/}{$dir/}g;
 

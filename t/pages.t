@@ -15,7 +15,7 @@ my $top = "$FindBin::Bin/..";
 
 # what t/docs.t, t/certificates.t, and t/long/*.t run, and what they cannot
 
-my %language = map { $_ => 1 } qw(nginx sh bash hcl promql rsyslog sql yaml
+my %language = map { $_ => 1 } qw(nginx sh bash hcl promql rsyslog sql yaml cron
                                   toml ini logql haproxy apache caddyfile);
 
 my @pages = map { s{^\Q$top\E/}{}r }

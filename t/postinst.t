@@ -87,7 +87,7 @@ for (['denied' => 'exit 101'], ['without effect' => ':']) {
 
     acts($act);
     put($pid, $nginx->pid . "\n");
-    like(configured(), qr/^nginx goes on with the module from before: restart/,
+    like(configured(), qr/^nginx keeps using the old module: restart/,
          "an upgrade that is $name is said");
 }
 
