@@ -260,13 +260,21 @@ aopctl_reader_read(struct archive *archive, void *data, const void **buf)
 
     n = gzread(reader->gz, reader->raw, AOPCTL_READ_CHUNK);
 
+    text = gzerror(reader->gz, &error);
+
+    /*
+     * the last read that brings data may be the one that meets the error, and
+     * the next one forgets it since zlib 1.3.2
+     */
+
     if (n > 0) {
+        reader->truncated |= (error == Z_BUF_ERROR);
         return n;
     }
 
-    /* the last read that brings data may be the one that meets the error */
-
-    text = gzerror(reader->gz, &error);
+    if (error == Z_OK && reader->truncated) {
+        error = Z_BUF_ERROR;
+    }
 
     switch (error) {
 

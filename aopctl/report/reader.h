@@ -34,6 +34,7 @@ typedef struct {
     size_t           skipped;   /* of a line that is too long */
     off_t            size;      /* of the file; 0 if it has none */
     unsigned         eof:1;
+    unsigned         truncated:1;   /* as zlib found, of gzip */
     char             err[256];  /* of an error */
 } aopctl_reader_t;
 
