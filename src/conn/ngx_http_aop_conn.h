@@ -212,7 +212,7 @@ ngx_int_t ngx_http_aop_session_arm(ngx_conf_t *cf,
  *
  * ngx_http_aop_object_find() returns the object of an id, or NULL, borrowed.
  * ngx_http_aop_object_offer() hands it to OpenSSL to resume, as a get_session
- * callback does; ngx_http_aop_object_miss() tells that no session was found.
+ * callback does; ngx_http_aop_object_miss() is called if no session was found.
  *
  * ngx_http_aop_object_issue() is called for each ticket that is to be sent,
  * and has it be an id if the session is to be kept.
