@@ -14,6 +14,7 @@
 #include "ngx_http_aop_conn.h"
 #include "ngx_aop_cache.h"
 #include "ngx_aop_key.h"
+#include "ngx_aop_leaf.h"
 #include "ngx_aop_stamp.h"
 
 
@@ -47,7 +48,8 @@ static ngx_http_aop_judgement_t  ngx_http_aop_plaintext;
 static ngx_http_aop_judgement_t  ngx_http_aop_failed;
 
 /* the process's own */
-static ngx_aop_cache_t  ngx_http_aop_cache;
+static ngx_aop_cache_t       ngx_http_aop_cache;
+static ngx_aop_leaf_table_t  ngx_http_aop_leaves;
 
 static ngx_http_aop_cache_pt  ngx_http_aop_cache_handler;
 
@@ -230,7 +232,7 @@ ngx_http_aop_conn_leaf(ngx_http_aop_conn_t *conn, X509 *x509)
     }
 
     if (!conn->leaf.digested) {
-        ngx_aop_cert_leaf(&conn->leaf, x509);
+        ngx_aop_leaf_find(&ngx_http_aop_leaves, &conn->leaf, x509);
     }
 
     conn->leaf.x509 = x509;

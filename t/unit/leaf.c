@@ -7,20 +7,27 @@
 /*
  * The digest of a client certificate is taken once, however it is judged: with
  * pins, by anchors of one name, from the cache, and by the stamp of a session.
+ * Of one that was seen before it is taken from the table.
  */
 
 
+#include <openssl/evp.h>
 #include <openssl/x509.h>
 
 
 static int leaf_digest(const X509 *x509, const EVP_MD *md,
     unsigned char *digest, unsigned int *len);
+static int leaf_hash(const void *data, size_t len, unsigned char *digest,
+    unsigned int *size, const EVP_MD *md, ENGINE *engine);
 
 #define X509_digest  leaf_digest
+#define EVP_Digest   leaf_hash
 
 #include "ngx_aop_cert.c"
+#include "ngx_aop_leaf.c"
 
 #undef X509_digest
+#undef EVP_Digest
 
 #include "ngx_aop_cache.h"
 #include "ngx_aop_stamp.h"
@@ -35,6 +42,7 @@ enum {
     LEAF,
     SECOND,
     BELOW,
+    LARGE,
     NCERTS
 };
 
@@ -49,6 +57,8 @@ typedef struct {
 } leaf_case_t;
 
 
+static char  leaf_comment[NGX_AOP_LEAF_SIZE] = "nsComment=";
+
 static const pki_cert_t  certs[NCERTS] = {
     [ROOT] = { .name = "Root", .ext = { PKI_CA } },
     [NAMESAKE] = { .name = "Root", .ext = { PKI_CA } },
@@ -56,7 +66,8 @@ static const pki_cert_t  certs[NCERTS] = {
     [INTER] = { .name = "Inter", .by = ROOT, .ext = { PKI_CA } },
     [LEAF] = { .name = "Leaf", .by = ROOT },
     [SECOND] = { .name = "Leaf", .by = NAMESAKE },
-    [BELOW] = { .name = "Leaf", .by = INTER }
+    [BELOW] = { .name = "Leaf", .by = INTER },
+    [LARGE] = { .name = "Large", .by = ROOT, .ext = { leaf_comment } }
 };
 
 
@@ -78,6 +89,11 @@ static const leaf_case_t  cases[] = {
 static X509  *leaf_counted;
 static int    leaf_digests;
 
+static int    leaf_hashes;
+static int    leaf_fails;
+
+static ngx_aop_leaf_table_t  leaf_table;
+
 
 /* In place of X509_digest(). */
 
@@ -93,9 +109,26 @@ leaf_digest(const X509 *x509, const EVP_MD *md, unsigned char *digest,
 }
 
 
+/* In place of EVP_Digest(). */
+
+static int
+leaf_hash(const void *data, size_t len, unsigned char *digest,
+    unsigned int *size, const EVP_MD *md, ENGINE *engine)
+{
+    leaf_hashes++;
+
+    return leaf_fails ? 0 : EVP_Digest(data, len, digest, size, md, engine);
+}
+
+
 static int
 leaf_setup(void **state)
 {
+    size_t  len;
+
+    len = strlen(leaf_comment);
+    memset(leaf_comment + len, 'x', sizeof(leaf_comment) - len - 1);
+
     pki_certs(certs, NCERTS);
 
     return 0;
@@ -240,10 +273,126 @@ leaf_undigested(void **state)
 }
 
 
+/* The leaf of x509 with the table, whose digest has to be the right one. */
+
+static void
+leaf_found(X509 *x509, int hashes)
+{
+    unsigned char   digest[NGX_AOP_DIGEST];
+    ngx_aop_leaf_t  leaf;
+
+    leaf_hashes = 0;
+    memset(&leaf, 0, sizeof(ngx_aop_leaf_t));
+
+    ngx_aop_leaf_find(&leaf_table, &leaf, x509);
+
+    assert_int_equal(leaf_hashes, hashes);
+    assert_int_equal(leaf.digested, 1);
+    assert_ptr_equal(leaf.x509, x509);
+
+    assert_int_equal(ngx_aop_cert_digest(x509, digest), 1);
+    assert_memory_equal(leaf.digest, digest, NGX_AOP_DIGEST);
+}
+
+
+/* By its bytes: a session has its certificate as an object of its own. */
+
+static void
+leaf_seen(void **state)
+{
+    X509  *copy;
+
+    memset(&leaf_table, 0, sizeof(ngx_aop_leaf_table_t));
+
+    copy = X509_dup(pki.cert[LEAF]);
+    assert_non_null(copy);
+
+    leaf_found(pki.cert[LEAF], 1);
+    leaf_found(copy, 0);
+
+    X509_free(copy);
+}
+
+
+/*
+ * An entry of another certificate, of the same length and in the same place:
+ * each byte counts.
+ */
+
+static void
+leaf_other(void **state)
+{
+    size_t                i, n, len;
+    unsigned char        *der;
+    ngx_aop_leaf_slot_t  *slot;
+
+    der = NULL;
+    len = i2d_X509(pki.cert[LEAF], &der);
+
+    slot = ngx_aop_leaf_slot(&leaf_table, der, len);
+
+    for (i = 0, n = 0; i <= len; i++) {
+        memset(&leaf_table, 0, sizeof(ngx_aop_leaf_table_t));
+        leaf_found(pki.cert[LEAF], 1);
+
+        memset(slot->digest, 0, NGX_AOP_DIGEST);
+
+        if (i < len) {
+            slot->der[i] ^= 1;
+
+        } else {
+            slot->len--;
+        }
+
+        leaf_found(pki.cert[LEAF], 1);
+        n++;
+    }
+
+    assert_int_equal(n, len + 1);
+
+    OPENSSL_free(der);
+}
+
+
+static void
+leaf_large(void **state)
+{
+    static ngx_aop_leaf_table_t  empty;
+
+    memset(&leaf_table, 0, sizeof(ngx_aop_leaf_table_t));
+
+    leaf_found(pki.cert[LARGE], 1);
+    leaf_found(pki.cert[LARGE], 1);
+
+    assert_memory_equal(&leaf_table, &empty, sizeof(ngx_aop_leaf_table_t));
+}
+
+
+static void
+leaf_unhashed(void **state)
+{
+    ngx_aop_leaf_t  leaf;
+
+    memset(&leaf_table, 0, sizeof(ngx_aop_leaf_table_t));
+
+    leaf_fails = 1;
+    ngx_aop_leaf_find(&leaf_table, &leaf, pki.cert[LEAF]);
+    leaf_fails = 0;
+
+    assert_int_equal(leaf.digested, 0);
+
+    leaf_found(pki.cert[LEAF], 1);
+}
+
+
 int
 main(void)
 {
     unit_cases(cases, leaf_case);
+    unit_case("seen before: not hashed", leaf_seen, NULL);
+    unit_case("another one in its place: hashed", leaf_other, NULL);
+    unit_case("larger than a slot: hashed", leaf_large, NULL);
+    unit_case("hash failed: no digest", leaf_unhashed, NULL);
     unit_case("without its digest nothing passes", leaf_undigested, NULL);
 
     return unit_run("leaf", leaf_setup, leaf_teardown);

@@ -50,7 +50,7 @@ my %FAILURE = (
     (map { $_ => -1 } qw(
         CRYPTO_get_ex_new_index connect curl_easy_setopt curl_global_init
         curl_multi_add_handle curl_multi_perform curl_multi_poll curl_url_set
-        fstat json_array_append_new json_array_set_new json_object_set_new nghttp2_session_callbacks_new
+        fstat i2d_X509 json_array_append_new json_array_set_new json_object_set_new nghttp2_session_callbacks_new
         nghttp2_session_client_new nghttp2_session_mem_send
         nghttp2_submit_request nghttp2_submit_settings
         ngx_http_compile_complex_value ngx_http_complex_value open poll
