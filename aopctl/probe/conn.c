@@ -24,6 +24,8 @@
 
 
 static int aopctl_conn_connected(aopctl_conn_t *conn);
+static long aopctl_conn_sent(BIO *bio, int operation, const char *data,
+    size_t len, int argi, long argl, int rc, size_t *sent);
 static void aopctl_conn_heard(aopctl_conn_t *conn);
 static int aopctl_conn_wait(aopctl_conn_t *conn, short events);
 static int aopctl_conn_bounded(aopctl_conn_t *conn);
@@ -106,7 +108,34 @@ aopctl_conn_tls(aopctl_conn_t *conn, SSL *ssl)
         rc = SSL_connect(ssl);
     } while (rc <= 0 && aopctl_conn_again(conn, rc, 0));
 
+    BIO_set_callback_ex(SSL_get_wbio(ssl), aopctl_conn_sent);
+    BIO_set_callback_arg(SSL_get_wbio(ssl), (char *) conn);
+
     return rc > 0;
+}
+
+
+/* After a failed write OpenSSL 4 does not read any more: so none fails. */
+
+static long
+aopctl_conn_sent(BIO *bio, int operation, const char *data, size_t len,
+    int argi, long argl, int rc, size_t *sent)
+{
+    aopctl_conn_t  *conn;
+
+    if (operation != (BIO_CB_WRITE|BIO_CB_RETURN)
+        || rc > 0
+        || BIO_should_retry(bio))
+    {
+        return rc;
+    }
+
+    conn = (aopctl_conn_t *) BIO_get_callback_arg(bio);
+    conn->unsent = errno ? errno : EPIPE;
+
+    *sent = len;
+
+    return 1;
 }
 
 
@@ -124,6 +153,11 @@ aopctl_conn_write(aopctl_conn_t *conn, const void *data, size_t len)
             n = conn->ssl ? SSL_write(conn->ssl, p, (int) len)
                           : (int) send(conn->fd, p, len, MSG_NOSIGNAL);
         } while (n <= 0 && aopctl_conn_again(conn, n, POLLOUT));
+
+        if (conn->unsent) {
+            n = aopctl_conn_failed(conn, "connection failed",
+                                   strerror(conn->unsent));
+        }
 
         if (n <= 0) {
             aopctl_conn_heard(conn);

@@ -26,6 +26,7 @@ typedef struct {
     double      deadline;       /* as aopctl_conn_now() */
     size_t      received;       /* of a plain connection, bytes */
     int         alert;          /* that the peer sent; -1: none */
+    int         unsent;         /* errno of a write that failed; 0: none */
     unsigned    timed_out:1;
     unsigned    here:1;         /* it failed here, not at the peer */
     char        err[256];
