@@ -60,6 +60,10 @@ sub kinds {
                      map { @{ $_->{certificates} } } @{ $answer->{files} };
 }
 
+# "openssl x509" of OpenSSL 4 takes the settings below for extensions
+
+my $root = origin_ca();
+
 # Debian's OpenSSL has security level 2, others may have 1, and accept such keys
 
 $ENV{OPENSSL_CONF} = file('openssl.cnf', <<'EOF');
@@ -97,7 +101,7 @@ my %file = (
                                                 not_after  => $now - DAY)),
     hour     => file('hour.pem', $ca->leaf('h', not_after => $now - 3600)),
     stranger => file('stranger.pem', ca('Other CA')->leaf('x')),
-    root     => file('root.pem', origin_ca()),
+    root     => file('root.pem', $root),
     origin   => file('origin.pem', $origin->leaf('www.example.test')),
     weak     => file('weak.pem', ca('Weak', key => 'rsa:1024')),
     servers  => file('servers.pem', ca('Server CA', eku => 'serverAuth')),
