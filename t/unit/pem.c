@@ -741,12 +741,30 @@ pem_file_broken(void **state)
 }
 
 
+/*
+ * OpenSSL before 1.1.1p and 3.0.4 crashes if memory runs out while
+ * d2i_X509_CRL() makes a CRL: it frees what it has of it by the CRL's methods,
+ * which have not been set yet (OpenSSL's pull request 18360).
+ */
+
+static int
+pem_crl_crashes(void)
+{
+    unsigned long  version;
+
+    version = OpenSSL_version_num();
+
+    return version < 0x1010110f
+           || (version >= 0x30000000 && version < 0x30000040);
+}
+
+
 /* Either all of the file or an error; never a part of it. */
 
 static void
 pem_memory(void **state)
 {
-    int             rc;
+    int             rc, ncrls;
     BIO            *bio;
     long            len;
     char           *data;
@@ -754,7 +772,9 @@ pem_memory(void **state)
     ngx_aop_pem_t   pem;
     const oom_e    *mode = *state;
 
-    bio = pem_expand("{root}{leaf}{crl}{key}");
+    ncrls = pem_crl_crashes() ? 0 : 1;
+
+    bio = pem_expand(ncrls ? "{root}{leaf}{crl}{key}" : "{root}{leaf}{key}");
     len = BIO_get_mem_data(bio, &data);
 
     for (n = 0, failed = 1; failed; n++) {
@@ -774,7 +794,7 @@ pem_memory(void **state)
         }
 
         assert_int_equal(sk_X509_num(pem.certs), 2);
-        assert_int_equal(sk_X509_CRL_num(pem.crls), 1);
+        assert_int_equal(sk_X509_CRL_num(pem.crls), ncrls);
         assert_int_equal(pem.keys, 1);
 
         ngx_aop_pem_free(&pem);
