@@ -45,12 +45,11 @@ X509_digest(const X509 *x509, const EVP_MD *md, unsigned char *digest,
         return 0;
     }
 
-    X509_NAME_get_text_by_NID(X509_get_subject_name(x509), NID_commonName,
-                              name, sizeof(name));
+    X509_NAME_oneline(X509_get_subject_name(x509), name, sizeof(name));
 
     /* OpenSSL itself asks for SHA-1 */
 
-    if (md == EVP_sha256() && strcmp(name, "Edition") == 0) {
+    if (md == EVP_sha256() && strcmp(name, "/CN=Edition") == 0) {
         memcpy(digest, edition, sizeof(edition));
     }
 

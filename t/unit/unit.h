@@ -51,6 +51,16 @@ static size_t             unit_ntests;
     cmocka_run_group_tests_name(group, unit_tests, setup, teardown)
 
 
+/* cmocka 2 has others in the place of the one of cmocka 1. */
+
+static inline void
+unit_in_range(intmax_t n, intmax_t low, intmax_t high)
+{
+    assert_true(n >= low);
+    assert_true(n <= high);
+}
+
+
 /* What goes into log lines, headers and pages. */
 
 static inline void
