@@ -222,7 +222,8 @@ CONF
 
     my $user = $> == 0 ? 'user root;' : '';
 
-    $self->write('nginx.conf', <<"CONF");
+    # a reload that is on its way reads the old one or the new one
+    $self->write('nginx.conf.new', <<"CONF");
 $main
 $user
 pid $dir/nginx.pid;
@@ -244,6 +245,9 @@ $tls
 $http
 }
 CONF
+
+    rename $self->path('nginx.conf.new'), $self->path('nginx.conf')
+        or croak "cannot rename nginx.conf.new: $!";
 
     $self->{ports} = {
         map { $_ => 1 } $http =~ /^[^#\n]*\blisten\s+127\.0\.0\.1:(\d+)/gm
