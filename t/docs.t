@@ -1403,11 +1403,22 @@ sub told {
 sub proxy { return "PROXY TCP4 $_[0] 127.0.0.1 1 443\r\n" }
 
 
+# access_log($name): its lines, as soon as no more are added: nginx writes them
+# after it has answered.
 sub access_log {
     my ($name) = @_;
+    my $text = '';
 
-    return map { decode_json($_) } split /\n/,
-           $nginx->read($name || 'example.aop.log');
+    for (1 .. 100) {
+        my $now = $nginx->read($name || 'example.aop.log');
+
+        last if length $now && $now eq $text;
+
+        $text = $now;
+        select undef, undef, undef, 0.05;
+    }
+
+    return map { decode_json($_) } split /\n/, $text;
 }
 
 
