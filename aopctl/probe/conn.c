@@ -277,9 +277,11 @@ aopctl_conn_tls_failed(aopctl_conn_t *conn)
         conn->alert = reason - SSL_AD_REASON_OFFSET;
     }
 
-    /* the error of OpenSSL for bytes that are not TLS */
+    /* the errors of OpenSSL for bytes that are not TLS */
 
-    if (reason == SSL_R_WRONG_VERSION_NUMBER) {
+    if (reason == SSL_R_WRONG_VERSION_NUMBER
+        || reason == SSL_R_PACKET_LENGTH_TOO_LONG)
+    {
         return aopctl_conn_failed(conn, "TLS failed: wrong version number",
                                   "is this port plain HTTP?");
     }
