@@ -149,7 +149,7 @@ for ([ '', qr/:\d+, which also applies to the server in \S+:\d+,/ ],
 
 # sessions are too large for the cache of the default server, up to some version
 
-my $large = AOP::Test::Nginx->version >= 1030000;
+my $large = AOP::Test::Nginx->version >= 1028000;
 
 for ([ "$own$cache", "$own$by_id", 1 ], [ "$own$by_id$cache", '', 1 ],
      [ $own, "$own$by_id$cache", 0 ], [ "$own$cache", $own, 0 ],
