@@ -5,9 +5,9 @@
 
 
 /*
- * Which digest has this client certificate?  To hash a certificate costs ten
- * times as much as to compare it with one that was hashed before, and most
- * clients of a server have the same one.  Whoever connects may replace an
+ * Which digest has this client certificate?  To hash a certificate costs
+ * several times as much as to compare it with one that was hashed before, and
+ * most clients of a server have the same one.  Whoever connects may replace an
  * entry, which costs the next client a hash; all bytes are compared, so nobody
  * gets the digest of another certificate.
  */
