@@ -9,6 +9,7 @@
 
 
 #include "ngx_http_aop.h"
+#include "ngx_aop_evidence.h"
 #include "ngx_aop_peer.h"
 #include "ngx_aop_verify.h"
 
@@ -28,13 +29,17 @@ typedef struct ngx_http_aop_conn_s  ngx_http_aop_conn_t;
 typedef struct {
     const ngx_aop_result_t     *result;     /* NULL: mode "off" */
     ngx_http_aop_conn_t        *conn;       /* NULL: no TLS, or no memory */
-    ngx_aop_mode_e              mode;
 
     /* the directive whose variable gave the mode; NULL: a constant mode */
     const ngx_http_aop_mode_t  *source;
 
+    ngx_aop_mode_e              mode;
+
     /* this is the page of error_page for a rejected request */
     unsigned                    page:1;
+
+    /* passed, in a server where no other mode can be applied to it */
+    unsigned                    settled:1;
 } ngx_http_aop_state_t;
 
 
@@ -48,7 +53,10 @@ typedef struct ngx_http_aop_judgement_s  ngx_http_aop_judgement_t;
 struct ngx_http_aop_judgement_s {
     const ngx_aop_policy_t     *policy;
     ngx_aop_result_t            result;
-    ngx_http_aop_state_t        state[NGX_AOP_MODES];
+
+    /* the second ones are for servers with one mode */
+    ngx_http_aop_state_t        state[NGX_AOP_MODES][2];
+
     ngx_http_aop_judgement_t   *next;
 };
 
@@ -73,6 +81,7 @@ struct ngx_http_aop_conn_s {
     ngx_http_aop_judgement_t   *judgements; /* one for each policy asked */
     ngx_http_aop_peer_t         peer;       /* addr.data NULL: not yet */
     ngx_aop_leaf_t              leaf;       /* x509: while it is judged */
+    ngx_aop_last_t              last;       /* request that passed */
     ngx_str_t                   facts[NGX_AOP_CERT_FACTS];
     u_char                     *id;         /* of the object it offered */
     unsigned                    cut;        /* bits: facts that are not whole */
@@ -117,7 +126,9 @@ typedef void (*ngx_http_aop_cache_pt)(ngx_uint_t hit);
  * Never NULL: what cannot be judged is NGX_AOP_VERDICT_ERROR.
  *
  * ngx_http_aop_conn_judge_request() does so for a request, by the policy of
- * the server that it selected, which must have one.
+ * the server that it selected, which must have one; ngx_http_aop_conn_state()
+ * does so if the mode asks for it, and returns what a request has with that
+ * mode: it is not its own, and never NULL.
  *
  * ngx_http_aop_conn_cache() names what is to be called with each look into
  * the cache of verified chains, and whether it was a hit.
@@ -139,6 +150,8 @@ ngx_http_aop_judgement_t *ngx_http_aop_conn_judge(ngx_ssl_conn_t *ssl,
     ngx_uint_t handshake);
 ngx_http_aop_judgement_t *ngx_http_aop_conn_judge_request(
     ngx_http_request_t *r);
+ngx_http_aop_state_t *ngx_http_aop_conn_state(ngx_http_request_t *r,
+    ngx_aop_mode_e mode);
 void ngx_http_aop_conn_cache(ngx_http_aop_cache_pt handler);
 ngx_str_t *ngx_http_aop_conn_fact(ngx_http_request_t *r,
     ngx_aop_cert_fact_e fact);

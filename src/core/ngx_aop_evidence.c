@@ -20,11 +20,13 @@
 #include "ngx_aop_spell.h"
 
 
-#define NGX_AOP_EVIDENCE_HOUR   3600
-
 /* worker processes do not update their time at the same moment */
 
 #define NGX_AOP_EVIDENCE_SLACK  60
+
+
+#define ngx_aop_evidence_changed(evidence)                                    \
+    ((void) __atomic_fetch_add(&(evidence)->changes, 1, __ATOMIC_RELEASE))
 
 
 static ngx_aop_hour_t *ngx_aop_evidence_hour(ngx_aop_evidence_t *evidence,
@@ -32,6 +34,8 @@ static ngx_aop_hour_t *ngx_aop_evidence_hour(ngx_aop_evidence_t *evidence,
 static void ngx_aop_evidence_clock(ngx_aop_evidence_t *evidence, time_t t);
 static void ngx_aop_evidence_back(ngx_aop_evidence_t *evidence, time_t t);
 static void ngx_aop_evidence_first(ngx_aop_evidence_t *evidence, time_t t);
+static void ngx_aop_evidence_slow(ngx_aop_evidence_t *evidence,
+    const ngx_aop_event_t *event);
 static int ngx_aop_evidence_stale(const ngx_aop_evidence_t *evidence,
     const ngx_aop_event_t *event);
 static int ngx_aop_evidence_tool(const ngx_aop_event_t *event);
@@ -43,6 +47,9 @@ static void ngx_aop_evidence_unjudged(ngx_aop_evidence_t *evidence,
     ngx_aop_hour_t *hour, const ngx_aop_event_t *event, ngx_aop_from_e from);
 static void ngx_aop_evidence_passed(ngx_aop_evidence_t *evidence,
     ngx_aop_hour_t *hour, const ngx_aop_event_t *event, ngx_aop_from_e from);
+static void ngx_aop_evidence_last(const ngx_aop_evidence_t *evidence,
+    ngx_aop_hour_t *hour, const ngx_aop_event_t *event, ngx_aop_from_e from,
+    uint32_t changes, ngx_aop_last_t *last);
 static int ngx_aop_evidence_failed_fast(ngx_aop_hour_t *hour,
     const ngx_aop_event_t *event, ngx_aop_from_e from);
 static void ngx_aop_evidence_failed(ngx_aop_evidence_t *evidence,
@@ -63,11 +70,14 @@ ngx_aop_evidence_init(ngx_aop_evidence_t *evidence, time_t now, int log)
 
 int
 ngx_aop_evidence_fast(ngx_aop_evidence_t *evidence,
-    const ngx_aop_event_t *event)
+    const ngx_aop_event_t *event, ngx_aop_last_t *last)
 {
+    uint32_t            changes;
     ngx_aop_hour_t     *hour;
     ngx_aop_from_e      from;
     ngx_aop_private_t  *peer;
+
+    changes = __atomic_load_n(&evidence->changes, __ATOMIC_ACQUIRE);
 
     hour = ngx_aop_evidence_hour(evidence, event->time);
 
@@ -111,6 +121,10 @@ ngx_aop_evidence_fast(ngx_aop_evidence_t *evidence,
 
     ngx_aop_evidence_passed(evidence, hour, event, from);
 
+    if (last != NULL && peer == NULL) {
+        ngx_aop_evidence_last(evidence, hour, event, from, changes, last);
+    }
+
     return 1;
 }
 
@@ -119,17 +133,27 @@ void
 ngx_aop_evidence_add(ngx_aop_evidence_t *evidence,
     const ngx_aop_event_t *event)
 {
-    uint32_t            credit;
-    ngx_aop_hour_t     *hour;
-    ngx_aop_private_t  *peer;
-
     ngx_aop_evidence_clock(evidence, event->time);
 
-    if (ngx_aop_evidence_fast(evidence, event)
+    if (ngx_aop_evidence_fast(evidence, event, NULL)
         || ngx_aop_evidence_stale(evidence, event))
     {
         return;
     }
+
+    ngx_aop_evidence_slow(evidence, event);
+
+    ngx_aop_evidence_changed(evidence);
+}
+
+
+static void
+ngx_aop_evidence_slow(ngx_aop_evidence_t *evidence,
+    const ngx_aop_event_t *event)
+{
+    uint32_t            credit;
+    ngx_aop_hour_t     *hour;
+    ngx_aop_private_t  *peer;
 
     hour = ngx_aop_evidence_hour(evidence, event->time);
 
@@ -240,6 +264,8 @@ ngx_aop_evidence_back(ngx_aop_evidence_t *evidence, time_t t)
     ngx_aop_host_back(evidence, t);
     ngx_aop_private_back(evidence, t);
     ngx_aop_repeat_back(evidence, t);
+
+    ngx_aop_evidence_changed(evidence);
 }
 
 
@@ -352,6 +378,7 @@ ngx_aop_evidence_unjudged(ngx_aop_evidence_t *evidence, ngx_aop_hour_t *hour,
 
         if (!private) {
             evidence->resumed = 0;
+            ngx_aop_evidence_changed(evidence);
         }
     }
 }
@@ -393,6 +420,36 @@ ngx_aop_evidence_passed(ngx_aop_evidence_t *evidence, ngx_aop_hour_t *hour,
     if (evidence->nhosts) {
         ngx_aop_host_passed(evidence, event);
     }
+}
+
+
+/*
+ * For the connection's next request.  Nothing is noted if more than sums has
+ * changed; what could change what such a request is changes "changes".
+ */
+
+static void
+ngx_aop_evidence_last(const ngx_aop_evidence_t *evidence, ngx_aop_hour_t *hour,
+    const ngx_aop_event_t *event, ngx_aop_from_e from, uint32_t changes,
+    ngx_aop_last_t *last)
+{
+    if (from == NGX_AOP_FROM_DIRECT
+        || evidence->unjudged[0] != 0
+        || evidence->nhosts)
+    {
+        last->evidence = NULL;
+        return;
+    }
+
+    last->evidence = (void *) evidence;
+    last->sums = hour->sums;
+    last->start = hour->number * NGX_AOP_EVIDENCE_HOUR;
+    last->changes = changes;
+    last->like = (event->ray ? NGX_AOP_LIKE_RAY : 0)
+                 | (event->tool ? NGX_AOP_LIKE_TOOL : 0)
+                 | (event->other_host ? NGX_AOP_LIKE_OTHER_HOST : 0);
+    last->full = (event->full && from == NGX_AOP_FROM_CLOUDFLARE);
+    last->sum = NGX_AOP_SUM_PASSED + from;
 }
 
 
@@ -512,6 +569,8 @@ ngx_aop_evidence_policy(ngx_aop_evidence_t *evidence, time_t now)
 
     ngx_aop_host_policy(evidence);
     ngx_aop_private_policy(evidence);
+
+    ngx_aop_evidence_changed(evidence);
 }
 
 

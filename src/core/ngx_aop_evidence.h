@@ -37,6 +37,7 @@
 #define NGX_AOP_EVIDENCE_ADDR     48
 
 #define NGX_AOP_EVIDENCE_DAY      86400
+#define NGX_AOP_EVIDENCE_HOUR     3600
 
 /* requests of one private address that have a row of failures of their own */
 
@@ -102,6 +103,26 @@ typedef struct {
     unsigned             tool:1;        /* "aopctl" is in the user agent */
     unsigned             full:1;        /* its connection was not resumed */
 } ngx_aop_event_t;
+
+
+/*
+ * What the last request of a connection that passed was, if it changed nothing
+ * but sums: the next one adds to the same ones if it is like that.
+ */
+
+#define NGX_AOP_LIKE_RAY         0x01
+#define NGX_AOP_LIKE_TOOL        0x02
+#define NGX_AOP_LIKE_OTHER_HOST  0x04
+
+typedef struct {
+    void                *evidence;      /* NULL: there was none */
+    uint32_t            *sums;          /* of its hour */
+    time_t               start;         /* of that hour */
+    uint32_t             changes;
+    unsigned             like:3;        /* NGX_AOP_LIKE_* */
+    unsigned             full:1;
+    unsigned             sum:6;
+} ngx_aop_last_t;
 
 
 /* A row of failures, with verdicts that outlive a policy or that do not. */
@@ -214,6 +235,9 @@ typedef struct {
     uint32_t              nhosts;
     uint32_t              nprivates;
 
+    /* another one with each change of what requests add to which sums */
+    uint32_t              changes;
+
     /* apart from what they belong to, as each request looks for its own */
 
     uint64_t              host_hashes[NGX_AOP_EVIDENCE_HOSTS];   /* 0: free */
@@ -245,6 +269,10 @@ typedef struct {
  * ngx_aop_evidence_add() under its mutex.  ngx_aop_evidence_add() takes any
  * event; where there is one thread, it is all that is needed.
  *
+ * "last" (may be NULL) is set for the next request that passes on the same
+ * connection: ngx_aop_evidence_again() takes that one if it is no different,
+ * and returns 0 if the event is to be made of it after all.
+ *
  * ngx_aop_evidence_policy() is called, under the mutex, when the certificates
  * are judged by another policy from now on.  Later events of an older
  * generation are no evidence, but for verdicts that do not depend on it.
@@ -253,7 +281,9 @@ typedef struct {
 void ngx_aop_evidence_init(ngx_aop_evidence_t *evidence, time_t now, int log);
 
 int ngx_aop_evidence_fast(ngx_aop_evidence_t *evidence,
-    const ngx_aop_event_t *event);
+    const ngx_aop_event_t *event, ngx_aop_last_t *last);
+static inline int ngx_aop_evidence_again(const ngx_aop_evidence_t *evidence,
+    const ngx_aop_last_t *last, time_t t, unsigned like);
 void ngx_aop_evidence_add(ngx_aop_evidence_t *evidence,
     const ngx_aop_event_t *event);
 
@@ -275,6 +305,29 @@ time_t ngx_aop_evidence_sum(const ngx_aop_evidence_t *evidence, time_t now,
 
 time_t ngx_aop_evidence_trend(const ngx_aop_evidence_t *evidence, time_t now,
     ngx_aop_trend_t trend[NGX_AOP_EVIDENCE_HOURS]);
+
+
+static inline int
+ngx_aop_evidence_again(const ngx_aop_evidence_t *evidence,
+    const ngx_aop_last_t *last, time_t t, unsigned like)
+{
+    if (last->evidence != evidence
+        || last->like != like
+        || (uint64_t) (t - last->start) >= NGX_AOP_EVIDENCE_HOUR
+        || last->changes != __atomic_load_n(&evidence->changes,
+                                            __ATOMIC_ACQUIRE))
+    {
+        return 0;
+    }
+
+    ngx_aop_evidence_inc(&last->sums[last->sum]);
+
+    if (last->full) {
+        ngx_aop_evidence_inc(&last->sums[NGX_AOP_SUM_HANDSHAKES]);
+    }
+
+    return 1;
+}
 
 
 #endif /* _NGX_AOP_EVIDENCE_H_INCLUDED_ */

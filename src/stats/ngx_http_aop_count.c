@@ -14,10 +14,14 @@
 #include "ngx_aop_name.h"
 
 
-static ngx_http_aop_server_t *ngx_http_aop_count_known(ngx_http_request_t *r);
+static ngx_inline ngx_http_aop_server_t *ngx_http_aop_count_known(
+    ngx_http_request_t *r);
 static void ngx_http_aop_count_evidence(ngx_http_request_t *r,
     ngx_http_aop_server_t *server, const ngx_http_aop_peer_t *peer,
-    ngx_aop_event_t *event);
+    ngx_aop_verdict_e verdict, ngx_aop_unjudged_e unjudged,
+    ngx_aop_last_t *last);
+static ngx_inline ngx_uint_t ngx_http_aop_count_like(ngx_http_request_t *r,
+    ngx_http_aop_server_t *server, const ngx_http_aop_peer_t *peer);
 static ngx_uint_t ngx_http_aop_count_ray(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_aop_count_tool(ngx_http_request_t *r);
 static uint64_t ngx_http_aop_count_hash(ngx_http_request_t *r);
@@ -36,12 +40,14 @@ static int ngx_http_aop_count_regex(void *regex, const char *host,
 void
 ngx_http_aop_count(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
 {
-    ngx_aop_event_t             event;
+    ngx_uint_t                  like;
+    ngx_aop_last_t             *last;
     ngx_aop_verdict_e           verdict;
-    ngx_http_aop_peer_t         found;
     ngx_http_aop_conn_t        *conn;
     ngx_http_aop_server_t      *server;
     const ngx_http_aop_peer_t  *peer;
+
+    static ngx_http_aop_peer_t  found;
 
     server = ngx_http_aop_count_known(r);
 
@@ -75,11 +81,19 @@ ngx_http_aop_count(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
         return;
     }
 
-    ngx_memzero(&event, sizeof(ngx_aop_event_t));
+    /* the peer is the connection's own unless it can move */
 
-    event.verdict = NGX_AOP_VERDICT_OK;
+    last = (peer != &found) ? &conn->last : NULL;
+    like = ngx_http_aop_count_like(r, server, peer);
 
-    ngx_http_aop_count_evidence(r, server, peer, &event);
+    if (last == NULL
+        || !ngx_aop_evidence_again(&server->shared->evidence, last,
+                                   ngx_http_aop_shm_time(server->shared),
+                                   like))
+    {
+        ngx_http_aop_count_evidence(r, server, peer, verdict, NGX_AOP_JUDGED,
+                                    last);
+    }
 }
 
 
@@ -87,7 +101,6 @@ void
 ngx_http_aop_count_failed(ngx_http_request_t *r,
     const ngx_http_aop_state_t *state)
 {
-    ngx_aop_event_t         event;
     ngx_http_aop_peer_t     peer;
     ngx_http_aop_server_t  *server;
 
@@ -99,11 +112,8 @@ ngx_http_aop_count_failed(ngx_http_request_t *r,
 
     ngx_http_aop_peer(r, &peer);
 
-    ngx_memzero(&event, sizeof(ngx_aop_event_t));
-
-    event.verdict = state->result->verdict;
-
-    ngx_http_aop_count_evidence(r, server, &peer, &event);
+    ngx_http_aop_count_evidence(r, server, &peer, state->result->verdict,
+                                NGX_AOP_JUDGED, NULL);
 }
 
 
@@ -116,7 +126,7 @@ ngx_http_aop_count_failed(ngx_http_request_t *r,
 void
 ngx_http_aop_count_off(ngx_http_request_t *r)
 {
-    ngx_aop_event_t           event;
+    ngx_aop_unjudged_e        unjudged;
     ngx_http_aop_mode_t      *mode;
     ngx_http_aop_peer_t       peer;
     ngx_http_aop_server_t    *server;
@@ -137,12 +147,11 @@ ngx_http_aop_count_off(ngx_http_request_t *r)
 
     ngx_http_aop_peer(r, &peer);
 
-    ngx_memzero(&event, sizeof(ngx_aop_event_t));
+    unjudged = (mode->mode == NGX_HTTP_AOP_MODE_VARIABLE)
+               ? NGX_AOP_UNJUDGED_VARIABLE : NGX_AOP_UNJUDGED_LOCATION;
 
-    event.unjudged = (mode->mode == NGX_HTTP_AOP_MODE_VARIABLE)
-                     ? NGX_AOP_UNJUDGED_VARIABLE : NGX_AOP_UNJUDGED_LOCATION;
-
-    ngx_http_aop_count_evidence(r, server, &peer, &event);
+    ngx_http_aop_count_evidence(r, server, &peer, NGX_AOP_VERDICT_OK, unjudged,
+                                NULL);
 }
 
 
@@ -150,49 +159,77 @@ ngx_http_aop_count_off(ngx_http_request_t *r)
 
 static void
 ngx_http_aop_count_evidence(ngx_http_request_t *r,
-    ngx_http_aop_server_t *server,
-    const ngx_http_aop_peer_t *peer, ngx_aop_event_t *event)
+    ngx_http_aop_server_t *server, const ngx_http_aop_peer_t *peer,
+    ngx_aop_verdict_e verdict, ngx_aop_unjudged_e unjudged,
+    ngx_aop_last_t *last)
 {
+    ngx_uint_t            like;
+    ngx_aop_event_t       event;
     ngx_http_aop_stat_t  *stat;
 
     stat = server->shared;
+    like = ngx_http_aop_count_like(r, server, peer);
 
-    event->time = ngx_http_aop_shm_time(stat);
-    event->peer = peer->class;
-    event->generation = server->epoch;
+    ngx_memzero(&event, sizeof(ngx_aop_event_t));
 
-    event->addr = (char *) peer->addr.data;
-    event->addr_len = peer->addr.len;
-    event->host = (char *) r->headers_in.server.data;
-    event->host_len = r->headers_in.server.len;
+    event.time = ngx_http_aop_shm_time(stat);
+    event.verdict = verdict;
+    event.peer = peer->class;
+    event.unjudged = unjudged;
+    event.generation = server->epoch;
 
-    event->private = peer->private;
+    event.addr = (char *) peer->addr.data;
+    event.addr_len = peer->addr.len;
+    event.host = (char *) r->headers_in.server.data;
+    event.host_len = r->headers_in.server.len;
 
-    if (peer->private || peer->class == NGX_AOP_PEER_DIRECT) {
-        event->ray = ngx_http_aop_count_ray(r);
+    event.private = peer->private;
+    event.ray = (like & NGX_AOP_LIKE_RAY) != 0;
+    event.tool = (like & NGX_AOP_LIKE_TOOL) != 0;
+    event.other_host = (like & NGX_AOP_LIKE_OTHER_HOST) != 0;
+
+    event.full = (r->connection->ssl != NULL
+                  && !SSL_session_reused(r->connection->ssl->connection));
+
+    if (peer->private && verdict != NGX_AOP_VERDICT_OK) {
+        event.request = ngx_http_aop_count_hash(r);
     }
 
-    if (peer->class == NGX_AOP_PEER_EDGE || event->ray) {
-        event->other_host = ngx_http_aop_count_other_host(r, server);
-        event->full = (r->connection->ssl != NULL
-                       && !SSL_session_reused(r->connection->ssl->connection));
-    }
-
-    if (peer->private) {
-        event->tool = ngx_http_aop_count_tool(r);
-
-        if (event->verdict != NGX_AOP_VERDICT_OK) {
-            event->request = ngx_http_aop_count_hash(r);
-        }
-    }
-
-    if (!ngx_aop_evidence_fast(&stat->evidence, event)) {
+    if (!ngx_aop_evidence_fast(&stat->evidence, &event, last)) {
         ngx_http_aop_shm_lock();
 
-        ngx_aop_evidence_add(&stat->evidence, event);
+        ngx_aop_evidence_add(&stat->evidence, &event);
 
         ngx_http_aop_shm_unlock();
     }
+}
+
+
+static ngx_inline ngx_uint_t
+ngx_http_aop_count_like(ngx_http_request_t *r, ngx_http_aop_server_t *server,
+    const ngx_http_aop_peer_t *peer)
+{
+    ngx_uint_t  like;
+
+    like = 0;
+
+    if ((peer->private || peer->class == NGX_AOP_PEER_DIRECT)
+        && ngx_http_aop_count_ray(r))
+    {
+        like |= NGX_AOP_LIKE_RAY;
+    }
+
+    if (peer->private && ngx_http_aop_count_tool(r)) {
+        like |= NGX_AOP_LIKE_TOOL;
+    }
+
+    if ((peer->class == NGX_AOP_PEER_EDGE || like & NGX_AOP_LIKE_RAY)
+        && ngx_http_aop_count_other_host(r, server))
+    {
+        like |= NGX_AOP_LIKE_OTHER_HOST;
+    }
+
+    return like;
 }
 
 
@@ -306,7 +343,7 @@ ngx_http_aop_count_hash(ngx_http_request_t *r)
  * at a time when workers of its own may still run.
  */
 
-static ngx_http_aop_server_t *
+static ngx_inline ngx_http_aop_server_t *
 ngx_http_aop_count_known(ngx_http_request_t *r)
 {
     ngx_http_aop_server_t     *server;

@@ -23,7 +23,7 @@
  * and a zone of another version is left alone.
  */
 
-#define NGX_HTTP_AOP_ZONE_VERSION  10
+#define NGX_HTTP_AOP_ZONE_VERSION  11
 
 #define NGX_HTTP_AOP_LABEL_LEN     256
 #define NGX_HTTP_AOP_CLIENTS       8

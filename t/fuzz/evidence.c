@@ -43,7 +43,7 @@ fuzz_feed(fuzz_server_t *server)
     server->event.host_len = strlen(server->host);
     server->event.generation = server->evidence.generation;
 
-    if (!ngx_aop_evidence_fast(&server->evidence, &server->event)) {
+    if (!ngx_aop_evidence_fast(&server->evidence, &server->event, NULL)) {
         ngx_aop_evidence_add(&server->evidence, &server->event);
     }
 }

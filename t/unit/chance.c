@@ -69,6 +69,10 @@ typedef struct {
 } chance_t;
 
 
+/* requests that were no different from the connection's last one */
+static uint64_t  chance_again;
+
+
 static uint64_t
 chance(chance_t *c, uint64_t n)
 {
@@ -252,6 +256,8 @@ chance_make(chance_t *c, uint64_t seed)
 
     rollout_conf(&c->run, &rollout);
     ngx_aop_evidence_init(&c->run.evidence, ROLLOUT_START, 0);
+    ngx_aop_evidence_init(&c->run.plain, ROLLOUT_START, 0);
+    c->run.compare = 1;
 
     site = chance_stream(c, PASSES, NGX_AOP_VERDICT_OK,
                          c->relay ? DOCKER : EDGE, SITE,
@@ -357,6 +363,8 @@ chance_ask(chance_t *c, time_t t)
     size_t                   i;
     const rollout_stream_t  *stream;
 
+    rollout_compare(&c->run);
+
     if (rollout_ask(&c->run, ROLLOUT_START + t) != NGX_AOP_READY_YES) {
         return;
     }
@@ -444,6 +452,8 @@ chance_case(void **state)
     chance_make(&c, (uintptr_t) *state);
     chance_run(&c);
 
+    chance_again += c.run.again;
+
     if (rollout_ask(&c.run, ROLLOUT_START + c.end) != NGX_AOP_READY_YES) {
         chance_print(&c);
         fail_msg("all is over, and still: %s", c.run.why);
@@ -468,6 +478,8 @@ chance_cases(void **state)
 
         chance_case(&seed);
     }
+
+    assert_true(chance_again > 1000 * n);
 }
 
 

@@ -113,6 +113,82 @@ evidence_lock(void **state)
 }
 
 
+/*
+ * What a connection's last request led to holds for the next one, until
+ * something has changed.
+ */
+
+static void
+evidence_again(void **state)
+{
+    size_t  i;
+
+    /* a host that failed counts what passes for it; others are over at once */
+
+    static const struct {
+        ngx_aop_verdict_e   verdict;
+        const char         *peer;
+        unsigned            flags;
+        unsigned            again;
+    } changes[] = {
+        { NGX_AOP_VERDICT_NONE, EDGE, 0, 5 },
+        { NGX_AOP_VERDICT_NONE, "10.0.0.2", 0, 9 },
+        { NGX_AOP_VERDICT_OK, EDGE, VARIABLE, 5 },
+        { NGX_AOP_VERDICT_OK, NULL, POLICY, 8 }
+    };
+
+    for (i = 0; i < unit_nelts(changes); i++) {
+        (void) evidence_start(state);
+
+        ngx_aop_evidence_init(&run.plain, ROLLOUT_START, 0);
+        run.compare = 1;
+
+        /* the first two of an hour are no repetition, the third one is */
+
+        busy(0, 2 * MIN);
+        assert_int_equal(run.again, 1);
+        busy(59 * MIN, 59 * MIN);
+        assert_int_equal(run.again, 2);
+        busy(HOUR, HOUR + 2 * MIN);
+        assert_int_equal(run.again, 3);
+        assert_int_equal(run.slow, 2);
+
+        /* neither is another request */
+
+        feed(NGX_AOP_VERDICT_OK, EDGE, "", OTHER_HOST, HOUR + 3 * MIN);
+        feed(NGX_AOP_VERDICT_OK, EDGE, "a.example", 0, HOUR + 3 * MIN);
+        feed(NGX_AOP_VERDICT_OK, "10.0.0.1", "", 0, HOUR + 3 * MIN);
+        feed(NGX_AOP_VERDICT_OK, "10.0.0.1", "", TOOL, HOUR + 3 * MIN);
+        feed(NGX_AOP_VERDICT_OK, DIRECT, "", 0, HOUR + 3 * MIN);
+        feed(NGX_AOP_VERDICT_OK, DIRECT, "", 0, HOUR + 3 * MIN);
+        assert_int_equal(run.again, 3);
+
+        feed(NGX_AOP_VERDICT_OK, "10.0.0.1", "", 0, HOUR + 3 * MIN);
+        feed(NGX_AOP_VERDICT_OK, EDGE, "a.example", 0, HOUR + 3 * MIN);
+        assert_int_equal(run.again, 5);
+
+        feed(changes[i].verdict, changes[i].peer, "a.example",
+             changes[i].flags, HOUR + 4 * MIN);
+
+        busy(HOUR + 5 * MIN, HOUR + 5 * MIN);
+        assert_int_equal(run.again, 5);
+
+        busy(HOUR + 6 * MIN, HOUR + 9 * MIN);
+        assert_int_equal(run.again, changes[i].again);
+
+        rollout_compare(&run);
+    }
+
+    /* nor does it hold in an hour that a clock which was ahead has been in */
+
+    busy(5 * HOUR, 5 * HOUR + MIN);
+    busy(3 * HOUR, 3 * HOUR);
+    busy(5 * HOUR + 2 * MIN, 5 * HOUR + 2 * MIN);
+
+    rollout_compare(&run);
+}
+
+
 /* A host that failed once, and more others than there is room for. */
 
 static void
@@ -429,6 +505,7 @@ int
 main(void)
 {
     unit_case("no lock for what passes", evidence_lock, NULL);
+    unit_case("what is no different from the last", evidence_again, NULL);
     unit_case("a flood of hosts", evidence_flood_hosts, NULL);
     unit_case("a flood beside what fails most", evidence_flood_heavy, NULL);
     unit_case("a flood of private addresses", evidence_flood_private, NULL);

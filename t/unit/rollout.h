@@ -26,6 +26,7 @@
 #define ROLLOUT_START    ((time_t) 1893456000)  /* 2030-01-01T00:00:00Z */
 #define ROLLOUT_STREAMS  8
 #define ROLLOUT_CHECKS   10
+#define ROLLOUT_PEERS    16
 
 #define MIN   60
 #define HOUR  3600
@@ -85,13 +86,28 @@ typedef struct {
 } rollout_t;
 
 
+/* A connection from a peer that stays open. */
+
+typedef struct {
+    const char           *peer;
+    unsigned              flags;
+    ngx_aop_last_t        last;
+} rollout_connection_t;
+
+
 typedef struct {
     ngx_aop_evidence_t    evidence;
+    rollout_connection_t  connections[ROLLOUT_PEERS];
     ngx_aop_ready_conf_t  conf;
     ngx_aop_answer_t      answer;
     char                  why[2048];
     time_t                shift;        /* of the clock */
     unsigned              slow;         /* events that took the lock */
+    unsigned              again;        /* no different from the last one */
+
+    /* if "compare": the same without connections that are remembered */
+    ngx_aop_evidence_t    plain;
+    unsigned              compare:1;
 } rollout_run_t;
 
 
@@ -172,13 +188,62 @@ rollout_event(ngx_aop_event_t *event, const rollout_stream_t *stream, time_t t)
 }
 
 
+static inline ngx_aop_last_t *
+rollout_last(rollout_run_t *run, const rollout_stream_t *stream)
+{
+    size_t                 i;
+    unsigned               flags;
+    rollout_connection_t  *connection;
+
+    flags = stream->flags & (RESUMED|LISTED|OLD);
+
+    for (i = 0; i < ROLLOUT_PEERS; i++) {
+        connection = &run->connections[i];
+
+        if (connection->peer == NULL) {
+            connection->peer = stream->peer;
+            connection->flags = flags;
+        }
+
+        if (connection->peer == stream->peer && connection->flags == flags) {
+            return &connection->last;
+        }
+    }
+
+    return NULL;
+}
+
+
+static inline int
+rollout_again(rollout_run_t *run, const ngx_aop_event_t *event,
+    const ngx_aop_last_t *last)
+{
+    unsigned  like;
+
+    if (last == NULL
+        || event->verdict != NGX_AOP_VERDICT_OK
+        || event->unjudged)
+    {
+        return 0;
+    }
+
+    like = (event->ray ? NGX_AOP_LIKE_RAY : 0)
+           | (event->tool ? NGX_AOP_LIKE_TOOL : 0)
+           | (event->other_host ? NGX_AOP_LIKE_OTHER_HOST : 0);
+
+    return ngx_aop_evidence_again(&run->evidence, last, event->time, like);
+}
+
+
 static inline void
 rollout_feed(rollout_run_t *run, const rollout_stream_t *stream, time_t t)
 {
-    ngx_aop_event_t  event;
+    ngx_aop_last_t   *last;
+    ngx_aop_event_t   event;
 
     if (stream->flags & POLICY) {
         ngx_aop_evidence_policy(&run->evidence, t);
+        ngx_aop_evidence_policy(&run->plain, t);
         return;
     }
 
@@ -186,10 +251,33 @@ rollout_feed(rollout_run_t *run, const rollout_stream_t *stream, time_t t)
 
     event.generation = (stream->flags & OLD) ? 0 : run->evidence.generation;
 
-    if (!ngx_aop_evidence_fast(&run->evidence, &event)) {
+    last = rollout_last(run, stream);
+
+    if (rollout_again(run, &event, last)) {
+        run->again++;
+
+    } else if (!ngx_aop_evidence_fast(&run->evidence, &event, last)) {
         run->slow++;
         ngx_aop_evidence_add(&run->evidence, &event);
     }
+
+    if (!run->compare) {
+        return;
+    }
+
+    if (!ngx_aop_evidence_fast(&run->plain, &event, NULL)) {
+        ngx_aop_evidence_add(&run->plain, &event);
+    }
+}
+
+
+/* The sums that a connection's last request led to are those of the rule. */
+
+static inline void
+rollout_compare(const rollout_run_t *run)
+{
+    assert_memory_equal(&run->evidence, &run->plain,
+                        sizeof(ngx_aop_evidence_t));
 }
 
 
