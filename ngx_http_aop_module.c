@@ -351,6 +351,7 @@ static ngx_int_t
 ngx_http_aop_preconfiguration(ngx_conf_t *cf)
 {
     if (ngx_http_aop_variables_init(cf) != NGX_OK
+        || ngx_http_aop_outcome_variable(cf) != NGX_OK
         || ngx_http_aop_stock_init(cf) != NGX_OK)
     {
         return NGX_ERROR;

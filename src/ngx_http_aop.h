@@ -200,6 +200,9 @@ typedef struct {
     /* of this configuration and this process */
     ngx_aop_sessions_t         *sessions;
 
+    /* the index of a variable: see ngx_http_aop_outcome.c */
+    ngx_int_t                   counted;
+
     /* some server has "aop_real_ip" */
     unsigned                    real_ip:1;
 } ngx_http_aop_main_conf_t;
@@ -244,6 +247,9 @@ typedef struct {
 
     /* a failure may be refused in one place and let pass in another */
     unsigned                    mixed:1;
+
+    /* there is one mode for all that it serves */
+    unsigned                    uniform:1;
 
     /* its SSL_CTX requests a certificate */
     unsigned                    asks:1;

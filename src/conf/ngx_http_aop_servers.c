@@ -278,6 +278,9 @@ ngx_http_aop_server_mixed(ngx_http_core_srv_conf_t *cscf)
         }
     }
 
+    ascf->uniform = (modes == 1 << NGX_AOP_MODE_OPTIONAL
+                     || modes == 1 << NGX_AOP_MODE_ON);
+
     modes &= ~(1 << NGX_AOP_MODE_OFF);
 
     ascf->mixed = (modes != 1 << NGX_AOP_MODE_OPTIONAL

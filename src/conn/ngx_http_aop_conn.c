@@ -44,6 +44,7 @@ static ngx_int_t ngx_http_aop_conn_print(ngx_pool_t *pool, X509 *leaf,
     ngx_aop_cert_fact_e fact, size_t max, ngx_str_t *text);
 
 
+static ngx_http_aop_state_t      ngx_http_aop_state_off;
 static ngx_http_aop_judgement_t  ngx_http_aop_plaintext;
 static ngx_http_aop_judgement_t  ngx_http_aop_failed;
 
@@ -104,6 +105,21 @@ ngx_http_aop_conn_judge_request(ngx_http_request_t *r)
 
     return ngx_http_aop_conn_judge(c->ssl->connection, ascf->policy, NULL,
                                    NULL, ascf->policy == handshake->policy);
+}
+
+
+ngx_http_aop_state_t *
+ngx_http_aop_conn_state(ngx_http_request_t *r, ngx_aop_mode_e mode)
+{
+    ngx_http_aop_srv_conf_t  *ascf;
+
+    if (mode == NGX_AOP_MODE_OFF) {
+        return &ngx_http_aop_state_off;
+    }
+
+    ascf = ngx_http_get_module_srv_conf(r, ngx_http_aop_module);
+
+    return &ngx_http_aop_conn_judge_request(r)->state[mode][ascf->uniform];
 }
 
 
@@ -284,14 +300,20 @@ static void
 ngx_http_aop_judgement_init(ngx_http_aop_judgement_t *judgement,
     ngx_http_aop_conn_t *conn)
 {
-    ngx_uint_t  mode;
+    ngx_uint_t             mode;
+    ngx_http_aop_state_t  *state;
 
     ngx_memzero(judgement->state, sizeof(judgement->state));
 
     for (mode = NGX_AOP_MODE_OPTIONAL; mode < NGX_AOP_MODES; mode++) {
-        judgement->state[mode].result = &judgement->result;
-        judgement->state[mode].conn = conn;
-        judgement->state[mode].mode = mode;
+        state = judgement->state[mode];
+
+        state[0].result = &judgement->result;
+        state[0].conn = conn;
+        state[0].mode = mode;
+
+        state[1] = state[0];
+        state[1].settled = (judgement->result.verdict == NGX_AOP_VERDICT_OK);
     }
 }
 

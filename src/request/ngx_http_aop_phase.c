@@ -15,6 +15,9 @@
  * SERVER_REWRITE; a named location at REWRITE; and a module may still change
  * the location before PREACCESS.  ACCESS is not used: "satisfy any" would let
  * another module overrule us.
+ *
+ * Most requests pass in POST_READ, in a server with one mode, and are settled.
+ * For these the phases that follow are left in our checkers already.
  */
 
 
@@ -23,18 +26,27 @@
 
 
 typedef struct {
-    ngx_http_phases         phase;
-    ngx_http_handler_pt     handler;
+    ngx_http_phases             phase;
+    ngx_http_handler_pt         handler;
+
+    /* in place of nginx's, for this handler alone; NULL: none */
+    ngx_http_phase_handler_pt   checker;
 } ngx_http_aop_phase_t;
 
 
 static ngx_int_t ngx_http_aop_post_read_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_aop_server_rewrite_checker(ngx_http_request_t *r,
+    ngx_http_phase_handler_t *ph);
+static ngx_int_t ngx_http_aop_preaccess_checker(ngx_http_request_t *r,
+    ngx_http_phase_handler_t *ph);
 static ngx_int_t ngx_http_aop_server_rewrite_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aop_rewrite_checker(ngx_http_request_t *r,
     ngx_http_phase_handler_t *ph);
+static ngx_int_t ngx_http_aop_rewrite_apply(ngx_http_request_t *r,
+    ngx_http_phase_handler_t *ph);
 static ngx_int_t ngx_http_aop_rewrite_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aop_preaccess_handler(ngx_http_request_t *r);
-static ngx_int_t ngx_http_aop_preaccess_checker(ngx_http_request_t *r,
+static ngx_int_t ngx_http_aop_address_checker(ngx_http_request_t *r,
     ngx_http_phase_handler_t *ph);
 static ngx_int_t ngx_http_aop_moved_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aop_phase_apply(ngx_http_request_t *r,
@@ -45,13 +57,16 @@ static ngx_http_phase_handler_t *ngx_http_aop_phase_run(
     ngx_http_handler_pt handler);
 static void ngx_http_aop_phase_first(ngx_http_phase_handler_t *ph);
 static void ngx_http_aop_phase_watch_address(ngx_http_phase_handler_t *ph);
+static void ngx_http_aop_phase_checkers(ngx_http_phase_handler_t *ph);
 
 
 static const ngx_http_aop_phase_t  ngx_http_aop_phases[] = {
-    { NGX_HTTP_POST_READ_PHASE, ngx_http_aop_post_read_handler },
-    { NGX_HTTP_SERVER_REWRITE_PHASE, ngx_http_aop_server_rewrite_handler },
-    { NGX_HTTP_PREACCESS_PHASE, ngx_http_aop_preaccess_handler },
-    { NGX_HTTP_LOG_PHASE, ngx_http_aop_log_handler }
+    { NGX_HTTP_POST_READ_PHASE, ngx_http_aop_post_read_handler, NULL },
+    { NGX_HTTP_SERVER_REWRITE_PHASE, ngx_http_aop_server_rewrite_handler,
+      ngx_http_aop_server_rewrite_checker },
+    { NGX_HTTP_PREACCESS_PHASE, ngx_http_aop_preaccess_handler,
+      ngx_http_aop_preaccess_checker },
+    { NGX_HTTP_LOG_PHASE, ngx_http_aop_log_handler, NULL }
 };
 
 #define NGX_HTTP_AOP_PHASES                                                   \
@@ -83,6 +98,36 @@ ngx_http_aop_post_read_handler(ngx_http_request_t *r)
 }
 
 
+static ngx_int_t
+ngx_http_aop_server_rewrite_checker(ngx_http_request_t *r,
+    ngx_http_phase_handler_t *ph)
+{
+    ngx_http_aop_srv_conf_t  *ascf;
+
+    ascf = ngx_http_get_module_srv_conf(r, ngx_http_aop_module);
+
+    if (ngx_http_aop_request_settled(r) && ascf->real_ip == NULL) {
+        r->phase_handler++;
+        return NGX_AGAIN;
+    }
+
+    return ngx_http_core_rewrite_phase(r, ph);
+}
+
+
+static ngx_int_t
+ngx_http_aop_preaccess_checker(ngx_http_request_t *r,
+    ngx_http_phase_handler_t *ph)
+{
+    if (ngx_http_aop_request_settled(r)) {
+        r->phase_handler++;
+        return NGX_AGAIN;
+    }
+
+    return ngx_http_core_generic_phase(r, ph);
+}
+
+
 /* The mode of the server, and then the client's address. */
 
 static ngx_int_t
@@ -94,6 +139,7 @@ ngx_http_aop_server_rewrite_handler(ngx_http_request_t *r)
     ngx_http_core_main_conf_t  *cmcf;
 
     ascf = ngx_http_get_module_srv_conf(r, ngx_http_aop_module);
+
     mode = ngx_http_aop_server_mode(r);
 
     if (!ngx_http_aop_request_applied(r, mode)) {
@@ -135,6 +181,18 @@ ngx_http_aop_server_rewrite_handler(ngx_http_request_t *r)
 
 static ngx_int_t
 ngx_http_aop_rewrite_checker(ngx_http_request_t *r,
+    ngx_http_phase_handler_t *ph)
+{
+    if (ngx_http_aop_request_settled(r)) {
+        return ngx_http_core_rewrite_phase(r, ph);
+    }
+
+    return ngx_http_aop_rewrite_apply(r, ph);
+}
+
+
+static ngx_int_t
+ngx_http_aop_rewrite_apply(ngx_http_request_t *r,
     ngx_http_phase_handler_t *ph)
 {
     ngx_int_t                   rc;
@@ -238,7 +296,7 @@ ngx_http_aop_moved_handler(ngx_http_request_t *r)
  */
 
 static ngx_int_t
-ngx_http_aop_preaccess_checker(ngx_http_request_t *r,
+ngx_http_aop_address_checker(ngx_http_request_t *r,
     ngx_http_phase_handler_t *ph)
 {
     ngx_int_t  rc;
@@ -258,8 +316,8 @@ ngx_http_aop_preaccess_checker(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_aop_log_handler(ngx_http_request_t *r)
 {
-    if (ngx_http_aop_request_enabled(r)) {
-        ngx_http_aop_outcome_log(r);
+    if (!ngx_http_aop_request_settled(r) && ngx_http_aop_request_enabled(r)) {
+        ngx_http_aop_outcome(r);
     }
 
     return NGX_OK;
@@ -273,7 +331,7 @@ ngx_http_aop_phase_apply(ngx_http_request_t *r, const ngx_http_aop_mode_t *mode)
 {
     ngx_int_t  rc;
 
-    rc = ngx_http_aop_request_apply(r, mode);
+    rc = ngx_http_aop_apply(r, mode);
 
     if (rc != NGX_DECLINED) {
         ngx_http_aop_outcome(r);
@@ -428,6 +486,8 @@ ngx_http_aop_phase_order(ngx_cycle_t *cycle)
         ngx_http_aop_phase_watch_address(cmcf->phase_engine.handlers);
     }
 
+    ngx_http_aop_phase_checkers(cmcf->phase_engine.handlers);
+
     ph = cmcf->phase_engine.handlers
          + cmcf->phase_engine.location_rewrite_index;
 
@@ -472,7 +532,24 @@ ngx_http_aop_phase_watch_address(ngx_http_phase_handler_t *ph)
         ph++;
     }
 
-    for ( /* void */ ; ph->checker == ngx_http_core_generic_phase; ph++) {
-        ph->checker = ngx_http_aop_preaccess_checker;
+    for (ph++; ph->checker == ngx_http_core_generic_phase; ph++) {
+        ph->checker = ngx_http_aop_address_checker;
+    }
+}
+
+
+static void
+ngx_http_aop_phase_checkers(ngx_http_phase_handler_t *ph)
+{
+    ngx_uint_t  i;
+
+    for ( /* void */ ; ph->checker; ph++) {
+        for (i = 0; i < NGX_HTTP_AOP_PHASES; i++) {
+            if (ph->handler == ngx_http_aop_phases[i].handler
+                && ngx_http_aop_phases[i].checker != NULL)
+            {
+                ph->checker = ngx_http_aop_phases[i].checker;
+            }
+        }
     }
 }

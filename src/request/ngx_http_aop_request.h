@@ -47,8 +47,14 @@ ngx_int_t ngx_http_aop_phase_check(ngx_http_core_main_conf_t *cmcf,
  * For the phase handlers.  ngx_http_aop_request_enabled(): the request is one
  * to be judged here at all.  ngx_http_aop_request_applied(): this mode, or
  * this variable's, is the one that was applied last; that of a request which
- * is not enabled never is.  ngx_http_aop_request_apply() applies it; returns
+ * is not enabled never is.  ngx_http_aop_apply() applies it; returns
  * NGX_DECLINED, or the status to refuse with.
+ *
+ * Of the latter, ngx_http_aop_mode_state() is what "aop $variable" gives, NULL
+ * if memory is short; ngx_http_aop_refuse() is for a state that failed.
+ *
+ * ngx_http_aop_request_settled(): it passed, it was counted, and no other mode
+ * can be applied to it.  Most requests are, once the first phase is over.
  *
  * ngx_http_aop_error_page_enter(): this is the redirect to the page of a
  * refusal, and ngx_http_aop_error_page_in() the location that it leads to;
@@ -59,8 +65,14 @@ static ngx_inline ngx_uint_t ngx_http_aop_request_enabled(
     ngx_http_request_t *r);
 static ngx_inline ngx_uint_t ngx_http_aop_request_applied(
     ngx_http_request_t *r, const ngx_http_aop_mode_t *mode);
-ngx_int_t ngx_http_aop_request_apply(ngx_http_request_t *r,
+static ngx_inline ngx_uint_t ngx_http_aop_request_settled(
+    ngx_http_request_t *r);
+ngx_int_t ngx_http_aop_apply(ngx_http_request_t *r,
     const ngx_http_aop_mode_t *mode);
+ngx_http_aop_state_t *ngx_http_aop_mode_state(ngx_http_request_t *r,
+    const ngx_http_aop_mode_t *mode);
+ngx_int_t ngx_http_aop_refuse(ngx_http_request_t *r,
+    const ngx_http_aop_mode_t *mode, const ngx_http_aop_state_t *state);
 ngx_uint_t ngx_http_aop_error_page_enter(ngx_http_request_t *r);
 ngx_uint_t ngx_http_aop_error_page_in(ngx_http_request_t *r);
 
@@ -132,12 +144,17 @@ char *ngx_http_aop_real_ip_directive(ngx_conf_t *cf, ngx_command_t *cmd,
 
 /*
  * ngx_http_aop_outcome() counts and logs the request, unless that was done,
- * as what was applied to it; ngx_http_aop_outcome_log() does so in the log
- * phase.  ngx_http_aop_outcome_init() installs a header filter.
+ * as what was applied to it; ngx_http_aop_outcome_settled() counts one that is
+ * settled, with the state that was applied just now.
+ *
+ * ngx_http_aop_outcome_variable() makes room for what is known of that;
+ * ngx_http_aop_outcome_init() installs a header filter.
  */
 
 void ngx_http_aop_outcome(ngx_http_request_t *r);
-void ngx_http_aop_outcome_log(ngx_http_request_t *r);
+void ngx_http_aop_outcome_settled(ngx_http_request_t *r,
+    const ngx_http_aop_state_t *state);
+ngx_int_t ngx_http_aop_outcome_variable(ngx_conf_t *cf);
 void ngx_http_aop_outcome_init(void);
 
 
@@ -176,6 +193,17 @@ ngx_http_aop_request_applied(ngx_http_request_t *r,
     }
 
     return state->mode == mode->mode;
+}
+
+
+static ngx_inline ngx_uint_t
+ngx_http_aop_request_settled(ngx_http_request_t *r)
+{
+    ngx_http_aop_state_t  *state;
+
+    state = ngx_http_get_module_ctx(r, ngx_http_aop_module);
+
+    return state != NULL && state->settled;
 }
 
 
