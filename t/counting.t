@@ -37,6 +37,7 @@ my %server = (
     mixed => 'aop optional; location /strict { aop on; return 200 strict; }',
     part  => 'aop $part;',
     on    => 'aop on;',
+    some  => 'location /left { aop on; rewrite ^ /open last; }',
 );
 
 my $servers = join "\n", map { <<"CONF" } sort keys %server;
@@ -164,6 +165,17 @@ for my $case ([ mixed => '/try', 'refused' ], [ mixed => '/gone', 'refused' ],
     is(scalar @line, 1, "$name$uri: one line") or diag(@line);
     like($line[0], qr/aop: client certificate $what: none/,
          "$name$uri: it says $what");
+}
+
+# what passed in a location that the request left again has decided nothing
+
+{
+    my $before = count('some', 'on', 'ok');
+
+    is(connection('some', $good)->get('/left')->status, 200, 'rewritten');
+    is(connection('some', undef)->get('/left')->status, 400, 'and refused');
+    ok(until_counted(sub { count('some', 'on', 'none') == 1 }), 'counted');
+    is(count('some', 'on', 'ok'), $before, 'but not what passed');
 }
 
 # X-Accel-Redirect, of one that a certificate would have let pass and one not
