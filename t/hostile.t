@@ -432,7 +432,7 @@ sub forged_stamps {
         'empty'           => sub { '' },
         'its magic only'  => sub { substr $_[0], 0, 4 },
         'of 0.1.0'        => sub { substr($_[0], 3, 1) = "\1"; $_[0] },
-        'other version'   => sub { substr($_[0], 3, 1) = "\3"; $_[0] },
+        'other version'   => sub { substr($_[0], 3, 1) = "\2"; $_[0] },
         'one byte less'   => sub { substr $_[0], 0, -1 },
         'one byte more'   => sub { "$_[0]x" },
         'doubled'         => sub { $_[0] . $_[0] },
@@ -440,10 +440,9 @@ sub forged_stamps {
         'other verdict'   => sub { substr($_[0], 4, 1) = "\1"; $_[0] },
         'unknown verdict' => sub { substr($_[0], 4, 1) = "\xff"; $_[0] },
         'other policy'    => sub { substr($_[0], 5, 1) ^= "\1"; $_[0] },
-        'of the future'   => sub { substr($_[0], -16, 8) = "\x7f" x 8; $_[0] },
-        'of long ago'     => sub { substr($_[0], -16, 8) = "\0" x 8; $_[0] },
-        'past its end'    => sub { substr($_[0], -8) = "\0" x 8; $_[0] },
-        'before 1970'     => sub { substr($_[0], -8) = "\xff" x 8; $_[0] },
+        'of the future'   => sub { substr($_[0], -10, 5) = "\xff" x 5; $_[0] },
+        'of long ago'     => sub { substr($_[0], -10, 5) = "\0" x 5; $_[0] },
+        'past its end'    => sub { substr($_[0], -5) = "\0" x 5; $_[0] },
     );
 
     for my $tls ('1.2', '1.3') {

@@ -31,15 +31,17 @@ static ngx_http_aop_judgement_t *ngx_http_aop_conn_find(
 static void ngx_http_aop_conn_result(ngx_ssl_conn_t *ssl,
     ngx_http_aop_conn_t *conn, const ngx_aop_policy_t *policy, X509 *x509,
     STACK_OF(X509) *chain, ngx_uint_t handshake, ngx_aop_result_t *result);
-static const ngx_aop_leaf_t *ngx_http_aop_conn_leaf(ngx_http_aop_conn_t *conn,
-    X509 *x509);
+static void ngx_http_aop_conn_leaf(ngx_http_aop_conn_t *conn, X509 *x509);
 static ngx_uint_t ngx_http_aop_conn_resumed(ngx_ssl_conn_t *ssl,
-    const ngx_aop_policy_t *policy, const ngx_aop_leaf_t *leaf,
+    const ngx_aop_policy_t *policy, const X509 *leaf,
     ngx_aop_result_t *result);
 static void ngx_http_aop_conn_verify(const ngx_aop_policy_t *policy,
     const ngx_aop_leaf_t *leaf, STACK_OF(X509) *chain,
     ngx_aop_result_t *result);
-static ngx_str_t *ngx_http_aop_conn_fingerprint(ngx_http_aop_conn_t *conn);
+static ngx_int_t ngx_http_aop_conn_fact_of(ngx_http_aop_conn_t *conn,
+    X509 *leaf, ngx_aop_cert_fact_e fact, ngx_str_t *text);
+static ngx_int_t ngx_http_aop_conn_fingerprint(ngx_http_aop_conn_t *conn,
+    ngx_str_t *text);
 static ngx_int_t ngx_http_aop_conn_print(ngx_pool_t *pool, X509 *leaf,
     ngx_aop_cert_fact_e fact, size_t max, ngx_str_t *text);
 
@@ -119,7 +121,7 @@ ngx_http_aop_conn_state(ngx_http_request_t *r, ngx_aop_mode_e mode)
 
     ascf = ngx_http_get_module_srv_conf(r, ngx_http_aop_module);
 
-    return &ngx_http_aop_conn_judge_request(r)->state[mode][ascf->uniform];
+    return &ngx_http_aop_conn_judge_request(r)->state[mode - 1][ascf->uniform];
 }
 
 
@@ -196,8 +198,7 @@ ngx_http_aop_conn_result(ngx_ssl_conn_t *ssl, ngx_http_aop_conn_t *conn,
     const ngx_aop_policy_t *policy, X509 *x509, STACK_OF(X509) *chain,
     ngx_uint_t handshake, ngx_aop_result_t *result)
 {
-    X509                  *cert;
-    const ngx_aop_leaf_t  *leaf;
+    X509  *cert;
 
     cert = NULL;
 
@@ -210,14 +211,14 @@ ngx_http_aop_conn_result(ngx_ssl_conn_t *ssl, ngx_http_aop_conn_t *conn,
         chain = SSL_get_peer_cert_chain(ssl);
     }
 
-    leaf = ngx_http_aop_conn_leaf(conn, x509);
-
-    if (leaf == NULL) {
+    if (x509 == NULL) {
         ngx_memzero(result, sizeof(ngx_aop_result_t));
         result->verdict = NGX_AOP_VERDICT_NONE;
 
-    } else if (!ngx_http_aop_conn_resumed(ssl, policy, leaf, result)) {
-        ngx_http_aop_conn_verify(policy, leaf, chain, result);
+    } else if (!ngx_http_aop_conn_resumed(ssl, policy, x509, result)) {
+        ngx_http_aop_conn_leaf(conn, x509);
+        ngx_http_aop_conn_verify(policy, &conn->leaf, chain, result);
+        conn->leaf.x509 = NULL;
     }
 
     if (!handshake
@@ -233,27 +234,19 @@ ngx_http_aop_conn_result(ngx_ssl_conn_t *ssl, ngx_http_aop_conn_t *conn,
     }
 
     X509_free(cert);
-
-    conn->leaf.x509 = NULL;
 }
 
 
 /* The certificate of a connection is the same for each policy. */
 
-static const ngx_aop_leaf_t *
+static void
 ngx_http_aop_conn_leaf(ngx_http_aop_conn_t *conn, X509 *x509)
 {
-    if (x509 == NULL) {
-        return NULL;
-    }
-
     if (!conn->leaf.digested) {
         ngx_aop_leaf_find(&ngx_http_aop_leaves, &conn->leaf, x509);
     }
 
     conn->leaf.x509 = x509;
-
-    return &conn->leaf;
 }
 
 
@@ -261,7 +254,7 @@ ngx_http_aop_conn_leaf(ngx_http_aop_conn_t *conn, X509 *x509)
 
 static ngx_uint_t
 ngx_http_aop_conn_resumed(ngx_ssl_conn_t *ssl,
-    const ngx_aop_policy_t *policy, const ngx_aop_leaf_t *leaf,
+    const ngx_aop_policy_t *policy, const X509 *leaf,
     ngx_aop_result_t *result)
 {
     ngx_aop_stamp_t  stamp;
@@ -306,7 +299,7 @@ ngx_http_aop_judgement_init(ngx_http_aop_judgement_t *judgement,
     ngx_memzero(judgement->state, sizeof(judgement->state));
 
     for (mode = NGX_AOP_MODE_OPTIONAL; mode < NGX_AOP_MODES; mode++) {
-        state = judgement->state[mode];
+        state = judgement->state[mode - 1];
 
         state[0].result = &judgement->result;
         state[0].conn = conn;
@@ -401,7 +394,7 @@ ngx_str_t *
 ngx_http_aop_conn_fact(ngx_http_request_t *r, ngx_aop_cert_fact_e fact)
 {
     X509                 *leaf;
-    ngx_int_t             rc;
+    ngx_str_t            *text;
     ngx_ssl_conn_t       *ssl;
     ngx_http_aop_conn_t  *conn;
 
@@ -416,51 +409,74 @@ ngx_http_aop_conn_fact(ngx_http_request_t *r, ngx_aop_cert_fact_e fact)
         return NULL;
     }
 
-    if (conn->facts[fact].data != NULL) {
-        return &conn->facts[fact];
+    if (conn->facts == NULL) {
+        conn->facts = ngx_pcalloc(conn->pool,
+                                  NGX_AOP_CERT_FACTS * sizeof(ngx_str_t));
+        if (conn->facts == NULL) {
+            return NULL;
+        }
     }
 
-    if (fact == NGX_AOP_CERT_FINGERPRINT && conn->leaf.digested) {
-        return ngx_http_aop_conn_fingerprint(conn);
+    text = &conn->facts[fact];
+
+    if (text->data != NULL) {
+        return text;
     }
 
     leaf = SSL_get_peer_certificate(ssl);
 
     if (leaf == NULL) {
-        conn->facts[fact] = ngx_http_aop_no_fact;
-        return &conn->facts[fact];
-    }
+        *text = ngx_http_aop_no_fact;
 
-    rc = ngx_http_aop_conn_print(conn->pool, leaf, fact,
-                                 ngx_http_aop_fact_max[fact],
-                                 &conn->facts[fact]);
+    } else if (ngx_http_aop_conn_fact_of(conn, leaf, fact, text) != NGX_OK) {
+        text = NULL;
+    }
 
     X509_free(leaf);
 
-    if (rc == NGX_DECLINED) {
-        conn->cut |= 1u << fact;
-    }
-
-    return (rc != NGX_ERROR) ? &conn->facts[fact] : NULL;
+    return text;
 }
 
 
-static ngx_str_t *
-ngx_http_aop_conn_fingerprint(ngx_http_aop_conn_t *conn)
+static ngx_int_t
+ngx_http_aop_conn_fact_of(ngx_http_aop_conn_t *conn, X509 *leaf,
+    ngx_aop_cert_fact_e fact, ngx_str_t *text)
 {
-    ngx_str_t  *text;
+    ngx_int_t  rc;
 
-    text = &conn->facts[NGX_AOP_CERT_FINGERPRINT];
+    if (fact == NGX_AOP_CERT_FINGERPRINT) {
+        ngx_http_aop_conn_leaf(conn, leaf);
+        conn->leaf.x509 = NULL;
 
+        if (conn->leaf.digested) {
+            return ngx_http_aop_conn_fingerprint(conn, text);
+        }
+    }
+
+    rc = ngx_http_aop_conn_print(conn->pool, leaf, fact,
+                                 ngx_http_aop_fact_max[fact], text);
+
+    if (rc == NGX_DECLINED) {
+        conn->cut |= 1u << fact;
+        return NGX_OK;
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_aop_conn_fingerprint(ngx_http_aop_conn_t *conn, ngx_str_t *text)
+{
     text->data = ngx_pnalloc(conn->pool, 2 * NGX_AOP_DIGEST);
     if (text->data == NULL) {
-        return NULL;
+        return NGX_ERROR;
     }
 
     text->len = ngx_hex_dump(text->data, conn->leaf.digest, NGX_AOP_DIGEST)
                 - text->data;
 
-    return text;
+    return NGX_OK;
 }
 
 

@@ -54,8 +54,8 @@ struct ngx_http_aop_judgement_s {
     const ngx_aop_policy_t     *policy;
     ngx_aop_result_t            result;
 
-    /* the second ones are for servers with one mode */
-    ngx_http_aop_state_t        state[NGX_AOP_MODES][2];
+    /* of each mode but "off"; the second ones are for servers with one mode */
+    ngx_http_aop_state_t        state[NGX_AOP_MODES - 1][2];
 
     ngx_http_aop_judgement_t   *next;
 };
@@ -82,7 +82,7 @@ struct ngx_http_aop_conn_s {
     ngx_http_aop_peer_t         peer;       /* addr.data NULL: not yet */
     ngx_aop_leaf_t              leaf;       /* x509: while it is judged */
     ngx_aop_last_t              last;       /* request that passed */
-    ngx_str_t                   facts[NGX_AOP_CERT_FACTS];
+    ngx_str_t                  *facts;      /* by number; NULL: none yet */
     u_char                     *id;         /* of the object it offered */
     unsigned                    cut;        /* bits: facts that are not whole */
     unsigned                    declined:1; /* a session was not resumed */

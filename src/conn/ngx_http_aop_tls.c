@@ -101,7 +101,8 @@ ngx_http_aop_tls_judge(ngx_ssl_conn_t *ssl, const ngx_aop_policy_t *policy,
 
     /* a session that could not be stamped will not be resumed */
 
-    ngx_aop_stamp_init(&stamp, policy, result, ngx_time());
+    ngx_aop_stamp_init(&stamp, policy, X509_STORE_CTX_get0_cert(ctx), result,
+                       ngx_time());
 
     /* nor will one that holds the result of others */
 

@@ -18,14 +18,19 @@
 #include "ngx_aop_stamp.h"
 
 
-#define NGX_AOP_STAMP_MAGIC    "aop\2"      /* the version is in it */
+#define NGX_AOP_STAMP_MAGIC    "aop\3"      /* the version is in it */
 #define NGX_AOP_STAMP_PREFIX   3
 
-/* magic, verdict, three digests, two times */
+#define NGX_AOP_STAMP_TIME     5            /* to the year 36812 */
 
-#define NGX_AOP_STAMP_LEN      (4 + 1 + 3 * NGX_AOP_DIGEST + 2 * 8)
+/* magic, verdict, policy, anchor, leaf, two times */
+
+#define NGX_AOP_STAMP_LEN                                                     \
+    (4 + 1 + NGX_AOP_STAMP_POLICY + NGX_AOP_STAMP_ANCHOR + NGX_AOP_STAMP_LEAF \
+     + 2 * NGX_AOP_STAMP_TIME)
 
 
+static void ngx_aop_stamp_signature(const X509 *leaf, unsigned char *buf);
 static int ngx_aop_stamp_ended(const ngx_aop_stamp_t *stamp,
     const ngx_aop_policy_t *policy);
 static unsigned char *ngx_aop_stamp_put(unsigned char *p, const void *data,
@@ -37,7 +42,7 @@ static const unsigned char *ngx_aop_stamp_get_time(const unsigned char *p,
 
 void
 ngx_aop_stamp_init(ngx_aop_stamp_t *stamp, const ngx_aop_policy_t *policy,
-    const ngx_aop_result_t *result, time_t now)
+    const X509 *leaf, const ngx_aop_result_t *result, time_t now)
 {
     memset(stamp, 0, sizeof(ngx_aop_stamp_t));
 
@@ -45,13 +50,32 @@ ngx_aop_stamp_init(ngx_aop_stamp_t *stamp, const ngx_aop_policy_t *policy,
     stamp->made = now;
     stamp->valid_until = result->valid_until;
 
-    memcpy(stamp->policy, policy->digest, NGX_AOP_DIGEST);
+    memcpy(stamp->policy, policy->digest, NGX_AOP_STAMP_POLICY);
 
     if (result->anchor != NULL) {
-        memcpy(stamp->anchor, result->anchor->digest, NGX_AOP_DIGEST);
+        memcpy(stamp->anchor, result->anchor->digest, NGX_AOP_STAMP_ANCHOR);
     }
 
-    memcpy(stamp->leaf, result->leaf, NGX_AOP_DIGEST);
+    ngx_aop_stamp_signature(leaf, stamp->leaf);
+}
+
+
+/* A shorter one is followed by zeroes. */
+
+static void
+ngx_aop_stamp_signature(const X509 *leaf, unsigned char *buf)
+{
+    int                     len;
+    const X509_ALGOR       *algorithm;
+    const ASN1_BIT_STRING  *signature;
+
+    X509_get0_signature(&signature, &algorithm, leaf);
+
+    len = ASN1_STRING_length(signature);
+
+    memset(buf, 0, NGX_AOP_STAMP_LEAF);
+    memcpy(buf, ASN1_STRING_get0_data(signature),
+           (len < NGX_AOP_STAMP_LEAF) ? len : NGX_AOP_STAMP_LEAF);
 }
 
 
@@ -64,9 +88,9 @@ ngx_aop_stamp_write(SSL_SESSION *session, const ngx_aop_stamp_t *stamp)
 
     p = ngx_aop_stamp_put(buf, NGX_AOP_STAMP_MAGIC, 4);
     p = ngx_aop_stamp_put(p, &verdict, 1);
-    p = ngx_aop_stamp_put(p, stamp->policy, NGX_AOP_DIGEST);
-    p = ngx_aop_stamp_put(p, stamp->anchor, NGX_AOP_DIGEST);
-    p = ngx_aop_stamp_put(p, stamp->leaf, NGX_AOP_DIGEST);
+    p = ngx_aop_stamp_put(p, stamp->policy, NGX_AOP_STAMP_POLICY);
+    p = ngx_aop_stamp_put(p, stamp->anchor, NGX_AOP_STAMP_ANCHOR);
+    p = ngx_aop_stamp_put(p, stamp->leaf, NGX_AOP_STAMP_LEAF);
     p = ngx_aop_stamp_put_time(p, stamp->made);
     (void) ngx_aop_stamp_put_time(p, stamp->valid_until);
 
@@ -98,14 +122,14 @@ ngx_aop_stamp_read(SSL_SESSION *session, ngx_aop_stamp_t *stamp)
 
     stamp->verdict = *p++;
 
-    memcpy(stamp->policy, p, NGX_AOP_DIGEST);
-    p += NGX_AOP_DIGEST;
+    memcpy(stamp->policy, p, NGX_AOP_STAMP_POLICY);
+    p += NGX_AOP_STAMP_POLICY;
 
-    memcpy(stamp->anchor, p, NGX_AOP_DIGEST);
-    p += NGX_AOP_DIGEST;
+    memcpy(stamp->anchor, p, NGX_AOP_STAMP_ANCHOR);
+    p += NGX_AOP_STAMP_ANCHOR;
 
-    memcpy(stamp->leaf, p, NGX_AOP_DIGEST);
-    p += NGX_AOP_DIGEST;
+    memcpy(stamp->leaf, p, NGX_AOP_STAMP_LEAF);
+    p += NGX_AOP_STAMP_LEAF;
 
     p = ngx_aop_stamp_get_time(p, &stamp->made);
     (void) ngx_aop_stamp_get_time(p, &stamp->valid_until);
@@ -119,7 +143,7 @@ ngx_aop_stamp_resumable(const ngx_aop_stamp_t *stamp,
     const ngx_aop_policy_t *policy, time_t timeout, time_t now)
 {
     return stamp->verdict == NGX_AOP_VERDICT_OK
-           && memcmp(stamp->policy, policy->digest, NGX_AOP_DIGEST) == 0
+           && memcmp(stamp->policy, policy->digest, NGX_AOP_STAMP_POLICY) == 0
            && now >= stamp->made
            && stamp->made > now - timeout
            && now <= stamp->valid_until;
@@ -128,23 +152,26 @@ ngx_aop_stamp_resumable(const ngx_aop_stamp_t *stamp,
 
 int
 ngx_aop_stamp_result(const ngx_aop_stamp_t *stamp,
-    const ngx_aop_policy_t *policy, const ngx_aop_leaf_t *leaf, time_t now,
+    const ngx_aop_policy_t *policy, const X509 *leaf, time_t now,
     ngx_aop_result_t *result)
 {
-    int     error;
-    size_t  i;
+    int            error;
+    size_t         i;
+    unsigned char  signature[NGX_AOP_STAMP_LEAF];
+
+    ngx_aop_stamp_signature(leaf, signature);
 
     if (stamp->verdict != NGX_AOP_VERDICT_OK
-        || memcmp(stamp->policy, policy->digest, NGX_AOP_DIGEST) != 0
-        || !leaf->digested
-        || memcmp(stamp->leaf, leaf->digest, NGX_AOP_DIGEST) != 0)
+        || memcmp(stamp->policy, policy->digest, NGX_AOP_STAMP_POLICY) != 0
+        || memcmp(stamp->leaf, signature, NGX_AOP_STAMP_LEAF) != 0)
     {
         return 0;
     }
 
     for (i = 0; i < policy->nanchors; i++) {
 
-        if (memcmp(stamp->anchor, policy->anchors[i].digest, NGX_AOP_DIGEST)
+        if (memcmp(stamp->anchor, policy->anchors[i].digest,
+                   NGX_AOP_STAMP_ANCHOR)
             == 0)
         {
             break;
@@ -156,7 +183,6 @@ ngx_aop_stamp_result(const ngx_aop_stamp_t *stamp,
     }
 
     memset(result, 0, sizeof(ngx_aop_result_t));
-    memcpy(result->leaf, leaf->digest, NGX_AOP_DIGEST);
 
     if (now > stamp->valid_until) {
         error = ngx_aop_stamp_ended(stamp, policy);
@@ -209,16 +235,17 @@ ngx_aop_stamp_put(unsigned char *p, const void *data, size_t len)
 static unsigned char *
 ngx_aop_stamp_put_time(unsigned char *p, time_t t)
 {
-    int       shift;
+    int       i;
     uint64_t  n;
 
     n = (uint64_t) t;
 
-    for (shift = 56; shift >= 0; shift -= 8) {
-        *p++ = (unsigned char) (n >> shift);
+    for (i = NGX_AOP_STAMP_TIME - 1; i >= 0; i--) {
+        p[i] = (unsigned char) n;
+        n >>= 8;
     }
 
-    return p;
+    return p + NGX_AOP_STAMP_TIME;
 }
 
 
@@ -230,7 +257,7 @@ ngx_aop_stamp_get_time(const unsigned char *p, time_t *t)
 
     n = 0;
 
-    for (i = 0; i < 8; i++) {
+    for (i = 0; i < NGX_AOP_STAMP_TIME; i++) {
         n = n << 8 | *p++;
     }
 

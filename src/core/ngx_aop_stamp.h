@@ -18,13 +18,23 @@
 /*
  * What a full handshake found out, kept in the TLS session: a resumed one
  * runs no verification, and OpenSSL keeps of the chain only the leaf.
+ *
+ * Each byte is hashed and encrypted with every ticket, so a policy is known by
+ * the first bytes of its digest, and an anchor, one of the policy's, by fewer.
+ * The leaf belongs to the session as the stamp does.  It is known by the first
+ * bytes of its signature, as to encode it again, for its digest, would cost
+ * more than all the rest.
  */
+
+#define NGX_AOP_STAMP_POLICY  16
+#define NGX_AOP_STAMP_ANCHOR  8
+#define NGX_AOP_STAMP_LEAF    16
 
 typedef struct {
     ngx_aop_verdict_e  verdict;
-    unsigned char      policy[NGX_AOP_DIGEST];
-    unsigned char      anchor[NGX_AOP_DIGEST];  /* zeroes if there is none */
-    unsigned char      leaf[NGX_AOP_DIGEST];
+    unsigned char      policy[NGX_AOP_STAMP_POLICY];
+    unsigned char      anchor[NGX_AOP_STAMP_ANCHOR];    /* zeroes: none */
+    unsigned char      leaf[NGX_AOP_STAMP_LEAF];
     time_t             made;                    /* the full handshake */
     time_t             valid_until;             /* of verdict ok */
 } ngx_aop_stamp_t;
@@ -38,15 +48,16 @@ typedef enum {
 
 
 /*
- * ngx_aop_stamp_init() fills a stamp with the judgement of a leaf.
+ * ngx_aop_stamp_init() fills a stamp with the judgement of a leaf, which the
+ * session has.
  * ngx_aop_stamp_write() puts it into a session, in place of what other
  * application data that has.  It returns 1, or 0 if memory is short: the
  * session is then as good as not stamped.
  */
 
 void ngx_aop_stamp_init(ngx_aop_stamp_t *stamp,
-    const ngx_aop_policy_t *policy, const ngx_aop_result_t *result,
-    time_t now);
+    const ngx_aop_policy_t *policy, const X509 *leaf,
+    const ngx_aop_result_t *result, time_t now);
 int ngx_aop_stamp_write(SSL_SESSION *session, const ngx_aop_stamp_t *stamp);
 
 /* Fills *stamp only if it returns NGX_AOP_STAMP_READ. */
@@ -68,11 +79,11 @@ int ngx_aop_stamp_resumable(const ngx_aop_stamp_t *stamp,
  * ngx_aop_stamp_result() fills *result from the stamp of a resumed session and
  * returns 1 if it answers for this leaf under this policy: with "ok", or with
  * what has expired since.  Otherwise it returns 0, and the leaf has to be
- * judged.
+ * judged.  result->leaf is not known then.
  */
 
 int ngx_aop_stamp_result(const ngx_aop_stamp_t *stamp,
-    const ngx_aop_policy_t *policy, const ngx_aop_leaf_t *leaf, time_t now,
+    const ngx_aop_policy_t *policy, const X509 *leaf, time_t now,
     ngx_aop_result_t *result);
 
 
