@@ -25,6 +25,8 @@ Net::SSLeay::initialize();
 #   chain      another, sent after it
 #   status     what each request is to be answered with
 #   resume     1: offers the last session that it was given
+#   from       the address that it comes from, by the PROXY protocol
+#   headers    lines of more headers
 sub new {
     my ($class, %opt) = @_;
 
@@ -101,6 +103,9 @@ sub open {
 
     setsockopt $socket, IPPROTO_TCP, TCP_NODELAY, 1;
 
+    syswrite $socket, "PROXY TCP4 $self->{from} 127.0.0.1 1 2\r\n"
+        if $self->{from};
+
     my $ssl = Net::SSLeay::new($self->{ctx});
 
     Net::SSLeay::set_fd($ssl, fileno $socket);
@@ -120,8 +125,11 @@ sub open {
 sub ask {
     my ($self, $connection, $how) = @_;
 
+    my $headers = join '', map { "$_\r\n" } @{ $self->{headers} || [] };
+
     Net::SSLeay::write($connection->{ssl},
-        "GET / HTTP/1.1\r\nHost: bench.test\r\nConnection: $how\r\n\r\n");
+        "GET / HTTP/1.1\r\nHost: bench.test\r\nConnection: $how\r\n"
+        . "$headers\r\n");
 
     my $answer = '';
 
