@@ -139,7 +139,6 @@ ngx_http_aop_server_rewrite_handler(ngx_http_request_t *r)
     ngx_http_core_main_conf_t  *cmcf;
 
     ascf = ngx_http_get_module_srv_conf(r, ngx_http_aop_module);
-
     mode = ngx_http_aop_server_mode(r);
 
     if (!ngx_http_aop_request_applied(r, mode)) {

@@ -43,11 +43,10 @@ ngx_http_aop_count(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
     ngx_uint_t                  like;
     ngx_aop_last_t             *last;
     ngx_aop_verdict_e           verdict;
+    ngx_http_aop_peer_t         found;
     ngx_http_aop_conn_t        *conn;
     ngx_http_aop_server_t      *server;
     const ngx_http_aop_peer_t  *peer;
-
-    static ngx_http_aop_peer_t  found;
 
     server = ngx_http_aop_count_known(r);
 
