@@ -66,7 +66,8 @@ sub cpu {
 }
 
 
-# instructions($code): how many the server executes while the code runs.
+# instructions($code): how many the server executes while the code runs; as a
+# list, also how many of these in malloc() and free() (with Debian's libc6-dbg).
 sub instructions {
     my ($self, $code) = @_;
 
@@ -78,9 +79,19 @@ sub instructions {
     my ($n)  = _read($file) =~ /^summary: (\d+)/m
         or croak "callgrind has not written $file";
 
+    my $malloc = 0;
+
+    if (wantarray) {
+        for (`callgrind_annotate --threshold=100 $file 2>&1`) {
+            my ($cost) = m{^\s*([\d,]+) .* \S*/malloc/\w+\.c:} or next;
+
+            $malloc += $cost =~ tr/,//dr;
+        }
+    }
+
     unlink $file unless $ENV{BENCH_KEEP};
 
-    return $n;
+    return wantarray ? ($n, $malloc) : $n;
 }
 
 
@@ -152,6 +163,7 @@ events {
 http {
     $temp
     access_log off;
+    keepalive_timeout 1h;
     keepalive_requests 10000000;
     ssl_protocols TLSv1.2 TLSv1.3;
 $self->{http}
