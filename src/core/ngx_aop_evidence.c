@@ -121,8 +121,12 @@ ngx_aop_evidence_fast(ngx_aop_evidence_t *evidence,
 
     ngx_aop_evidence_passed(evidence, hour, event, from);
 
-    if (last != NULL && peer == NULL) {
-        ngx_aop_evidence_last(evidence, hour, event, from, changes, last);
+    if (last != NULL) {
+        last->evidence = NULL;
+
+        if (peer == NULL) {
+            ngx_aop_evidence_last(evidence, hour, event, from, changes, last);
+        }
     }
 
     return 1;
@@ -437,11 +441,10 @@ ngx_aop_evidence_last(const ngx_aop_evidence_t *evidence, ngx_aop_hour_t *hour,
         || evidence->unjudged[0] != 0
         || evidence->nhosts)
     {
-        last->evidence = NULL;
         return;
     }
 
-    last->evidence = (void *) evidence;
+    last->evidence = evidence;
     last->sums = hour->sums;
     last->start = hour->number * NGX_AOP_EVIDENCE_HOUR;
     last->changes = changes;
@@ -550,7 +553,11 @@ ngx_aop_evidence_policy(ngx_aop_evidence_t *evidence, time_t now)
 
     ngx_aop_evidence_clock(evidence, now);
 
+    /* what workers of the old one still count is not to be in the new sums */
+
     evidence->generation++;
+    ngx_aop_evidence_changed(evidence);
+
     evidence->since = now;
     evidence->first = 0;
     evidence->direct = 0;
@@ -569,8 +576,6 @@ ngx_aop_evidence_policy(ngx_aop_evidence_t *evidence, time_t now)
 
     ngx_aop_host_policy(evidence);
     ngx_aop_private_policy(evidence);
-
-    ngx_aop_evidence_changed(evidence);
 }
 
 

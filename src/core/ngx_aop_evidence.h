@@ -115,7 +115,7 @@ typedef struct {
 #define NGX_AOP_LIKE_OTHER_HOST  0x04
 
 typedef struct {
-    void                *evidence;      /* NULL: there was none */
+    const void          *evidence;      /* NULL: there was none */
     uint32_t            *sums;          /* of its hour */
     time_t               start;         /* of that hour */
     uint32_t             changes;

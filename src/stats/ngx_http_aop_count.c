@@ -40,7 +40,6 @@ static int ngx_http_aop_count_regex(void *regex, const char *host,
 void
 ngx_http_aop_count(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
 {
-    ngx_uint_t                  like;
     ngx_aop_last_t             *last;
     ngx_aop_verdict_e           verdict;
     ngx_http_aop_peer_t         found;
@@ -83,12 +82,12 @@ ngx_http_aop_count(ngx_http_request_t *r, const ngx_http_aop_state_t *state)
     /* the peer is the connection's own unless it can move */
 
     last = (peer != &found) ? &conn->last : NULL;
-    like = ngx_http_aop_count_like(r, server, peer);
 
     if (last == NULL
+        || last->evidence == NULL
         || !ngx_aop_evidence_again(&server->shared->evidence, last,
                                    ngx_http_aop_shm_time(server->shared),
-                                   like))
+                                   ngx_http_aop_count_like(r, server, peer)))
     {
         ngx_http_aop_count_evidence(r, server, peer, verdict, NGX_AOP_JUDGED,
                                     last);

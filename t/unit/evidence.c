@@ -123,6 +123,8 @@ evidence_again(void **state)
 {
     size_t  i;
 
+    static const rollout_stream_t  docker = { .peer = DOCKER };
+
     /* a host that failed counts what passes for it; others are over at once */
 
     static const struct {
@@ -186,6 +188,19 @@ evidence_again(void **state)
     busy(5 * HOUR + 2 * MIN, 5 * HOUR + 2 * MIN);
 
     rollout_compare(&run);
+
+    /* behind a relay each request is looked at, and only once */
+
+    for (i = 0; i < 2; i++) {
+        feed(NGX_AOP_VERDICT_OK, DOCKER, "", 0, 5 * HOUR + 3 * MIN);
+    }
+
+    assert_non_null(rollout_last(&run, &docker)->evidence);
+
+    carry(DOCKER, 5 * HOUR + 3 * MIN);
+    carry(DOCKER, 5 * HOUR + 4 * MIN);
+
+    assert_null(rollout_last(&run, &docker)->evidence);
 }
 
 
