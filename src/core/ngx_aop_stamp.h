@@ -48,8 +48,8 @@ typedef enum {
 
 
 /*
- * ngx_aop_stamp_init() fills a stamp with the judgement of a leaf, which the
- * session has.
+ * ngx_aop_stamp_init() fills a stamp with the judgement of the session's leaf.
+ *
  * ngx_aop_stamp_write() puts it into a session, in place of what other
  * application data that has.  It returns 1, or 0 if memory is short: the
  * session is then as good as not stamped.

@@ -159,7 +159,7 @@ void ngx_http_aop_outcome_init(void);
 
 
 /*
- * Each request asks these two again and again.  Subrequests are not verified:
+ * Each request asks these three again and again.  Subrequests are not verified:
  * they are part of their parent request.
  */
 
