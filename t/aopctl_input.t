@@ -102,6 +102,15 @@ for my $name (sort keys %around) {
 
 is(counts(report(json({ MESSAGE => undef }) . json({ log => 1 }) . $line)),
    '1 2 0', 'what a wrapper leaves out is damaged');
+
+# a line without a verdict has the texts of no other line: this long, what was
+# freed is not there any more
+
+is(counts(report(log_line(uri => '/' . 'x' x 900_000)
+                 . log_line(status => '', verdict => '', mode => 'off',
+                            mode_from => 'variable'))),
+   '1 0 0', 'a request that was not verified after one with a long path');
+
 is(counts(report("{}\n" . json({ msg => 'x', status => 200 }) . $line)),
    '1 0 2', 'the JSON of another program is of another format');
 

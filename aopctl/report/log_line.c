@@ -76,6 +76,8 @@ aopctl_log_line_parse(aopctl_log_line_t *line, const char *text, size_t len)
         return AOPCTL_LOG_LINE_OTHER;
     }
 
+    memset(line, 0, sizeof(aopctl_log_line_t));
+
     line->json = json;
 
     if (!aopctl_log_line_fill(line)) {
@@ -361,6 +363,7 @@ aopctl_log_line_off(aopctl_log_line_t *line)
 
     aopctl_log_line_optional(line, "peer_addr", &line->addr);
     aopctl_log_line_optional(line, "host", &line->host);
+    aopctl_log_line_optional(line, "uri", &line->path);
     aopctl_log_line_optional(line, "ua", &line->agent);
 
     (void) aopctl_log_line_peer(line);

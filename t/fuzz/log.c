@@ -23,7 +23,7 @@ fuzz_line(const char *line, size_t len)
 {
     aopctl_log_line_t  entry;
 
-    memset(&entry, 0, sizeof(entry));
+    memset(&entry, 0xa5, sizeof(entry));
 
     if (aopctl_log_line_parse(&entry, line, len) != AOPCTL_LOG_LINE_OK) {
         return;
@@ -36,9 +36,10 @@ fuzz_line(const char *line, size_t len)
     if (entry.outcome != AOPCTL_OUTCOME_OFF) {
         fuzz_check(entry.verdict < NGX_AOP_VERDICTS);
         fuzz_check(entry.peer < NGX_AOP_PEERS);
-        fuzz_check(entry.addr.data != NULL && entry.host.data != NULL);
-        fuzz_check(entry.path.data != NULL && entry.agent.data != NULL);
     }
+
+    fuzz_check(entry.addr.data != NULL && entry.host.data != NULL);
+    fuzz_check(entry.path.data != NULL && entry.agent.data != NULL);
 
     aopctl_log_line_free(&entry);
 }
