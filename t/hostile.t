@@ -286,9 +286,17 @@ sub certificates {
 # proofs(): a certificate is nothing without the proof of its key.
 sub proofs {
     for my $tls ('1.2', '1.3') {
-        my $cert   = $ca->leaf('stolen', key => 'rsa');
-        my $answer = get($port, sni => 'on', tls => $tls, cert => $cert,
-                         chain => [ Exchange->new($cert) ]);
+        my $cert = $ca->leaf('stolen', key => 'rsa');
+        my $answer;
+
+        # OpenSSL 4 reads no alert if the request could not be written any more
+
+        for (1 .. 5) {
+            $answer = get($port, sni => 'on', tls => $tls, cert => $cert,
+                          chain => [ Exchange->new($cert) ]);
+
+            last if $answer->status || $answer->error =~ /alert/;
+        }
 
         is($answer->status, 0, "TLS $tls: the key of another");
         like($answer->error, qr/alert/, "TLS $tls: said so");
