@@ -134,8 +134,12 @@ sub idle {
     my ($silent, $logged) = map { idle_size($cert, $_) } 'off',
                                                          'json.log aop_json';
 
-    cmp_ok($logged - $silent, '<', 60,
-           "idle: $logged KB each, $silent KB where it is not logged");
+    SKIP: {
+        skip 'ASan holds what was freed', 1 if $ENV{ASAN_OPTIONS};
+
+        cmp_ok($logged - $silent, '<', 60,
+               "idle: $logged KB each, $silent KB where it is not logged");
+    }
 
     return;
 }
