@@ -559,7 +559,11 @@ ngx_http_aop_conn_print(ngx_pool_t *pool, X509 *leaf,
         p = ngx_pnalloc(pool, text->len + 1);
 
         if (p != NULL) {
-            ngx_memcpy(p, data, text->len);
+            /* OpenSSL has no address for nothing */
+
+            if (text->len != 0) {
+                ngx_memcpy(p, data, text->len);
+            }
 
             text->data = p;
             rc = (text->len == len) ? NGX_OK : NGX_DECLINED;
