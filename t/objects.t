@@ -45,6 +45,7 @@ tickets_off();
 neighbours();
 several_workers();
 expiry();
+certificates();
 
 done_testing();
 
@@ -512,4 +513,70 @@ sub expiry {
     $nginx->finish;
 
     return;
+}
+
+
+# certificates(): those that sessions have in common are of the same bytes, and
+# outlive the connection that brought them.
+sub certificates {
+    my ($nginx, $port) = start(1, [ 'rsa', "aop on; $show"
+        . ' add_header X-Cert $ssl_client_escaped_cert always;'
+        . ' add_header X-Fingerprint $aop_client_fingerprint always;' ]);
+
+    $nginx->start;
+
+    my @cert = ($leaf, map { $ca->leaf('edge', key => $leaf) } 1, 2);
+    my $ask  = sub {
+        my ($client, $cert) = @_;
+
+        my $answer = $client->get('/');
+
+        return join ' ', seen($answer), map { $_ ? 'right' : 'wrong' }
+               $answer->header('X-Fingerprint') eq fingerprint($cert),
+               $answer->header('X-Cert') =~ s/%([0-9A-F]{2})/chr hex $1/ger
+                   eq $cert->pem;
+    };
+
+    for my $tls ('1.2', '1.3') {
+        my @open;
+
+        for my $n (1 .. 3) {
+            for my $cert (@cert) {
+                my $client = client($port, tls => $tls, cert => $cert);
+
+                is($ask->($client, $cert), '200 on ok PASSED right right',
+                   "TLS $tls: connection $n with a certificate");
+                push @open, [ $client, $cert ];
+            }
+        }
+
+        $_->[0]->close for splice @open, 0, @cert;
+
+        for (@open) {
+            my ($client, $cert) = @$_;
+
+            is($ask->($client, $cert), '200 on ok PASSED right right',
+               "TLS $tls: and after the first ones were closed");
+
+            my $again = client($port, tls => $tls,
+                               session => $client->session);
+
+            is($ask->($again, $cert), '200 on ok PASSED right right',
+               "TLS $tls: and resumed");
+            ok($again->resumed, "TLS $tls: by its session");
+            $_->close for $client, $again;
+        }
+    }
+
+    $nginx->finish;
+
+    return;
+}
+
+
+sub fingerprint {
+    my ($cert) = @_;
+
+    return lc Net::SSLeay::X509_get_fingerprint($cert->x509, 'sha256')
+              =~ tr/://dr;
 }

@@ -377,11 +377,12 @@ ngx_http_aop_conn_request(ngx_http_request_t *r)
 }
 
 
-/* There is nothing to clean up: the handler identifies the record. */
-
 static void
 ngx_http_aop_conn_cleanup(void *data)
 {
+    ngx_http_aop_conn_t  *conn = data;
+
+    X509_free(conn->cert);
 }
 
 

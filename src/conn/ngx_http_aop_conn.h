@@ -83,6 +83,7 @@ struct ngx_http_aop_conn_s {
     ngx_aop_leaf_t              leaf;       /* x509: while it is judged */
     ngx_aop_last_t              last;       /* request that passed */
     ngx_str_t                  *facts;      /* by number; NULL: none yet */
+    X509                       *cert;       /* owned: another has its place */
     u_char                     *id;         /* of the object it offered */
     unsigned                    cut;        /* bits: facts that are not whole */
     unsigned                    declined:1; /* a session was not resumed */
@@ -232,6 +233,10 @@ ngx_int_t ngx_http_aop_session_arm(ngx_conf_t *cf,
  * ngx_http_aop_object_keep() then keeps the session, with a reference of its
  * own.
  *
+ * ngx_http_aop_object_share() is called with the certificates that passed in
+ * the handshake, before a session is made of them: in the place of the first
+ * they have the one with the same bytes that other sessions have.
+ *
  * ngx_http_aop_object_applies() tells whether the sessions of a connection are
  * kept, if their certificates pass.  ngx_http_aop_object_pays() tells whether
  * it is worth to send a ticket or an id at all.  The leaf is NULL in TLS 1.2
@@ -247,6 +252,7 @@ SSL_SESSION *ngx_http_aop_object_offer(ngx_ssl_conn_t *ssl,
 void ngx_http_aop_object_miss(ngx_ssl_conn_t *ssl);
 int ngx_http_aop_object_issue(ngx_ssl_conn_t *ssl, void *arg);
 void ngx_http_aop_object_keep(ngx_ssl_conn_t *ssl, SSL_SESSION *session);
+void ngx_http_aop_object_share(ngx_ssl_conn_t *ssl, STACK_OF(X509) *certs);
 ngx_uint_t ngx_http_aop_object_applies(ngx_ssl_conn_t *ssl, X509 *leaf);
 ngx_uint_t ngx_http_aop_object_pays(ngx_ssl_conn_t *ssl, X509 *leaf);
 

@@ -178,6 +178,46 @@ ngx_http_aop_object_psk(ngx_ssl_conn_t *ssl, const unsigned char *id,
 }
 
 
+/*
+ * A parsed certificate is some hundred pieces of memory.  If each session kept
+ * one of its own, what is freed between them would be scattered over more than
+ * the processor has cache for, and all else would take longer.
+ *
+ * OpenSSL has no function that sets the certificate of a session, but takes
+ * it from the list that was to be verified, which owns what is in it.  The one
+ * that was in it remains until the connection ends, if OpenSSL were to look at
+ * it again.
+ */
+
+void
+ngx_http_aop_object_share(ngx_ssl_conn_t *ssl, STACK_OF(X509) *certs)
+{
+    X509                       *leaf, *cert;
+    ngx_http_aop_conn_t        *conn;
+    ngx_http_aop_object_ctx_t  *octx;
+
+    octx = ngx_http_aop_object_ctx(ssl);
+    conn = ngx_http_aop_conn_known(ssl);
+    leaf = sk_X509_value(certs, 0);
+
+    if (octx->table == NULL
+        || conn == NULL
+        || conn->cert != NULL
+        || !conn->leaf.digested
+        || !ngx_http_aop_object_applies(ssl, leaf))
+    {
+        return;
+    }
+
+    cert = ngx_aop_sessions_cert(octx->table, leaf, conn->leaf.digest);
+
+    if (cert != leaf && X509_up_ref(cert)) {
+        (void) sk_X509_set(certs, 0, cert);
+        conn->cert = leaf;
+    }
+}
+
+
 /* SNI has nginx set the options of another server in the meantime. */
 
 int

@@ -67,6 +67,11 @@ ngx_http_aop_tls_verify(X509_STORE_CTX *ctx, void *arg)
         if (!shared) {
             ngx_http_aop_tls_tickets(ssl, ascf, result,
                                      X509_STORE_CTX_get0_cert(ctx));
+
+            if (result->verdict == NGX_AOP_VERDICT_OK) {
+                ngx_http_aop_object_share(ssl,
+                                          X509_STORE_CTX_get0_untrusted(ctx));
+            }
         }
     }
 

@@ -105,6 +105,33 @@ ngx_aop_sessions_remove(ngx_aop_sessions_t *table, const void *owner,
 }
 
 
+/* A digest is as good as a hash.  Another certificate takes the place. */
+
+X509 *
+ngx_aop_sessions_cert(ngx_aop_sessions_t *table, X509 *x509,
+    const unsigned char *digest)
+{
+    ngx_aop_sessions_cert_t  *cert;
+
+    cert = &table->certs[digest[0] % NGX_AOP_SESSIONS_CERTS];
+
+    if (cert->x509 != NULL
+        && memcmp(cert->digest, digest, NGX_AOP_DIGEST) == 0)
+    {
+        return cert->x509;
+    }
+
+    if (X509_up_ref(x509)) {
+        X509_free(cert->x509);
+
+        cert->x509 = x509;
+        memcpy(cert->digest, digest, NGX_AOP_DIGEST);
+    }
+
+    return x509;
+}
+
+
 void
 ngx_aop_sessions_clear(ngx_aop_sessions_t *table)
 {
@@ -112,6 +139,11 @@ ngx_aop_sessions_clear(ngx_aop_sessions_t *table)
 
     for (i = 0; i < NGX_AOP_SESSIONS_SLOTS; i++) {
         ngx_aop_sessions_drop(&table->slots[i]);
+    }
+
+    for (i = 0; i < NGX_AOP_SESSIONS_CERTS; i++) {
+        X509_free(table->certs[i].x509);
+        table->certs[i].x509 = NULL;
     }
 }
 

@@ -8,8 +8,9 @@
 #define _NGX_AOP_SESSIONS_H_INCLUDED_
 
 
-#include <time.h>
 #include <openssl/ssl.h>
+
+#include "ngx_aop_cert.h"
 
 
 /* The owner is compared only: the SSL_CTX that the session was made in. */
@@ -22,16 +23,26 @@ typedef struct {
 } ngx_aop_sessions_slot_t;
 
 
+/* A certificate that sessions have in common. */
+
+typedef struct {
+    X509                     *x509;         /* owned; NULL: free */
+    unsigned char             digest[NGX_AOP_DIGEST];
+} ngx_aop_sessions_cert_t;
+
+
 /*
  * Bounds the memory: a session holds the client's certificates, parsed.
  * Zeroed memory is an empty table.
  */
 
 #define NGX_AOP_SESSIONS_SLOTS  512
+#define NGX_AOP_SESSIONS_CERTS  64
 
 typedef struct {
     unsigned long             added;        /* how many so far */
     ngx_aop_sessions_slot_t   slots[NGX_AOP_SESSIONS_SLOTS];
+    ngx_aop_sessions_cert_t   certs[NGX_AOP_SESSIONS_CERTS];
 } ngx_aop_sessions_t;
 
 
@@ -44,6 +55,12 @@ typedef struct {
  *
  * ngx_aop_sessions_remove() drops that very session: another one may have its
  * id, since with a ticket of TLS 1.2 the client chooses the id.
+ *
+ * ngx_aop_sessions_cert() returns the certificate that the table has by that
+ * SHA-256, which is x509 from now on if there was none.  It is borrowed from
+ * the table until the next call.
+ *
+ * ngx_aop_sessions_clear() frees all that the table has.
  */
 
 SSL_SESSION *ngx_aop_sessions_find(ngx_aop_sessions_t *table,
@@ -52,6 +69,8 @@ int ngx_aop_sessions_add(ngx_aop_sessions_t *table, const void *owner,
     SSL_SESSION *session, time_t now);
 void ngx_aop_sessions_remove(ngx_aop_sessions_t *table, const void *owner,
     SSL_SESSION *session);
+X509 *ngx_aop_sessions_cert(ngx_aop_sessions_t *table,
+    X509 *x509, const unsigned char *digest);
 void ngx_aop_sessions_clear(ngx_aop_sessions_t *table);
 
 

@@ -6,7 +6,8 @@
 
 /*
  * A table of sessions gives back what was put in, to its owner, until it is
- * removed, expires, or has to make room; and frees what it gives up.
+ * removed, expires, or has to make room; and frees what it gives up.  So it
+ * does with certificates.
  */
 
 
@@ -250,6 +251,50 @@ is_bounded(void **state)
 }
 
 
+/* Of two with different digests in the same place, the last one that came. */
+
+static void
+certificates_are_shared(void **state)
+{
+    X509           *first, *second, *other;
+    unsigned char   digest[NGX_AOP_DIGEST], another[NGX_AOP_DIGEST];
+
+    memset(digest, 7, sizeof(digest));
+    memcpy(another, digest, sizeof(digest));
+    another[NGX_AOP_DIGEST - 1] = 8;
+
+    first = X509_new();
+    second = X509_new();
+    other = X509_new();
+
+    assert_non_null(first);
+    assert_non_null(second);
+    assert_non_null(other);
+
+    assert_ptr_equal(ngx_aop_sessions_cert(&table, first, digest), first);
+    assert_ptr_equal(ngx_aop_sessions_cert(&table, second, digest), first);
+    assert_ptr_equal(ngx_aop_sessions_cert(&table, first, digest), first);
+
+    /* the table has a reference of its own */
+
+    X509_free(first);
+    assert_ptr_equal(ngx_aop_sessions_cert(&table, second, digest), first);
+    assert_int_equal(X509_get_version(first), 0);
+
+    assert_ptr_equal(ngx_aop_sessions_cert(&table, other, another), other);
+    assert_ptr_equal(ngx_aop_sessions_cert(&table, second, digest), second);
+
+    ngx_aop_sessions_clear(&table);
+
+    assert_ptr_equal(ngx_aop_sessions_cert(&table, other, digest), other);
+
+    ngx_aop_sessions_clear(&table);
+
+    X509_free(other);
+    X509_free(second);
+}
+
+
 int
 main(void)
 {
@@ -261,6 +306,7 @@ main(void)
     unit_case("no id, no session", needs_an_id, NULL);
     unit_case("the oldest makes room", the_oldest_makes_room, NULL);
     unit_case("is bounded", is_bounded, NULL);
+    unit_case("certificates are shared", certificates_are_shared, NULL);
 
     return unit_run("sessions", NULL, NULL);
 }
