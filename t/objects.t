@@ -19,6 +19,8 @@ use AOP::Test::Clock;
 use constant {
     OPENSSL_3_0 => 0x30000000,
     OPENSSL_3_5 => 0x30500000,
+    MANY        => 1000,        # about as many as fill the table
+    MANY_KB     => 1200,        # 2300 and more if each had a certificate
     DER_TICKET  => qr/\xaa\x22\x04\x20(.{32})/s,
     DER_ID      => qr/\x04\x20(.{32})(?=\x04\x30)/s,
 };
@@ -46,6 +48,7 @@ neighbours();
 several_workers();
 expiry();
 certificates();
+memory();
 
 done_testing();
 
@@ -566,6 +569,39 @@ sub certificates {
             ok($again->resumed, "TLS $tls: by its session");
             $_->close for $client, $again;
         }
+    }
+
+    $nginx->finish;
+
+    return;
+}
+
+
+# memory(): all sessions of one certificate take less than 512 certificates do.
+sub memory {
+    my ($nginx, $port) = start(1, [ 'ec', 'aop on;' ]);
+
+    $nginx->start;
+
+    my ($worker) = $nginx->worker_pids;
+    my $fill     = sub {
+        my ($n) = @_;
+
+        visit($port, tls => '1.3', cert => $leaf) for 1 .. $n;
+
+        open my $fh, '<', "/proc/$worker/smaps_rollup" or die "no memory: $!\n";
+        my ($kb) = map { /^Anonymous:\s+(\d+)/ } <$fh>;
+
+        return $kb;
+    };
+
+    my $before = $fill->(20);
+    my $more   = $fill->(MANY) - $before;
+
+    SKIP: {
+        skip 'ASan holds what was freed', 1 if $ENV{ASAN_OPTIONS};
+
+        cmp_ok($more, '<', MANY_KB, "the sessions take $more KB more");
     }
 
     $nginx->finish;
