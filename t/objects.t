@@ -20,6 +20,7 @@ use constant {
     OPENSSL_3_0 => 0x30000000,
     OPENSSL_3_5 => 0x30500000,
     MANY        => 1000,        # about as many as fill the table
+    OPEN        => 100,
     MANY_KB     => 1200,        # 2300 and more if each had a certificate
     DER_TICKET  => qr/\xaa\x22\x04\x20(.{32})/s,
     DER_ID      => qr/\x04\x20(.{32})(?=\x04\x30)/s,
@@ -49,6 +50,7 @@ several_workers();
 expiry();
 certificates();
 memory();
+idle();
 
 done_testing();
 
@@ -589,10 +591,7 @@ sub memory {
 
         visit($port, tls => '1.3', cert => $leaf) for 1 .. $n;
 
-        open my $fh, '<', "/proc/$worker/smaps_rollup" or die "no memory: $!\n";
-        my ($kb) = map { /^Anonymous:\s+(\d+)/ } <$fh>;
-
-        return $kb;
+        return anonymous($worker);
     };
 
     my $before = $fill->(20);
@@ -607,6 +606,60 @@ sub memory {
     $nginx->finish;
 
     return;
+}
+
+
+# idle(): an open connection takes less than with stock nginx, where each has a
+# certificate of its own.
+sub idle {
+    my %verify = (aop => 'aop on; aop_ca ca.pem;', stock =>
+                  'ssl_verify_client on; ssl_client_certificate ca.pem;');
+    my %kb;
+
+    for my $kind (keys %verify) {
+        my $nginx  = nginx($kind eq 'stock' ? (module => 0) : ());
+        my $port   = $nginx->ports;
+        my $listen = $nginx->listen_tls($port);
+
+        $nginx->write('ca.pem', $ca);
+        $nginx->configure("server { $listen $verify{$kind} }")->start;
+
+        my ($worker) = $nginx->worker_pids;
+        my (@client, $before);
+
+        for my $n (1 .. 3 * OPEN) {
+            my $client = client($port, tls => '1.3', cert => $leaf);
+
+            $client->connect or die 'cannot connect: ', $client->error;
+            $client->get('/');
+            push @client, $client;
+            $before = anonymous($worker) if $n == OPEN;
+        }
+
+        $kb{$kind} = (anonymous($worker) - $before) / (2 * OPEN);
+        $_->close for @client;
+        $nginx->stop;
+    }
+
+    SKIP: {
+        skip 'ASan holds what was freed', 1 if $ENV{ASAN_OPTIONS};
+
+        cmp_ok($kb{aop}, '<', $kb{stock} - 2,
+               "idle: $kb{aop} KB each, with stock nginx $kb{stock}");
+    }
+
+    return;
+}
+
+
+# anonymous($pid): KB of memory that are the process's own.
+sub anonymous {
+    my ($pid) = @_;
+
+    open my $fh, '<', "/proc/$pid/smaps_rollup" or die "no memory: $!\n";
+    my ($kb) = map { /^Anonymous:\s+(\d+)/ } <$fh>;
+
+    return $kb;
 }
 
 

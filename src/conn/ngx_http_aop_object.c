@@ -179,14 +179,15 @@ ngx_http_aop_object_psk(ngx_ssl_conn_t *ssl, const unsigned char *id,
 
 
 /*
- * A parsed certificate is some hundred pieces of memory.  If each session kept
- * one of its own, what is freed between them would be scattered over more than
- * the processor has cache for, and all else would take longer.
+ * A parsed certificate is some hundred pieces of memory.  If each connection
+ * and each kept session had one of its own, what is freed between them would
+ * be scattered over more than the processor has cache for, and all else would
+ * take longer.
  *
- * OpenSSL has no function that sets the certificate of a session, but takes
- * it from the list that was to be verified, which owns what is in it.  The one
- * that was in it remains until the connection ends, if OpenSSL were to look at
- * it again.
+ * OpenSSL has no function that sets the certificate of a session, but takes it
+ * from the list that was to be verified, which owns what is in it.  The one
+ * that came remains until the session has been made, if OpenSSL were to look
+ * at it again.
  */
 
 void
@@ -203,8 +204,7 @@ ngx_http_aop_object_share(ngx_ssl_conn_t *ssl, STACK_OF(X509) *certs)
     if (octx->table == NULL
         || conn == NULL
         || conn->cert != NULL
-        || !conn->leaf.digested
-        || !ngx_http_aop_object_applies(ssl, leaf))
+        || !conn->leaf.digested)
     {
         return;
     }
@@ -266,9 +266,14 @@ ngx_http_aop_object_keep(ngx_ssl_conn_t *ssl, SSL_SESSION *session)
     octx = ngx_http_aop_object_ctx(ssl);
     conn = ngx_http_aop_conn_known(ssl);
 
-    if (octx->table == NULL
-        || conn == NULL
-        || !ngx_http_aop_object_stamped(session)
+    if (octx->table == NULL || conn == NULL) {
+        return;
+    }
+
+    X509_free(conn->cert);
+    conn->cert = NULL;
+
+    if (!ngx_http_aop_object_stamped(session)
         || !ngx_http_aop_object_small(ssl))
     {
         return;

@@ -23,7 +23,7 @@ typedef struct {
 } ngx_aop_sessions_slot_t;
 
 
-/* A certificate that sessions have in common. */
+/* A certificate that connections and sessions have in common. */
 
 typedef struct {
     X509                     *x509;         /* owned; NULL: free */
