@@ -186,8 +186,8 @@ ngx_http_aop_object_psk(ngx_ssl_conn_t *ssl, const unsigned char *id,
  *
  * OpenSSL has no function that sets the certificate of a session, but takes it
  * from the list that was to be verified, which owns what is in it.  The one
- * that came remains until the session has been made, if OpenSSL were to look
- * at it again.
+ * that came remains until a session has been made, or the connection ends, if
+ * OpenSSL were to look at it again.
  */
 
 void

@@ -16,6 +16,8 @@
 
 
 #include <string.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
 
 #include "ngx_aop_sessions.h"
 
@@ -33,6 +35,7 @@ static ngx_aop_sessions_slot_t *ngx_aop_sessions_set(
 static ngx_aop_sessions_slot_t *ngx_aop_sessions_victim(
     ngx_aop_sessions_slot_t *set, time_t now);
 static void ngx_aop_sessions_drop(ngx_aop_sessions_slot_t *slot);
+static int ngx_aop_sessions_whole(X509 *x509);
 
 
 SSL_SESSION *
@@ -121,7 +124,7 @@ ngx_aop_sessions_cert(ngx_aop_sessions_t *table, X509 *x509,
         return cert->x509;
     }
 
-    if (X509_up_ref(x509)) {
+    if (ngx_aop_sessions_whole(x509) && X509_up_ref(x509)) {
         X509_free(cert->x509);
 
         cert->x509 = x509;
@@ -129,6 +132,28 @@ ngx_aop_sessions_cert(ngx_aop_sessions_t *table, X509 *x509,
     }
 
     return x509;
+}
+
+
+/*
+ * Equal bytes do not make equal objects: if memory was short when it was parsed
+ * or looked at, OpenSSL has no key or no extensions of a good certificate, and
+ * does not try again.
+ */
+
+static int
+ngx_aop_sessions_whole(X509 *x509)
+{
+    int  whole;
+
+    ERR_set_mark();
+
+    whole = X509_get0_pubkey(x509) != NULL
+            && !(X509_get_extension_flags(x509) & EXFLAG_INVALID);
+
+    ERR_pop_to_mark();
+
+    return whole;
 }
 
 

@@ -57,8 +57,9 @@ typedef struct {
  * id, since with a ticket of TLS 1.2 the client chooses the id.
  *
  * ngx_aop_sessions_cert() returns the certificate that the table has by that
- * SHA-256, which is x509 from now on if there was none.  It is borrowed from
- * the table until the next call.
+ * SHA-256, which is x509 from now on if there was none and OpenSSL has parsed
+ * all of it.  It is borrowed from the table until the next call.  Leaves
+ * OpenSSL's error queue as it was.
  *
  * ngx_aop_sessions_clear() frees all that the table has.
  */

@@ -12,13 +12,32 @@
 
 
 #include <string.h>
+#include <openssl/err.h>
 
 #include "ngx_aop_sessions.h"
-#include "unit.h"
+#include "pki.h"
 
 
 #define NOW      1000000
 #define TIMEOUT  300
+
+
+enum {
+    ROOT = 1,
+    LEAF,
+    OTHER,
+    BROKEN,
+    NCERTS
+};
+
+
+static const pki_cert_t  certs[NCERTS] = {
+    [ROOT] = { .name = "Root", .ext = { PKI_CA } },
+    [LEAF] = { .name = "Leaf", .by = ROOT },
+    [OTHER] = { .name = "Other", .by = ROOT },
+    [BROKEN] = { .name = "Leaf", .by = ROOT,
+                 .ext = { "basicConstraints=DER:04:00" } }
+};
 
 
 static ngx_aop_sessions_t  table;
@@ -251,6 +270,13 @@ is_bounded(void **state)
 }
 
 
+static X509 *
+cert_shared(X509 *x509, const unsigned char *digest)
+{
+    return ngx_aop_sessions_cert(&table, x509, digest);
+}
+
+
 /* Of two with different digests in the same place, the last one that came. */
 
 static void
@@ -263,35 +289,73 @@ certificates_are_shared(void **state)
     memcpy(another, digest, sizeof(digest));
     another[NGX_AOP_DIGEST - 1] = 8;
 
-    first = X509_new();
-    second = X509_new();
-    other = X509_new();
+    first = X509_dup(pki.cert[LEAF]);
+    second = pki.cert[LEAF];
+    other = pki.cert[OTHER];
 
     assert_non_null(first);
-    assert_non_null(second);
-    assert_non_null(other);
-
-    assert_ptr_equal(ngx_aop_sessions_cert(&table, first, digest), first);
-    assert_ptr_equal(ngx_aop_sessions_cert(&table, second, digest), first);
-    assert_ptr_equal(ngx_aop_sessions_cert(&table, first, digest), first);
+    assert_ptr_equal(cert_shared(first, digest), first);
+    assert_ptr_equal(cert_shared(second, digest), first);
+    assert_ptr_equal(cert_shared(first, digest), first);
 
     /* the table has a reference of its own */
 
     X509_free(first);
-    assert_ptr_equal(ngx_aop_sessions_cert(&table, second, digest), first);
-    assert_int_equal(X509_get_version(first), 0);
+    assert_ptr_equal(cert_shared(second, digest), first);
+    assert_int_equal(X509_cmp(first, second), 0);
 
-    assert_ptr_equal(ngx_aop_sessions_cert(&table, other, another), other);
-    assert_ptr_equal(ngx_aop_sessions_cert(&table, second, digest), second);
-
-    ngx_aop_sessions_clear(&table);
-
-    assert_ptr_equal(ngx_aop_sessions_cert(&table, other, digest), other);
+    assert_ptr_equal(cert_shared(other, another), other);
+    assert_ptr_equal(cert_shared(second, digest), second);
 
     ngx_aop_sessions_clear(&table);
 
-    X509_free(other);
-    X509_free(second);
+    assert_ptr_equal(cert_shared(other, digest), other);
+
+    ngx_aop_sessions_clear(&table);
+}
+
+
+/* As OpenSSL makes them of a good one where memory is short. */
+
+static void
+broken_ones_are_not(void **state)
+{
+    X509           *keyless;
+    unsigned char   digest[NGX_AOP_DIGEST];
+
+    memset(digest, 7, sizeof(digest));
+
+    keyless = X509_new();
+    assert_non_null(keyless);
+
+    assert_ptr_equal(cert_shared(keyless, digest), keyless);
+    assert_ptr_equal(cert_shared(pki.cert[BROKEN], digest), pki.cert[BROKEN]);
+    assert_ptr_equal(cert_shared(pki.cert[LEAF], digest), pki.cert[LEAF]);
+    assert_ptr_equal(cert_shared(keyless, digest), pki.cert[LEAF]);
+
+    assert_int_equal(ERR_peek_error(), 0);
+
+    ngx_aop_sessions_clear(&table);
+
+    X509_free(keyless);
+}
+
+
+static int
+setup(void **state)
+{
+    pki_certs(certs, NCERTS);
+
+    return 0;
+}
+
+
+static int
+teardown(void **state)
+{
+    pki_free();
+
+    return 0;
 }
 
 
@@ -307,6 +371,7 @@ main(void)
     unit_case("the oldest makes room", the_oldest_makes_room, NULL);
     unit_case("is bounded", is_bounded, NULL);
     unit_case("certificates are shared", certificates_are_shared, NULL);
+    unit_case("broken ones are not", broken_ones_are_not, NULL);
 
-    return unit_run("sessions", NULL, NULL);
+    return unit_run("sessions", setup, teardown);
 }
