@@ -59,13 +59,26 @@ sub ask {
     my $family = $from =~ /:/ ? "TCP6 $from ::1" : "TCP4 $from 127.0.0.1";
     my ($client, $session);
 
+    my $connect = sub {
+        return client($to, sni => $host, cert => $good,
+                      prelude => "PROXY $family 1234 443\r\n", %opt);
+    };
+
+    my $request = sub {
+        return $client->get('/', headers => [ @header ])->status;
+    };
+
     $asked += $n unless $host eq OFF || $host =~ /^off\./;
 
     for (1 .. $n) {
         $client = undef if $client && $client->closed(0.0001);
-        $client ||= client($to, sni => $host, cert => $good,
-                           prelude => "PROXY $family 1234 443\r\n", %opt);
-        $client->get('/', headers => [ @header ])->status or BAIL_OUT("$host: no answer");
+        $client ||= $connect->();
+        next if $request->();
+
+        # the server was late to close it
+
+        $client = $connect->();
+        $request->() or BAIL_OUT("$host: no answer");
     }
 
     $session = $client->session;
