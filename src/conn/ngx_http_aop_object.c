@@ -270,6 +270,8 @@ ngx_http_aop_object_keep(ngx_ssl_conn_t *ssl, SSL_SESSION *session)
         return;
     }
 
+    /* the session has the one in common */
+
     X509_free(conn->cert);
     conn->cert = NULL;
 

@@ -8,6 +8,7 @@
 #define _NGX_AOP_SESSIONS_H_INCLUDED_
 
 
+#include <time.h>
 #include <openssl/ssl.h>
 
 #include "ngx_aop_cert.h"
@@ -70,8 +71,8 @@ int ngx_aop_sessions_add(ngx_aop_sessions_t *table, const void *owner,
     SSL_SESSION *session, time_t now);
 void ngx_aop_sessions_remove(ngx_aop_sessions_t *table, const void *owner,
     SSL_SESSION *session);
-X509 *ngx_aop_sessions_cert(ngx_aop_sessions_t *table,
-    X509 *x509, const unsigned char *digest);
+X509 *ngx_aop_sessions_cert(ngx_aop_sessions_t *table, X509 *x509,
+    const unsigned char *digest);
 void ngx_aop_sessions_clear(ngx_aop_sessions_t *table);
 
 
