@@ -29,6 +29,8 @@ use constant {
 my $ca    = ca('Edge CA');
 my $leaf  = $ca->leaf('edge');
 my $p384  = $ca->leaf('edge', key => 'ec:secp384r1');
+my $r3072 = $ca->leaf('edge', key => 'rsa:3072');
+my $r2048 = $ca->leaf('edge', key => 'rsa');
 my $long  = { cert => $leaf, chain => [ map { ca("CA $_") } 1 .. 40 ] };
 my $bad   = ca('Other CA')->leaf('bad');
 my $show  = show() . ' add_header X-Resumed $aop_resumed always;'
@@ -136,7 +138,11 @@ sub kinds {
         [ 2, 'tickets', 'aop on;', 'rsa', $leaf, 'ticket', 'ticket' ],
         [ 2, 'tickets, cheap key', 'aop on;', 'ec', $leaf,
           $dear ? 'id' : 'ticket', 'ticket' ],
+        [ 2, 'tickets, cheap key, RSA-2048 leaf', 'aop on;', 'ec', $r2048,
+          $dear ? 'id' : 'ticket', 'ticket' ],
         [ 2, 'tickets, cheap key, dear leaf', 'aop on;', 'ec', $p384,
+          'ticket', 'ticket' ],
+        [ 2, 'tickets, cheap key, long leaf', 'aop on;', 'ec', $r3072,
           'ticket', 'ticket' ],
         [ 2, 'a cache', "aop on; $cache", 'rsa', $leaf, 'id', 'id' ],
     );

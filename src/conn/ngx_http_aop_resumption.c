@@ -17,9 +17,13 @@ static ngx_uint_t ngx_http_aop_resumption_alone(void);
 static ngx_uint_t ngx_http_aop_resumption_cheap(X509 *leaf);
 
 
-/* up to this size a key of a curve is cheap to sign with and to verify */
+/*
+ * up to this size a key of a curve is cheap to sign with and to verify, and one
+ * of RSA to verify
+ */
 
-#define NGX_HTTP_AOP_CHEAP_EC_BITS  256
+#define NGX_HTTP_AOP_CHEAP_EC_BITS   256
+#define NGX_HTTP_AOP_CHEAP_RSA_BITS  2048
 
 #define NGX_HTTP_AOP_OPENSSL_3_0    0x30000000L
 #define NGX_HTTP_AOP_OPENSSL_3_5    0x30500000L
@@ -92,11 +96,17 @@ ngx_http_aop_resumption_by_ticket(ngx_ssl_conn_t *ssl, X509 *leaf)
 static ngx_uint_t
 ngx_http_aop_resumption_cheap(X509 *leaf)
 {
+    int        bits;
     EVP_PKEY  *key;
 
     key = X509_get0_pubkey(leaf);
 
-    return key != NULL
-           && (EVP_PKEY_base_id(key) == EVP_PKEY_RSA
-               || EVP_PKEY_bits(key) <= NGX_HTTP_AOP_CHEAP_EC_BITS);
+    if (key == NULL) {
+        return 0;
+    }
+
+    bits = (EVP_PKEY_base_id(key) == EVP_PKEY_RSA)
+           ? NGX_HTTP_AOP_CHEAP_RSA_BITS : NGX_HTTP_AOP_CHEAP_EC_BITS;
+
+    return EVP_PKEY_bits(key) <= bits;
 }
