@@ -486,9 +486,10 @@ for my $http ('1.1', '2') {
        "HTTP/$http: no secret behind it");
 }
 
-my @answer = $nginx->whole(
+my @answer = $nginx->whole(sub {
     client($port, sni => 'stricter', http => '2', cert => $bad)
-    ->get_all(map { [ $_ % 3 ? '/strict' : '/large' ] } 1 .. 30));
+    ->get_all(map { [ $_ % 3 ? '/strict' : '/large' ] } 1 .. 30)
+});
 
 is(join(' ', map { seen($_) } @answer),
    join(' ', map { $_ % 3 ? '400 on untrusted REJECTED' : '200 off untrusted -'

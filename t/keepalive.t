@@ -143,10 +143,10 @@ is($large->status, 200, 'HTTP/2 streams: the other served');
 is(length $large->body, 90_000, 'HTTP/2 streams: to its end');
 ok($client->goaway, 'HTTP/2 streams: GOAWAY');
 
-$client = client($port, sni => 'a.test', http => '2');
-
-my @answer = $nginx->whole($client->get_all(
-    map { [ $_ % 2 ? '/strict' : '/' ] } 1 .. 40));
+my @answer = $nginx->whole(sub {
+    client($port, sni => 'a.test', http => '2')
+    ->get_all(map { [ $_ % 2 ? '/strict' : '/' ] } 1 .. 40)
+});
 
 is(join(' ', map { $_->status } @answer),
    join(' ', map { $_ % 2 ? 400 : 200 } 1 .. @answer),

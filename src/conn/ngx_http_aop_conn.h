@@ -234,8 +234,9 @@ ngx_int_t ngx_http_aop_session_arm(ngx_conf_t *cf,
  * own.
  *
  * ngx_http_aop_object_share() is called with the certificates that passed in
- * the handshake, before a session is made of them: in the place of the first
- * they have the one with the same bytes that other sessions have.
+ * the handshake, before a session is made of them: in place of the first they
+ * then have the one with the same bytes that other connections and sessions
+ * have, with a reference of its own.
  *
  * ngx_http_aop_object_applies() tells whether the sessions of a connection are
  * kept, if their certificates pass.  ngx_http_aop_object_pays() tells whether

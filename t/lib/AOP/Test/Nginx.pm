@@ -22,6 +22,7 @@ use constant {
     STOP_TIMEOUT  => 10,
     LOG_TIMEOUT   => 5,
     TICK          => 0.01,
+    TRIES         => 5,
 };
 
 my @TEMP_PATH = qw(client_body proxy fastcgi uwsgi scgi);
@@ -69,17 +70,25 @@ sub knows {
 }
 
 
-# whole(@answers): those of streams side by side after which nginx has closed.
-# Before 1.19.1 it did not linger, so the client may be reset before it has read
-# the last ones, more of them under load: these are left out then, but for the
-# first quarter.
+# whole($ask): the answers that the code returns, of streams side by side after
+# which nginx has closed.  Before 1.19.1 it did not linger, so the client may be
+# reset before it has read the last ones: these are left out then, but for the
+# first half, and if that is not whole, as may be under load, it asks again.
 sub whole {
-    my ($self, @answer) = @_;
+    my ($self, $ask) = @_;
 
-    my $quarter = @answer / 4;
+    my @answer = $ask->();
 
-    if (version() < 1019001) {
-        pop @answer while @answer > $quarter && !$answer[-1]->status;
+    return @answer if version() >= 1019001;
+
+    for (1 .. TRIES) {
+        my $half = @answer / 2;
+
+        pop @answer while @answer > $half && !$answer[-1]->status;
+
+        return @answer if $answer[-1]->status;
+
+        @answer = $ask->();
     }
 
     return @answer;
