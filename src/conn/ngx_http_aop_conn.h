@@ -222,6 +222,7 @@ ngx_int_t ngx_http_aop_session_arm(ngx_conf_t *cf,
 /*
  * ngx_http_aop_object_arm() has sessions kept as objects at an SSL_CTX, before
  * the callbacks of ngx_http_aop_session_arm() are set; it may be called once.
+ * If nginx has no cache there, one is added for the other worker processes.
  * NGX_ERROR if memory is short.
  *
  * ngx_http_aop_object_find() returns the object of an id, or NULL, borrowed.
@@ -231,7 +232,7 @@ ngx_int_t ngx_http_aop_session_arm(ngx_conf_t *cf,
  * ngx_http_aop_object_issue() is called for each ticket that is to be sent,
  * and has it be an id if the session is to be kept.
  * ngx_http_aop_object_keep() then keeps the session, with a reference of its
- * own.
+ * own, and tells whether it is to be stored in nginx's cache as well.
  *
  * ngx_http_aop_object_share() is called with the certificates that passed in
  * the handshake, before a session is made of them: in place of the first they
@@ -252,7 +253,7 @@ SSL_SESSION *ngx_http_aop_object_offer(ngx_ssl_conn_t *ssl,
     SSL_SESSION *session, int *copy);
 void ngx_http_aop_object_miss(ngx_ssl_conn_t *ssl);
 int ngx_http_aop_object_issue(ngx_ssl_conn_t *ssl, void *arg);
-void ngx_http_aop_object_keep(ngx_ssl_conn_t *ssl, SSL_SESSION *session);
+ngx_uint_t ngx_http_aop_object_keep(ngx_ssl_conn_t *ssl, SSL_SESSION *session);
 void ngx_http_aop_object_share(ngx_ssl_conn_t *ssl, STACK_OF(X509) *certs);
 ngx_uint_t ngx_http_aop_object_applies(ngx_ssl_conn_t *ssl, X509 *leaf);
 ngx_uint_t ngx_http_aop_object_pays(ngx_ssl_conn_t *ssl, X509 *leaf);
@@ -262,10 +263,12 @@ ngx_uint_t ngx_http_aop_object_pays(ngx_ssl_conn_t *ssl, X509 *leaf);
  * ngx_http_aop_resumption_by_object() tells whether a session is to be kept as
  * an object of this process; "cached" is set if other processes find it in a
  * cache.  ngx_http_aop_resumption_by_ticket() tells whether a ticket pays.
+ * ngx_http_aop_resumption_alone(): there is no other worker process.
  */
 
 ngx_uint_t ngx_http_aop_resumption_by_object(ngx_ssl_conn_t *ssl, X509 *leaf,
     ngx_uint_t cached);
+ngx_uint_t ngx_http_aop_resumption_alone(void);
 ngx_uint_t ngx_http_aop_resumption_by_ticket(ngx_ssl_conn_t *ssl,
     X509 *leaf);
 

@@ -32,14 +32,19 @@ typedef struct {
     ngx_aop_sessions_t             *table;      /* NULL: none are kept */
     ngx_http_aop_object_remove_pt   remove;     /* who was called before us */
     unsigned                        cached:1;   /* nginx has a cache */
+    unsigned                        added:1;    /* the one that we add */
 } ngx_http_aop_object_ctx_t;
 
 
 static ngx_uint_t ngx_http_aop_object_allowed(ngx_http_ssl_srv_conf_t *sscf);
+static ngx_int_t ngx_http_aop_object_add_cache(ngx_conf_t *cf,
+    ngx_http_ssl_srv_conf_t *sscf);
 static ngx_aop_sessions_t *ngx_http_aop_object_table(ngx_conf_t *cf);
 static void ngx_http_aop_object_cleanup(void *data);
 static int ngx_http_aop_object_psk(ngx_ssl_conn_t *ssl,
     const unsigned char *id, size_t len, SSL_SESSION **session);
+static ngx_uint_t ngx_http_aop_object_take(ngx_ssl_conn_t *ssl,
+    SSL_SESSION *session);
 static void ngx_http_aop_object_drop(ngx_ssl_conn_t *ssl,
     const unsigned char *id);
 static void ngx_http_aop_object_remove(SSL_CTX *ctx, SSL_SESSION *session);
@@ -63,7 +68,17 @@ static ngx_http_aop_object_ctx_t *ngx_http_aop_object_ctx(
 #define NGX_HTTP_AOP_OBJECT_CACHED  (NGX_SSL_MAX_SESSION_SIZE - 1024)
 
 
+/* 5,000 sessions or more, which is what is usual; used as it fills */
+
+#define NGX_HTTP_AOP_OBJECT_CACHE  (10 * 1024 * 1024)
+
+
 static int  ngx_http_aop_object_index = -1;
+
+static ngx_str_t  ngx_http_aop_object_cache = ngx_string("aop_sessions");
+
+/* that of nginx's own sessions */
+static ngx_str_t  ngx_http_aop_object_id_ctx = ngx_string("HTTP");
 
 
 SSL_SESSION *
@@ -257,8 +272,24 @@ ngx_http_aop_object_issue(ngx_ssl_conn_t *ssl, void *arg)
 }
 
 
-void
+/* The cache that we add has what other processes need, and nothing else. */
+
+ngx_uint_t
 ngx_http_aop_object_keep(ngx_ssl_conn_t *ssl, SSL_SESSION *session)
+{
+    ngx_uint_t                  kept;
+    ngx_http_aop_object_ctx_t  *octx;
+
+    octx = ngx_http_aop_object_ctx(ssl);
+
+    kept = octx->table != NULL && ngx_http_aop_object_take(ssl, session);
+
+    return !octx->added || (kept && !ngx_http_aop_resumption_alone());
+}
+
+
+static ngx_uint_t
+ngx_http_aop_object_take(ngx_ssl_conn_t *ssl, SSL_SESSION *session)
 {
     ngx_http_aop_conn_t        *conn;
     ngx_http_aop_object_ctx_t  *octx;
@@ -266,8 +297,8 @@ ngx_http_aop_object_keep(ngx_ssl_conn_t *ssl, SSL_SESSION *session)
     octx = ngx_http_aop_object_ctx(ssl);
     conn = ngx_http_aop_conn_known(ssl);
 
-    if (octx->table == NULL || conn == NULL) {
-        return;
+    if (conn == NULL) {
+        return 0;
     }
 
     /* the session has the one in common */
@@ -278,7 +309,7 @@ ngx_http_aop_object_keep(ngx_ssl_conn_t *ssl, SSL_SESSION *session)
     if (!ngx_http_aop_object_stamped(session)
         || !ngx_http_aop_object_small(ssl))
     {
-        return;
+        return 0;
     }
 
     if (SSL_version(ssl) == TLS1_3_VERSION) {
@@ -288,11 +319,11 @@ ngx_http_aop_object_keep(ngx_ssl_conn_t *ssl, SSL_SESSION *session)
         }
 
         if (!conn->by_id) {
-            return;
+            return 0;
         }
 
     } else if (!ngx_http_aop_object_applies(ssl, NULL)) {
-        return;
+        return 0;
     }
 
     if (SSL_SESSION_up_ref(session)
@@ -300,6 +331,8 @@ ngx_http_aop_object_keep(ngx_ssl_conn_t *ssl, SSL_SESSION *session)
     {
         SSL_SESSION_free(session);
     }
+
+    return 1;
 }
 
 
@@ -379,9 +412,12 @@ ngx_http_aop_object_pays(ngx_ssl_conn_t *ssl, X509 *leaf)
 static ngx_uint_t
 ngx_http_aop_object_resumable(ngx_ssl_conn_t *ssl)
 {
-    ngx_http_aop_conn_t  *conn;
+    ngx_http_aop_conn_t        *conn;
+    ngx_http_aop_object_ctx_t  *octx;
 
-    if (ngx_http_aop_object_ctx(ssl)->cached
+    octx = ngx_http_aop_object_ctx(ssl);
+
+    if ((octx->cached && !octx->added)
         || (SSL_get_options(ssl) & SSL_OP_NO_TICKET) == 0)
     {
         return 1;
@@ -475,6 +511,18 @@ ngx_http_aop_object_arm(ngx_conf_t *cf, ngx_http_ssl_srv_conf_t *sscf)
         return NGX_ERROR;
     }
 
+    if (SSL_CTX_sess_get_get_cb(ctx) == NULL
+        && SSL_CTX_sess_get_new_cb(ctx) == NULL
+        && SSL_CTX_sess_get_remove_cb(ctx) == NULL)
+    {
+        if (ngx_http_aop_object_add_cache(cf, sscf) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        octx->cached = 1;
+        octx->added = 1;
+    }
+
     octx->remove = SSL_CTX_sess_get_remove_cb(ctx);
 
     SSL_CTX_sess_set_remove_cb(ctx, ngx_http_aop_object_remove);
@@ -506,6 +554,33 @@ ngx_http_aop_object_allowed(ngx_http_ssl_srv_conf_t *sscf)
            && SSL_CTX_get_max_early_data(ctx) == 0
            && (SSL_CTX_sess_get_get_cb(ctx) != NULL
                || (SSL_CTX_get_options(ctx) & SSL_OP_NO_TICKET) == 0);
+}
+
+
+/*
+ * What "ssl_session_cache shared:" does, unless somebody else stores sessions.
+ * How many worker processes there are to share it may be read later than this:
+ * one alone does not use it.
+ */
+
+static ngx_int_t
+ngx_http_aop_object_add_cache(ngx_conf_t *cf, ngx_http_ssl_srv_conf_t *sscf)
+{
+    ngx_shm_zone_t  *zone;
+
+    zone = ngx_shared_memory_add(cf, &ngx_http_aop_object_cache,
+                                 NGX_HTTP_AOP_OBJECT_CACHE,
+                                 &ngx_http_ssl_module);
+    if (zone == NULL) {
+        return NGX_ERROR;
+    }
+
+    zone->init = ngx_ssl_session_cache_init;
+
+    return ngx_ssl_session_cache(&sscf->ssl, &ngx_http_aop_object_id_ctx,
+                                 sscf->certificates,
+                                 NGX_SSL_NO_BUILTIN_SCACHE, zone,
+                                 sscf->session_timeout);
 }
 
 

@@ -13,7 +13,6 @@
 #include "ngx_http_aop_conn.h"
 
 
-static ngx_uint_t ngx_http_aop_resumption_alone(void);
 static ngx_uint_t ngx_http_aop_resumption_cheap(X509 *leaf);
 
 
@@ -50,7 +49,7 @@ ngx_http_aop_resumption_by_object(ngx_ssl_conn_t *ssl, X509 *leaf,
 }
 
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_aop_resumption_alone(void)
 {
     ngx_core_conf_t  *ccf;

@@ -81,11 +81,14 @@ ngx_http_aop_session_arm(ngx_conf_t *cf, ngx_http_ssl_srv_conf_t *sscf)
         return NGX_ERROR;
     }
 
+    if (ngx_http_aop_object_arm(cf, sscf) != NGX_OK) {
+        goto failed;
+    }
+
     sctx->get = SSL_CTX_sess_get_get_cb(ctx);
     sctx->new = SSL_CTX_sess_get_new_cb(ctx);
 
-    if (ngx_http_aop_object_arm(cf, sscf) != NGX_OK
-        || SSL_CTX_set_ex_data(ctx, ngx_http_aop_session_index, sctx) == 0
+    if (SSL_CTX_set_ex_data(ctx, ngx_http_aop_session_index, sctx) == 0
         || SSL_CTX_set_session_ticket_cb(ctx, ngx_http_aop_object_issue,
                                          ngx_http_aop_session_ticket, NULL)
            == 0)
@@ -236,6 +239,7 @@ ngx_http_aop_session_get_cached(ngx_ssl_conn_t *ssl, const unsigned char *id,
 static int
 ngx_http_aop_session_new(ngx_ssl_conn_t *ssl, SSL_SESSION *session)
 {
+    ngx_uint_t                   cached;
     ngx_connection_t            *c;
     ngx_http_connection_t       *hc;
     ngx_http_core_srv_conf_t    *cscf;
@@ -254,12 +258,12 @@ ngx_http_aop_session_new(ngx_ssl_conn_t *ssl, SSL_SESSION *session)
         }
     }
 
-    ngx_http_aop_object_keep(ssl, session);
+    cached = ngx_http_aop_object_keep(ssl, session);
 
     sctx = SSL_CTX_get_ex_data(c->ssl->session_ctx,
                                ngx_http_aop_session_index);
 
-    return (sctx->new != NULL) ? sctx->new(ssl, session) : 0;
+    return (cached && sctx->new != NULL) ? sctx->new(ssl, session) : 0;
 }
 
 
