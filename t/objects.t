@@ -28,9 +28,10 @@ use constant {
 
 my $ca    = ca('Edge CA');
 my $leaf  = $ca->leaf('edge');
-my $p384  = $ca->leaf('edge', key => 'ec:secp384r1');
-my $r3072 = $ca->leaf('edge', key => 'rsa:3072');
-my $r2048 = $ca->leaf('edge', key => 'rsa');
+my $names = join ',', map { "DNS:$_." . 'x' x 50 } 1 .. 140;
+my ($large, $large384, $large3072) = map {
+    $ca->leaf('large', key => $_, ext => [ subjectAltName => $names ])
+} qw(ec ec:secp384r1 rsa:3072);
 my $long  = { cert => $leaf, chain => [ map { ca("CA $_") } 1 .. 40 ] };
 my $bad   = ca('Other CA')->leaf('bad');
 my $show  = show() . ' add_header X-Resumed $aop_resumed always;'
@@ -44,11 +45,12 @@ my %host = map { $_ => AOP::Test::Cert->new(subject => 'localhost', key => $_,
 
 kinds();
 one_worker();
-an_id();
+an_id($_) for 1, 2;
 identities();
 tickets_off();
-neighbours();
+neighbours($_) for 1, 2;
 several_workers();
+added_cache();
 expiry();
 certificates();
 memory();
@@ -135,16 +137,26 @@ sub kinds {
           'aop on; ssl_verify_client on; ssl_client_certificate stock.pem;',
           'rsa', $leaf, 'ticket', 'ticket' ],
         [ 1, 'without "aop"', 'aop off;', 'rsa', $leaf, 'ticket', 'ticket' ],
-        [ 2, 'tickets', 'aop on;', 'rsa', $leaf, 'ticket', 'ticket' ],
-        [ 2, 'tickets, cheap key', 'aop on;', 'ec', $leaf,
-          $dear ? 'id' : 'ticket', 'ticket' ],
-        [ 2, 'tickets, cheap key, RSA-2048 leaf', 'aop on;', 'ec', $r2048,
-          $dear ? 'id' : 'ticket', 'ticket' ],
-        [ 2, 'tickets, cheap key, dear leaf', 'aop on;', 'ec', $p384,
-          'ticket', 'ticket' ],
-        [ 2, 'tickets, cheap key, long leaf', 'aop on;', 'ec', $r3072,
-          'ticket', 'ticket' ],
+        [ 2, 'tickets', 'aop on;', 'rsa', $leaf, 'id', 'id' ],
+        [ 2, 'tickets, cheap key', 'aop on;', 'ec', $leaf, 'id', 'id' ],
         [ 2, 'a cache', "aop on; $cache", 'rsa', $leaf, 'id', 'id' ],
+        [ 2, 'too large for the cache', 'aop on;', 'rsa', $large, 'ticket',
+          'id' ],
+        [ 2, 'the same, cheap key', 'aop on;', 'ec', $large,
+          $dear ? 'id' : 'ticket', 'id' ],
+        [ 2, 'the same, cheap key, dear leaf', 'aop on;', 'ec', $large384,
+          'ticket', 'id' ],
+        [ 2, 'the same, cheap key, long leaf', 'aop on;', 'ec', $large3072,
+          'ticket', 'id' ],
+        [ 2, 'keys of a file', 'aop on; ssl_session_ticket_key ticket.key;',
+          'rsa', $leaf, 'ticket', 'ticket' ],
+        [ 2, 'tickets off', 'aop on; ssl_session_tickets off;', 'rsa', $leaf,
+          'none', undef ],
+        [ 2, 'cache off', 'aop on; ssl_session_cache off;', 'rsa', $leaf,
+          'ticket', 'ticket' ],
+        [ 2, 'early data', 'aop on; ssl_early_data on;', 'rsa', $leaf,
+          'ticket', 'ticket' ],
+        [ 2, 'without "aop"', 'aop off;', 'rsa', $leaf, 'ticket', 'ticket' ],
     );
 
     for my $workers (1, 2) {
@@ -275,7 +287,9 @@ sub forged {
 # an_id(): who has seen the id of a session cannot have it dropped by sending it
 # along with a ticket, where TLS 1.2 has the client choose the id.
 sub an_id {
-    my $nginx  = nginx();
+    my ($workers) = @_;
+
+    my $nginx  = nginx(workers => $workers);
     my $port   = $nginx->ports;
     my $listen = $nginx->listen_tls($port);
 
@@ -296,7 +310,7 @@ sub an_id {
 
     my $mine = Net::SSLeay::d2i_SSL_SESSION($other);
     is((visit($port, %off, session => $mine))[0], '200 off - - resumed',
-       'a ticket is resumed with the id of another session');
+       "workers $workers: a ticket is resumed with the id of another session");
 
     my $client = client($port, %off, session => forged($mine));
 
@@ -373,8 +387,6 @@ sub identities {
 # tickets_off(): the session that follows a resumed one is kept, too.  nginx's
 # cache has none of such a certificate, which is too large for it.
 sub tickets_off {
-    my $large = $ca->leaf('large', ext => [ subjectAltName =>
-                    join ',', map { "DNS:$_." . 'x' x 50 } 1 .. 80 ]);
     my ($nginx, $port) = start(1, [ 'rsa', 'aop on; ssl_session_tickets off;'
                                            . ' ssl_session_cache shared:S:1m;'
                                   ]);
@@ -402,8 +414,10 @@ sub tickets_off {
 
 # neighbours(): servers at the same address that do not use the module.
 sub neighbours {
+    my ($workers) = @_;
+
     for my $default ('aop', 'off') {
-        my $nginx  = nginx();
+        my $nginx  = nginx(workers => $workers);
         my $port   = $nginx->ports;
         my $listen = $nginx->listen_tls($port);
 
@@ -420,7 +434,7 @@ sub neighbours {
                           sort keys %server)->start;
 
         for my $tls ('1.2', '1.3') {
-            my $what = "default $default, TLS $tls";
+            my $what = "workers $workers, default $default, TLS $tls";
             my %off  = (tls => $tls, sni => 'off.test');
             my %aop  = (tls => $tls, sni => 'aop.test');
 
@@ -490,6 +504,100 @@ sub several_workers {
             cmp_ok(scalar keys %pid, '>', 1, "$what: several were asked");
             is_deeply(\%got, { 1 => 59 }, "$what: each resumes");
         }
+    }
+
+    $nginx->finish;
+
+    return;
+}
+
+
+# added_cache(): of several workers, where nginx has no cache of its own.  It is
+# for sessions of servers with "aop", outlives a reload, and only what the new
+# policy would accept is resumed from it; one worker alone makes no use of it.
+sub added_cache {
+    my $nginx  = nginx(workers => 2);
+    my $port   = $nginx->ports;
+    my $listen = $nginx->listen_tls($port);
+
+    $nginx->write('ca.pem', $ca);
+    $nginx->write('other.pem', ca('Other CA'));
+
+    my $http = sub {
+        my ($file) = @_;
+
+        return join "\n", $show, "aop_ca $file;", map {
+            my ($name, $directives) = @$_;
+            "server { $listen server_name $name.test; $directives"
+            . ' location / { return 200; } }'
+        } [ 'on', 'aop on;' ], [ 'off', 'aop off;' ],
+          [ 'quiet', 'aop on; ssl_session_tickets off;'
+                     . ' ssl_certificate server.crt;'
+                     . ' ssl_certificate_key server.key;' ];
+    };
+
+    $nginx->configure($http->('ca.pem'))->start;
+
+    for my $tls ('1.2', '1.3') {
+        my %on  = (tls => $tls, sni => 'on.test');
+        my %off = (tls => $tls, sni => 'off.test');
+
+        # TLS 1.2 without tickets: there is nothing to resume from at "off"
+
+        my (undef, $session) = visit($port, %off, no_ticket => 1);
+
+        is((visit($port, %off, no_ticket => 1, session => $session))[0],
+           '200 off - - full', "TLS $tls: off stores nothing")
+            if $tls eq '1.2';
+
+        # a server without tickets, at an address that has them
+
+        (undef, $session) = visit($port, %on, sni => 'quiet.test',
+                                  cert => $leaf);
+        is((visit($port, %on, sni => 'quiet.test', session => $session))[0],
+           $asked, "TLS $tls: tickets off and no cache, not resumed");
+
+        # a session that both workers can resume, after each reload
+
+        (undef, $session) = visit($port, %on, cert => $leaf);
+
+        $nginx->reload($http->('ca.pem'));
+        is((visit($port, %on, session => $session))[0], $again,
+           "TLS $tls: resumed after a reload");
+
+        $nginx->reload($http->('other.pem'));
+        is((visit($port, %on, session => $session))[0], $asked,
+           "TLS $tls: not under another policy");
+
+        $nginx->reload($http->('ca.pem'));
+        is((visit($port, %on, session => $session))[0], $again,
+           "TLS $tls: under the old one it is");
+
+        $nginx->write('stock.pem', $ca);
+        $nginx->reload($http->('ca.pem')
+                       =~ s/aop on;/ssl_verify_client on;
+                                    ssl_client_certificate stock.pem;/r);
+        is((visit($port, %on, session => $session))[0],
+           '400 off - - full', "TLS $tls: not by ssl_verify_client");
+
+        # one worker: what it keeps is its own, and gone with it
+
+        my $two = $http->('ca.pem');
+
+        $nginx->{workers} = 1;
+        $nginx->reload($two);
+
+        (undef, $session) = visit($port, %on, cert => $leaf);
+        is((visit($port, %on, session => $session))[0], $again,
+           "TLS $tls, one worker: resumed");
+
+        (undef, $session) = visit($port, %on, cert => $leaf);
+        $nginx->reload;
+        is((visit($port, %on, session => $session))[0], $asked,
+           "TLS $tls, one worker: nothing was stored");
+
+        $nginx->{workers} = 2;
+        $nginx->reload($two);
     }
 
     $nginx->finish;

@@ -24,12 +24,16 @@ my $good2 = $ca->leaf('good too');
 # with a key as cheap as P-256 no ticket pays in TLS 1.3
 my $dear  = AOP::Test::Cert->new(subject => 'server.test', key => 'rsa');
 my $nginx = nginx();
+my $two   = nginx(workers => 2);
 my $show  = show() . ' add_header X-Resumed $aop_resumed always;'
             . ' add_header X-SNI $ssl_server_name always;';
 
-$nginx->write('ca.pem', $ca);
-$nginx->write('server.crt', $dear);
-$nginx->write('server.key', $dear->key_pem);
+for my $n ($nginx, $two) {
+    $n->write('ca.pem', $ca);
+    $n->write('server.crt', $dear);
+    $n->write('server.key', $dear->key_pem);
+}
+
 $nginx->write('ticket.key', 'k' x 80);
 
 my %keep = (
@@ -39,17 +43,21 @@ my %keep = (
     small  => 'ssl_session_tickets off; ssl_session_cache shared:F:32k;',
 );
 
+# what each worker keeps, and both have in the cache that is added
+$keep{added} = $keep{object};
+
 my %server = (
     'hour.test' => 'aop on;',
     'zero.test' => 'aop on; aop_session_timeout 0;',
     'off.test'  => 'aop off;',
 );
 
-my @way = map { my $keep = $_; map { "$_ $keep" } sort keys %server }
-          'object', 'ticket', 'cache';
+my @added = map { "$_ added" } sort keys %server;
+my @way   = map { my $keep = $_; map { "$_ $keep" } sort keys %server }
+            'object', 'ticket', 'cache';
 my %port;
 
-@port{@way, 'small'} = $nginx->ports(@way + 1);
+@port{@way, @added, 'small'} = $nginx->ports(@way + @added + 1);
 
 sub servers {
     my ($port, $keep, $default) = @_;
@@ -60,6 +68,10 @@ sub servers {
         . ' location / { return 200; } }';
     } $default, grep { $_ ne $default } sort keys %server;
 }
+
+$two->configure(join "\n", 'aop_ca ca.pem;', $show,
+    map { my ($default, $keep) = split / /;
+          servers($port{$_}, $keep, $default) } @added)->start;
 
 $nginx->configure(join "\n", 'aop_ca ca.pem;', $show,
     (map { my ($default, $keep) = split / /;
@@ -73,7 +85,7 @@ my $again  = '200 on ok PASSED resumed';
 my $asked  = '400 on none REJECTED full';
 my $off    = '200 off - - full';
 
-for my $way (@way) {
+for my $way (@way, @added) {
     my $port = $port{$way};
     my ($default) = split / /, $way;
 
@@ -159,5 +171,5 @@ for my $tls ('1.2', '1.3') {
     }
 }
 
-$nginx->finish;
+$_->finish for $nginx, $two;
 done_testing();

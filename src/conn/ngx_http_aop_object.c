@@ -361,7 +361,11 @@ ngx_http_aop_object_remove(SSL_CTX *ctx, SSL_SESSION *session)
 
     octx = SSL_CTX_get_ex_data(ctx, ngx_http_aop_object_index);
 
-    if (octx->remove != NULL) {
+    /* a ticket of another server may have come with the id of one of ours */
+
+    if (octx->remove != NULL
+        && (!octx->added || ngx_http_aop_object_stamped(session)))
+    {
         octx->remove(ctx, session);
     }
 

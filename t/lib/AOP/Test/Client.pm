@@ -32,6 +32,7 @@ use constant {
 #   cert       an AOP::Test::Cert to show, with its key
 #   chain      [ certificates sent after it ]
 #   session    what session() of another connection gave
+#   no_ticket  1: in TLS 1.2 resumes by an id alone
 #   psk        the identity of a pre-shared key to offer, after the session
 #   nagle      1: waits with small packets for an acknowledgment
 #   prelude    bytes sent before TLS begins (PROXY protocol)

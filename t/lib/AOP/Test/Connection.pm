@@ -141,7 +141,8 @@ sub _handshake {
 
     # the weak keys that some tests show would be refused by ourselves
     Net::SSLeay::CTX_set_security_level($ctx, 0);
-    Net::SSLeay::CTX_set_options($ctx, &Net::SSLeay::OP_ALL);
+    Net::SSLeay::CTX_set_options($ctx, &Net::SSLeay::OP_ALL
+        | ($self->{no_ticket} ? &Net::SSLeay::OP_NO_TICKET : 0));
 
     if (my $version = TLS_VERSION->{ $self->{tls} }) {
         Net::SSLeay::CTX_set_min_proto_version($ctx, $version);
