@@ -50,6 +50,7 @@ identities();
 tickets_off();
 neighbours($_) for 1, 2;
 several_workers();
+adopted();
 added_cache();
 expiry();
 certificates();
@@ -505,6 +506,43 @@ sub several_workers {
             is_deeply(\%got, { 1 => 59 }, "$what: each resumes");
         }
     }
+
+    $nginx->finish;
+
+    return;
+}
+
+
+# adopted(): a session of TLS 1.2 that a worker has read from nginx's cache once,
+# which then has lost it: 32 KB hold fewer than 100 sessions.
+sub adopted {
+    my ($nginx, $port) = start(2, [ 'rsa', 'aop on; ssl_session_tickets off;'
+                                           . ' ssl_session_cache shared:S:32k;'
+                                  ]);
+
+    $nginx->start;
+
+    my (undef, $session) = visit($port, tls => '1.2', cert => $leaf);
+
+    my $come = sub {
+        my (%pid, %resumed);
+
+        for (1 .. 40) {
+            my $client = client($port, tls => '1.2', session => $session);
+
+            $pid{ $client->get('/')->header('X-Pid') } = 1;
+            $resumed{ $client->resumed } = 1;
+            $client->close;
+        }
+
+        return [ scalar keys %pid, keys %resumed ];
+    };
+
+    is_deeply($come->(), [ 2, 1 ], 'TLS 1.2: resumed by both workers');
+
+    visit($port, tls => '1.2', cert => $leaf) for 1 .. 100;
+
+    is_deeply($come->(), [ 2, 1 ], 'and when the cache has it no more');
 
     $nginx->finish;
 

@@ -229,6 +229,8 @@ ngx_int_t ngx_http_aop_session_arm(ngx_conf_t *cf,
  * ngx_http_aop_object_offer() hands it to OpenSSL to resume, as a get_session
  * callback does; ngx_http_aop_object_miss() is called if no session was found.
  *
+ * ngx_http_aop_object_adopt() keeps one that nginx's cache had, with a
+ * reference of its own, if the client may come with it again.
  * ngx_http_aop_object_issue() is called for each ticket that is to be sent,
  * and has it be an id if the session is to be kept.
  * ngx_http_aop_object_keep() then keeps the session, with a reference of its
@@ -251,6 +253,7 @@ SSL_SESSION *ngx_http_aop_object_find(ngx_ssl_conn_t *ssl,
     const unsigned char *id, size_t len);
 SSL_SESSION *ngx_http_aop_object_offer(ngx_ssl_conn_t *ssl,
     SSL_SESSION *session, int *copy);
+void ngx_http_aop_object_adopt(ngx_ssl_conn_t *ssl, SSL_SESSION *session);
 void ngx_http_aop_object_miss(ngx_ssl_conn_t *ssl);
 int ngx_http_aop_object_issue(ngx_ssl_conn_t *ssl, void *arg);
 ngx_uint_t ngx_http_aop_object_keep(ngx_ssl_conn_t *ssl, SSL_SESSION *session);

@@ -45,6 +45,8 @@ static int ngx_http_aop_object_psk(ngx_ssl_conn_t *ssl,
     const unsigned char *id, size_t len, SSL_SESSION **session);
 static ngx_uint_t ngx_http_aop_object_take(ngx_ssl_conn_t *ssl,
     SSL_SESSION *session);
+static void ngx_http_aop_object_add(ngx_http_aop_object_ctx_t *octx,
+    SSL_SESSION *session);
 static void ngx_http_aop_object_drop(ngx_ssl_conn_t *ssl,
     const unsigned char *id);
 static void ngx_http_aop_object_remove(SSL_CTX *ctx, SSL_SESSION *session);
@@ -129,6 +131,27 @@ ngx_http_aop_object_offer(ngx_ssl_conn_t *ssl, SSL_SESSION *session, int *copy)
     *copy = 1;
 
     return session;
+}
+
+
+/*
+ * A session that was read from nginx's cache has been parsed.  In TLS 1.2 the
+ * client comes back with the same one.
+ */
+
+void
+ngx_http_aop_object_adopt(ngx_ssl_conn_t *ssl, SSL_SESSION *session)
+{
+    ngx_http_aop_object_ctx_t  *octx;
+
+    octx = ngx_http_aop_object_ctx(ssl);
+
+    if (octx->table != NULL
+        && SSL_version(ssl) != TLS1_3_VERSION
+        && ngx_http_aop_object_stamped(session))
+    {
+        ngx_http_aop_object_add(octx, session);
+    }
 }
 
 
@@ -326,13 +349,20 @@ ngx_http_aop_object_take(ngx_ssl_conn_t *ssl, SSL_SESSION *session)
         return 0;
     }
 
+    ngx_http_aop_object_add(octx, session);
+
+    return 1;
+}
+
+
+static void
+ngx_http_aop_object_add(ngx_http_aop_object_ctx_t *octx, SSL_SESSION *session)
+{
     if (SSL_SESSION_up_ref(session)
         && !ngx_aop_sessions_add(octx->table, octx, session, ngx_time()))
     {
         SSL_SESSION_free(session);
     }
-
-    return 1;
 }
 
 

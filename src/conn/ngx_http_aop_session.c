@@ -212,10 +212,12 @@ ngx_http_aop_session_get_cached(ngx_ssl_conn_t *ssl, const unsigned char *id,
 
     session = (sctx->get != NULL) ? sctx->get(ssl, id, len, copy) : NULL;
 
-    if (session == NULL
-        || ngx_http_aop_session_pending(session)
-        || ngx_http_aop_session_usable(ssl, session))
-    {
+    if (session == NULL || ngx_http_aop_session_pending(session)) {
+        return session;
+    }
+
+    if (ngx_http_aop_session_usable(ssl, session)) {
+        ngx_http_aop_object_adopt(ssl, session);
         return session;
     }
 
