@@ -149,6 +149,7 @@ sub kinds {
           'ticket', 'id' ],
         [ 2, 'the same, cheap key, long leaf', 'aop on;', 'ec', $large3072,
           'ticket', 'id' ],
+        [ 2, 'a long chain', 'aop on;', 'rsa', $long, 'ticket', 'id' ],
         [ 2, 'keys of a file', 'aop on; ssl_session_ticket_key ticket.key;',
           'rsa', $leaf, 'ticket', 'ticket' ],
         [ 2, 'tickets off', 'aop on; ssl_session_tickets off;', 'rsa', $leaf,
@@ -293,12 +294,14 @@ sub an_id {
     my $nginx  = nginx(workers => $workers);
     my $port   = $nginx->ports;
     my $listen = $nginx->listen_tls($port);
+    my $first  = $nginx->listen_tls($port, $workers > 1 ? 'reuseport' : '');
 
     $nginx->write('ca.pem', $ca);
-    $nginx->configure(join "\n", $show, 'aop_ca ca.pem;', map {
-        "server { $listen server_name $_.test; aop $_;"
-        . ' location / { return 200; } }'
-    } qw(on off))->start;
+    $nginx->configure(join "\n", $show, 'aop_ca ca.pem;',
+        "server { $first server_name on.test; aop on;"
+        . ' location / { return 200; } }',
+        "server { $listen server_name off.test; aop off;"
+        . ' location / { return 200; } }')->start;
 
     my %on  = (tls => '1.2', sni => 'on.test');
     my %off = (tls => '1.2', sni => 'off.test');
@@ -318,7 +321,12 @@ sub an_id {
     ok(!$client->connect, 'and the handshake fails');
     $client->close;
 
-    is((visit($port, %on, session => $session))[0], $again,
+    # each worker is asked, but for one time in a million
+
+    my %got = map { $_ => 1 }
+              map { (visit($port, %on, session => $session))[0] } 1 .. 20;
+
+    is_deeply([ keys %got ], [ $again ],
        'the session with that id is as good as before');
 
     $nginx->finish;
@@ -550,35 +558,44 @@ sub adopted {
 }
 
 
-# added_cache(): of several workers, where nginx has no cache of its own.  It is
-# for sessions of servers with "aop", outlives a reload, and only what the new
-# policy would accept is resumed from it; one worker alone makes no use of it.
+# added_cache(): of several workers, where nginx has none.  It is for sessions of
+# servers with "aop", outlives a reload, and only what the new policy would
+# accept is resumed from it; one worker alone makes no use of it.
 sub added_cache {
     my $nginx  = nginx(workers => 2);
-    my $port   = $nginx->ports;
-    my $listen = $nginx->listen_tls($port);
+    my @port   = $nginx->ports(2);
+    my @listen = map { $nginx->listen_tls($_) } @port;
+    my $port   = $port[0];
 
     $nginx->write('ca.pem', $ca);
-    $nginx->write('other.pem', ca('Other CA'));
 
+    my $own  = 'ssl_certificate server.crt; ssl_certificate_key server.key;';
     my $http = sub {
-        my ($file) = @_;
+        my ($aop, $off) = @_;
 
-        return join "\n", $show, "aop_ca $file;", map {
-            my ($name, $directives) = @$_;
+        return join "\n", $show, $aop, map {
+            my ($listen, $name, $directives) = @$_;
             "server { $listen server_name $name.test; $directives"
             . ' location / { return 200; } }'
-        } [ 'on', 'aop on;' ], [ 'off', 'aop off;' ],
-          [ 'quiet', 'aop on; ssl_session_tickets off;'
-                     . ' ssl_certificate server.crt;'
-                     . ' ssl_certificate_key server.key;' ];
+        } [ $listen[0], 'on', 'aop on;' ], [ $listen[0], 'off', 'aop off;' ],
+          [ $listen[0], 'quiet', "aop on; ssl_session_tickets off; $own" ],
+          [ $listen[1], 'on', "aop on; $off" ];
     };
 
-    $nginx->configure($http->('ca.pem'))->start;
+    my $aop = 'aop_ca ca.pem;';
+    my $one = $http->($aop, '');
+
+    $nginx->configure($one)->start;
 
     for my $tls ('1.2', '1.3') {
         my %on  = (tls => $tls, sni => 'on.test');
         my %off = (tls => $tls, sni => 'off.test');
+        my $is  = sub {
+            my ($where, $session, $expected, $what) = @_;
+
+            is((visit($where, %on, session => $session))[0], $expected,
+               "TLS $tls: $what");
+        };
 
         # TLS 1.2 without tickets: there is nothing to resume from at "off"
 
@@ -595,47 +612,47 @@ sub added_cache {
         is((visit($port, %on, sni => 'quiet.test', session => $session))[0],
            $asked, "TLS $tls: tickets off and no cache, not resumed");
 
+        # the chain is not stored, however long
+
+        (undef, $session) = visit($port, %on, %$long);
+        $is->($port, $session, $again, 'a long chain');
+
         # a session that both workers can resume, after each reload
 
         (undef, $session) = visit($port, %on, cert => $leaf);
 
-        $nginx->reload($http->('ca.pem'));
-        is((visit($port, %on, session => $session))[0], $again,
-           "TLS $tls: resumed after a reload");
+        $nginx->reload($one);
+        $is->($port, $session, $again, 'resumed after a reload');
 
-        $nginx->reload($http->('other.pem'));
-        is((visit($port, %on, session => $session))[0], $asked,
-           "TLS $tls: not under another policy");
+        $nginx->reload($http->("$aop aop_verify_depth 3;", ''));
+        $is->($port, $session, $asked, 'not under another policy');
 
-        $nginx->reload($http->('ca.pem'));
-        is((visit($port, %on, session => $session))[0], $again,
-           "TLS $tls: under the old one it is");
+        $nginx->reload($http->($aop, 'aop_verify_depth 3;'));
+        $is->($port, $session, $again, 'under the old one it is');
+        $is->($port[1], $session, $asked,
+              'not at another address with another policy');
 
-        $nginx->write('stock.pem', $ca);
-        $nginx->reload($http->('ca.pem')
-                       =~ s/aop on;/ssl_verify_client on;
-                                    ssl_client_certificate stock.pem;/r);
-        is((visit($port, %on, session => $session))[0],
-           '400 off - - full', "TLS $tls: not by ssl_verify_client");
+        $nginx->reload($one =~ s/aop on;/ssl_verify_client on;
+                                         ssl_client_certificate ca.pem;/gr);
+        $is->($port, $session, '400 off - - full', 'not by ssl_verify_client');
+
+        $nginx->reload($one);
+        $is->($port, $session, $asked, 'it is gone with the last "aop"');
 
         # one worker: what it keeps is its own, and gone with it
 
-        my $two = $http->('ca.pem');
-
         $nginx->{workers} = 1;
-        $nginx->reload($two);
+        $nginx->reload($one);
 
         (undef, $session) = visit($port, %on, cert => $leaf);
-        is((visit($port, %on, session => $session))[0], $again,
-           "TLS $tls, one worker: resumed");
+        $is->($port, $session, $again, 'one worker, resumed');
 
         (undef, $session) = visit($port, %on, cert => $leaf);
         $nginx->reload;
-        is((visit($port, %on, session => $session))[0], $asked,
-           "TLS $tls, one worker: nothing was stored");
+        $is->($port, $session, $asked, 'one worker, nothing was stored');
 
         $nginx->{workers} = 2;
-        $nginx->reload($two);
+        $nginx->reload($one);
     }
 
     $nginx->finish;

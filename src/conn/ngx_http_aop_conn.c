@@ -215,7 +215,10 @@ ngx_http_aop_conn_result(ngx_ssl_conn_t *ssl, ngx_http_aop_conn_t *conn,
         ngx_memzero(result, sizeof(ngx_aop_result_t));
         result->verdict = NGX_AOP_VERDICT_NONE;
 
-    } else if (!ngx_http_aop_conn_resumed(ssl, policy, x509, result)) {
+    } else if (ngx_http_aop_conn_resumed(ssl, policy, x509, result)) {
+        ngx_http_aop_object_adopt(ssl);
+
+    } else {
         ngx_http_aop_conn_leaf(conn, x509);
         ngx_http_aop_conn_verify(policy, &conn->leaf, chain, result);
         conn->leaf.x509 = NULL;

@@ -90,6 +90,7 @@ struct ngx_http_aop_conn_s {
     unsigned                    counted:1;
     unsigned                    other_callback:1;   /* not ours */
     unsigned                    by_id:1;    /* an id in place of a ticket */
+    unsigned                    cached:1;   /* resumed from nginx's cache */
     unsigned                    moves:1;    /* its peer's address may change */
 };
 
@@ -229,8 +230,10 @@ ngx_int_t ngx_http_aop_session_arm(ngx_conf_t *cf,
  * ngx_http_aop_object_offer() hands it to OpenSSL to resume, as a get_session
  * callback does; ngx_http_aop_object_miss() is called if no session was found.
  *
- * ngx_http_aop_object_adopt() keeps one that nginx's cache had, with a
- * reference of its own, if the client may come with it again.
+ * ngx_http_aop_object_cached() tells whether nginx's cache is to be asked.
+ * ngx_http_aop_object_adopt() keeps the session of a connection that was
+ * resumed from it, if the client may come with it again.
+ *
  * ngx_http_aop_object_issue() is called for each ticket that is to be sent,
  * and has it be an id if the session is to be kept.
  * ngx_http_aop_object_keep() then keeps the session, with a reference of its
@@ -253,7 +256,8 @@ SSL_SESSION *ngx_http_aop_object_find(ngx_ssl_conn_t *ssl,
     const unsigned char *id, size_t len);
 SSL_SESSION *ngx_http_aop_object_offer(ngx_ssl_conn_t *ssl,
     SSL_SESSION *session, int *copy);
-void ngx_http_aop_object_adopt(ngx_ssl_conn_t *ssl, SSL_SESSION *session);
+void ngx_http_aop_object_adopt(ngx_ssl_conn_t *ssl);
+ngx_uint_t ngx_http_aop_object_cached(ngx_ssl_conn_t *ssl);
 void ngx_http_aop_object_miss(ngx_ssl_conn_t *ssl);
 int ngx_http_aop_object_issue(ngx_ssl_conn_t *ssl, void *arg);
 ngx_uint_t ngx_http_aop_object_keep(ngx_ssl_conn_t *ssl, SSL_SESSION *session);

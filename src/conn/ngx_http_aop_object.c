@@ -31,8 +31,8 @@ typedef void (*ngx_http_aop_object_remove_pt)(SSL_CTX *ctx,
 typedef struct {
     ngx_aop_sessions_t             *table;      /* NULL: none are kept */
     ngx_http_aop_object_remove_pt   remove;     /* who was called before us */
-    unsigned                        cached:1;   /* nginx has a cache */
-    unsigned                        added:1;    /* the one that we add */
+    unsigned                        shared:1;   /* nginx has a cache */
+    unsigned                        added:1;    /* it has ours, instead */
 } ngx_http_aop_object_ctx_t;
 
 
@@ -43,7 +43,7 @@ static ngx_aop_sessions_t *ngx_http_aop_object_table(ngx_conf_t *cf);
 static void ngx_http_aop_object_cleanup(void *data);
 static int ngx_http_aop_object_psk(ngx_ssl_conn_t *ssl,
     const unsigned char *id, size_t len, SSL_SESSION **session);
-static ngx_uint_t ngx_http_aop_object_take(ngx_ssl_conn_t *ssl,
+static ngx_uint_t ngx_http_aop_object_ours(ngx_ssl_conn_t *ssl,
     SSL_SESSION *session);
 static void ngx_http_aop_object_add(ngx_http_aop_object_ctx_t *octx,
     SSL_SESSION *session);
@@ -70,14 +70,15 @@ static ngx_http_aop_object_ctx_t *ngx_http_aop_object_ctx(
 #define NGX_HTTP_AOP_OBJECT_CACHED  (NGX_SSL_MAX_SESSION_SIZE - 1024)
 
 
-/* 5,000 sessions or more, which is what is usual; used as it fills */
+/* what is usual for "ssl_session_cache"; memory is used as it fills */
 
 #define NGX_HTTP_AOP_OBJECT_CACHE  (10 * 1024 * 1024)
 
 
 static int  ngx_http_aop_object_index = -1;
 
-static ngx_str_t  ngx_http_aop_object_cache = ngx_string("aop_sessions");
+static ngx_str_t  ngx_http_aop_object_zone =
+    ngx_string("ngx_http_aop_sessions");
 
 /* that of nginx's own sessions */
 static ngx_str_t  ngx_http_aop_object_id_ctx = ngx_string("HTTP");
@@ -140,18 +141,33 @@ ngx_http_aop_object_offer(ngx_ssl_conn_t *ssl, SSL_SESSION *session, int *copy)
  */
 
 void
-ngx_http_aop_object_adopt(ngx_ssl_conn_t *ssl, SSL_SESSION *session)
+ngx_http_aop_object_adopt(ngx_ssl_conn_t *ssl)
+{
+    ngx_http_aop_conn_t        *conn;
+    ngx_http_aop_object_ctx_t  *octx;
+
+    octx = ngx_http_aop_object_ctx(ssl);
+    conn = ngx_http_aop_conn_known(ssl);
+
+    if (octx->table != NULL
+        && conn != NULL
+        && conn->cached
+        && SSL_version(ssl) != TLS1_3_VERSION)
+    {
+        conn->cached = 0;
+        ngx_http_aop_object_add(octx, SSL_get0_session(ssl));
+    }
+}
+
+
+ngx_uint_t
+ngx_http_aop_object_cached(ngx_ssl_conn_t *ssl)
 {
     ngx_http_aop_object_ctx_t  *octx;
 
     octx = ngx_http_aop_object_ctx(ssl);
 
-    if (octx->table != NULL
-        && SSL_version(ssl) != TLS1_3_VERSION
-        && ngx_http_aop_object_stamped(session))
-    {
-        ngx_http_aop_object_add(octx, session);
-    }
+    return octx->shared || (octx->added && !ngx_http_aop_resumption_alone());
 }
 
 
@@ -199,7 +215,7 @@ ngx_http_aop_object_psk(ngx_ssl_conn_t *ssl, const unsigned char *id,
         return 1;
     }
 
-    if (!ngx_http_aop_object_ctx(ssl)->cached
+    if (!ngx_http_aop_object_cached(ssl)
         && ngx_http_aop_object_find(ssl, id, len) == NULL)
     {
         return 1;
@@ -295,29 +311,33 @@ ngx_http_aop_object_issue(ngx_ssl_conn_t *ssl, void *arg)
 }
 
 
-/* The cache that we add has what other processes need, and nothing else. */
-
 ngx_uint_t
 ngx_http_aop_object_keep(ngx_ssl_conn_t *ssl, SSL_SESSION *session)
 {
-    ngx_uint_t                  kept;
+    ngx_uint_t                  ours;
     ngx_http_aop_object_ctx_t  *octx;
 
     octx = ngx_http_aop_object_ctx(ssl);
 
-    kept = octx->table != NULL && ngx_http_aop_object_take(ssl, session);
+    ours = octx->table != NULL && ngx_http_aop_object_ours(ssl, session);
 
-    return !octx->added || (kept && !ngx_http_aop_resumption_alone());
+    /* nginx's cache has the client certificate without its chain */
+
+    if (ours && ngx_http_aop_object_small(ssl)) {
+        ngx_http_aop_object_add(octx, session);
+    }
+
+    return !octx->added || (ours && !ngx_http_aop_resumption_alone());
 }
 
 
-static ngx_uint_t
-ngx_http_aop_object_take(ngx_ssl_conn_t *ssl, SSL_SESSION *session)
-{
-    ngx_http_aop_conn_t        *conn;
-    ngx_http_aop_object_ctx_t  *octx;
+/* The session was stamped, and the client has an id for it. */
 
-    octx = ngx_http_aop_object_ctx(ssl);
+static ngx_uint_t
+ngx_http_aop_object_ours(ngx_ssl_conn_t *ssl, SSL_SESSION *session)
+{
+    ngx_http_aop_conn_t  *conn;
+
     conn = ngx_http_aop_conn_known(ssl);
 
     if (conn == NULL) {
@@ -329,29 +349,19 @@ ngx_http_aop_object_take(ngx_ssl_conn_t *ssl, SSL_SESSION *session)
     X509_free(conn->cert);
     conn->cert = NULL;
 
-    if (!ngx_http_aop_object_stamped(session)
-        || !ngx_http_aop_object_small(ssl))
-    {
+    if (!ngx_http_aop_object_stamped(session)) {
         return 0;
     }
 
-    if (SSL_version(ssl) == TLS1_3_VERSION) {
-
-        if (conn->id != NULL && SSL_session_reused(ssl)) {
-            ngx_http_aop_object_drop(ssl, conn->id);
-        }
-
-        if (!conn->by_id) {
-            return 0;
-        }
-
-    } else if (!ngx_http_aop_object_applies(ssl, NULL)) {
-        return 0;
+    if (SSL_version(ssl) != TLS1_3_VERSION) {
+        return ngx_http_aop_object_applies(ssl, NULL);
     }
 
-    ngx_http_aop_object_add(octx, session);
+    if (conn->id != NULL && SSL_session_reused(ssl)) {
+        ngx_http_aop_object_drop(ssl, conn->id);
+    }
 
-    return 1;
+    return conn->by_id;
 }
 
 
@@ -394,7 +404,9 @@ ngx_http_aop_object_remove(SSL_CTX *ctx, SSL_SESSION *session)
     /* a ticket of another server may have come with the id of one of ours */
 
     if (octx->remove != NULL
-        && (!octx->added || ngx_http_aop_object_stamped(session)))
+        && (!octx->added
+            || (ngx_http_aop_object_stamped(session)
+                && !ngx_http_aop_resumption_alone())))
     {
         octx->remove(ctx, session);
     }
@@ -424,7 +436,7 @@ ngx_http_aop_object_applies(ngx_ssl_conn_t *ssl, X509 *leaf)
         return 1;
     }
 
-    cached = octx->cached
+    cached = ngx_http_aop_object_cached(ssl)
              && (leaf == NULL
                  || i2d_X509(leaf, NULL) <= NGX_HTTP_AOP_OBJECT_CACHED);
 
@@ -446,12 +458,9 @@ ngx_http_aop_object_pays(ngx_ssl_conn_t *ssl, X509 *leaf)
 static ngx_uint_t
 ngx_http_aop_object_resumable(ngx_ssl_conn_t *ssl)
 {
-    ngx_http_aop_conn_t        *conn;
-    ngx_http_aop_object_ctx_t  *octx;
+    ngx_http_aop_conn_t  *conn;
 
-    octx = ngx_http_aop_object_ctx(ssl);
-
-    if ((octx->cached && !octx->added)
+    if (ngx_http_aop_object_ctx(ssl)->shared
         || (SSL_get_options(ssl) & SSL_OP_NO_TICKET) == 0)
     {
         return 1;
@@ -521,7 +530,7 @@ ngx_http_aop_object_arm(ngx_conf_t *cf, ngx_http_ssl_srv_conf_t *sscf)
         return NGX_ERROR;
     }
 
-    octx->cached = SSL_CTX_sess_get_get_cb(ctx) != NULL;
+    octx->shared = SSL_CTX_sess_get_get_cb(ctx) != NULL;
 
     if (ngx_http_aop_object_index == -1) {
         ngx_http_aop_object_index = SSL_CTX_get_ex_new_index(0, NULL, NULL,
@@ -545,7 +554,7 @@ ngx_http_aop_object_arm(ngx_conf_t *cf, ngx_http_ssl_srv_conf_t *sscf)
         return NGX_ERROR;
     }
 
-    if (SSL_CTX_sess_get_get_cb(ctx) == NULL
+    if (!octx->shared
         && SSL_CTX_sess_get_new_cb(ctx) == NULL
         && SSL_CTX_sess_get_remove_cb(ctx) == NULL)
     {
@@ -553,7 +562,6 @@ ngx_http_aop_object_arm(ngx_conf_t *cf, ngx_http_ssl_srv_conf_t *sscf)
             return NGX_ERROR;
         }
 
-        octx->cached = 1;
         octx->added = 1;
     }
 
@@ -592,9 +600,9 @@ ngx_http_aop_object_allowed(ngx_http_ssl_srv_conf_t *sscf)
 
 
 /*
- * What "ssl_session_cache shared:" does, unless somebody else stores sessions.
- * How many worker processes there are to share it may be read later than this:
- * one alone does not use it.
+ * As "ssl_session_cache shared:" does it, but tickets of servers without "aop"
+ * keep OpenSSL's keys.  How many worker processes there are may be read later
+ * than this: one alone does not use the cache.
  */
 
 static ngx_int_t
@@ -602,7 +610,7 @@ ngx_http_aop_object_add_cache(ngx_conf_t *cf, ngx_http_ssl_srv_conf_t *sscf)
 {
     ngx_shm_zone_t  *zone;
 
-    zone = ngx_shared_memory_add(cf, &ngx_http_aop_object_cache,
+    zone = ngx_shared_memory_add(cf, &ngx_http_aop_object_zone,
                                  NGX_HTTP_AOP_OBJECT_CACHE,
                                  &ngx_http_ssl_module);
     if (zone == NULL) {

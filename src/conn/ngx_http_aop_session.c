@@ -203,6 +203,7 @@ ngx_http_aop_session_get_cached(ngx_ssl_conn_t *ssl, const unsigned char *id,
 {
     SSL_SESSION                 *session;
     ngx_connection_t            *c;
+    ngx_http_aop_conn_t         *conn;
     ngx_http_aop_session_ctx_t  *sctx;
 
     c = ngx_ssl_get_connection(ssl);
@@ -210,14 +211,20 @@ ngx_http_aop_session_get_cached(ngx_ssl_conn_t *ssl, const unsigned char *id,
     sctx = SSL_CTX_get_ex_data(c->ssl->session_ctx,
                                ngx_http_aop_session_index);
 
-    session = (sctx->get != NULL) ? sctx->get(ssl, id, len, copy) : NULL;
+    session = ngx_http_aop_object_cached(ssl) ? sctx->get(ssl, id, len, copy)
+                                              : NULL;
 
     if (session == NULL || ngx_http_aop_session_pending(session)) {
         return session;
     }
 
     if (ngx_http_aop_session_usable(ssl, session)) {
-        ngx_http_aop_object_adopt(ssl, session);
+        conn = ngx_http_aop_conn(ssl);
+
+        if (conn != NULL) {
+            conn->cached = 1;
+        }
+
         return session;
     }
 

@@ -9,8 +9,8 @@
 #
 # CPU is what the kernel accounts to the process, the least of several turns:
 # seconds of "nginx -t" and of the master's reload, microseconds of the workers
-# for a full handshake, a kept-alive request, a connection that returns.  Memory
-# is what the master, and what a worker alone, holds after the reload, the zone
+# for a full handshake, a kept-alive request, a connection that returns (of that
+# the median, stock and module in turn).  Memory is what the master, and what a worker alone, holds after the reload, the zone
 # included where it was written to.  "Busy" is the CPU of the longest round of
 # a worker's event loop, in which it serves nobody else.
 
@@ -39,6 +39,7 @@ use constant {
     HANDSHAKES => 200,
     REQUESTS   => 5000,
     RETURNS    => 200,
+    ROUNDS     => 9,
     TURNS      => 3,
     MANY       => 1000,
     SETTLE     => 0.5,
@@ -237,32 +238,50 @@ sub certificates {
 sub returns {
     my ($workers, $cache, $tls) = @_;
 
-    my @figures;
+    my @kinds = qw(stock module);
+    my (%origin, %us);
 
-    for my $kind (qw(stock module)) {
-        my %origin = origin(1, $kind, workers => $workers, more => $cache);
-        my $nginx  = $origin{nginx};
+    for my $kind (@kinds) {
+        my %new = origin(1, $kind, workers => $workers, more => $cache);
 
-        $nginx->start;
+        $new{nginx}->start;
 
-        my $client = visitor($origin{port}, tls => $tls, resume => 1);
+        # each worker meets the client before it is measured
 
-        $client->connections(10 * $workers);
-        $client->resumed;
+        $new{client} = visitor($new{port}, tls => $tls, resume => 1);
+        $new{client}->connections(50 * $workers);
+        $new{client}->resumed;
 
-        my @pids = $nginx->worker_pids;
-        my $cpu  = sum(map { cpu($_) } @pids);
-
-        $client->connections(RETURNS * $workers);
-
-        push @figures, 100 * $client->resumed / (RETURNS * $workers),
-             1e6 * (sum(map { cpu($_) } @pids) - $cpu) / (RETURNS * $workers);
-
-        $nginx->stop;
+        $origin{$kind} = \%new;
     }
 
-    printf "%7d  %-5s  %s  %10.1f  %8.0f  %9.1f  %9.0f\n", $workers,
-           $cache ? 'yes' : 'no', $tls, @figures;
+    for (1 .. ROUNDS) {
+        for my $kind (@kinds) {
+            my @pids = $origin{$kind}{nginx}->worker_pids;
+            my $cpu  = sum(map { cpu($_) } @pids);
+
+            $origin{$kind}{client}->connections(RETURNS);
+
+            push @{ $us{$kind} },
+                 1e6 * (sum(map { cpu($_) } @pids) - $cpu) / RETURNS;
+        }
+
+        @kinds = reverse @kinds;
+    }
+
+    printf "%7d  %-5s  %s", $workers, $cache ? 'yes' : 'no', $tls;
+
+    for my $kind (qw(stock module)) {
+        my @sorted = sort { $a <=> $b } @{ $us{$kind} };
+
+        printf '  %10.1f  %8.0f',
+               100 * $origin{$kind}{client}->resumed / (ROUNDS * RETURNS),
+               $sorted[ROUNDS / 2];
+
+        $origin{$kind}{nginx}->stop;
+    }
+
+    print "\n";
 
     return;
 }
