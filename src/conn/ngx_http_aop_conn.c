@@ -54,7 +54,8 @@ static ngx_http_aop_judgement_t  ngx_http_aop_failed;
 static ngx_aop_cache_t       ngx_http_aop_cache;
 static ngx_aop_leaf_table_t  ngx_http_aop_leaves;
 
-static ngx_http_aop_cache_pt  ngx_http_aop_cache_handler;
+static ngx_http_aop_cache_pt    ngx_http_aop_cache_handler;
+static ngx_http_aop_resumed_pt  ngx_http_aop_resumed_handler;
 
 static ngx_str_t  ngx_http_aop_no_fact = ngx_string("");
 
@@ -216,7 +217,9 @@ ngx_http_aop_conn_result(ngx_ssl_conn_t *ssl, ngx_http_aop_conn_t *conn,
         result->verdict = NGX_AOP_VERDICT_NONE;
 
     } else if (ngx_http_aop_conn_resumed(ssl, policy, x509, result)) {
-        ngx_http_aop_object_adopt(ssl);
+        if (conn->cached && ngx_http_aop_resumed_handler != NULL) {
+            ngx_http_aop_resumed_handler(ssl);
+        }
 
     } else {
         ngx_http_aop_conn_leaf(conn, x509);
@@ -289,6 +292,13 @@ void
 ngx_http_aop_conn_cache(ngx_http_aop_cache_pt handler)
 {
     ngx_http_aop_cache_handler = handler;
+}
+
+
+void
+ngx_http_aop_conn_resume(ngx_http_aop_resumed_pt handler)
+{
+    ngx_http_aop_resumed_handler = handler;
 }
 
 

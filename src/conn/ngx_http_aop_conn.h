@@ -111,6 +111,7 @@ void *ngx_http_aop_pool_add(ngx_pool_t *pool, size_t size,
 
 
 typedef void (*ngx_http_aop_cache_pt)(ngx_uint_t hit);
+typedef void (*ngx_http_aop_resumed_pt)(ngx_ssl_conn_t *ssl);
 
 
 /*
@@ -134,6 +135,8 @@ typedef void (*ngx_http_aop_cache_pt)(ngx_uint_t hit);
  *
  * ngx_http_aop_conn_cache() names what is to be called with each look into
  * the cache of verified chains, and whether it was a hit.
+ * ngx_http_aop_conn_resume() names what is to be called when a session that
+ * nginx's cache had turns out to be good, after the handshake.
  *
  * ngx_http_aop_conn_fact() returns a fact of the client certificate, cut to
  * what a log needs; an empty string if there is no certificate, NULL if memory
@@ -155,6 +158,7 @@ ngx_http_aop_judgement_t *ngx_http_aop_conn_judge_request(
 ngx_http_aop_state_t *ngx_http_aop_conn_state(ngx_http_request_t *r,
     ngx_aop_mode_e mode);
 void ngx_http_aop_conn_cache(ngx_http_aop_cache_pt handler);
+void ngx_http_aop_conn_resume(ngx_http_aop_resumed_pt handler);
 ngx_str_t *ngx_http_aop_conn_fact(ngx_http_request_t *r,
     ngx_aop_cert_fact_e fact);
 ngx_int_t ngx_http_aop_conn_whole_fact(ngx_http_request_t *r,
@@ -231,9 +235,6 @@ ngx_int_t ngx_http_aop_session_arm(ngx_conf_t *cf,
  * callback does; ngx_http_aop_object_miss() is called if no session was found.
  *
  * ngx_http_aop_object_cached() tells whether nginx's cache is to be asked.
- * ngx_http_aop_object_adopt() keeps the session of a connection that was
- * resumed from it, if the client may come with it again.
- *
  * ngx_http_aop_object_issue() is called for each ticket that is to be sent,
  * and has it be an id if the session is to be kept.
  * ngx_http_aop_object_keep() then keeps the session, with a reference of its
@@ -256,7 +257,6 @@ SSL_SESSION *ngx_http_aop_object_find(ngx_ssl_conn_t *ssl,
     const unsigned char *id, size_t len);
 SSL_SESSION *ngx_http_aop_object_offer(ngx_ssl_conn_t *ssl,
     SSL_SESSION *session, int *copy);
-void ngx_http_aop_object_adopt(ngx_ssl_conn_t *ssl);
 ngx_uint_t ngx_http_aop_object_cached(ngx_ssl_conn_t *ssl);
 void ngx_http_aop_object_miss(ngx_ssl_conn_t *ssl);
 int ngx_http_aop_object_issue(ngx_ssl_conn_t *ssl, void *arg);

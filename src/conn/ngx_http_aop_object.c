@@ -41,6 +41,7 @@ static ngx_int_t ngx_http_aop_object_add_cache(ngx_conf_t *cf,
     ngx_http_ssl_srv_conf_t *sscf);
 static ngx_aop_sessions_t *ngx_http_aop_object_table(ngx_conf_t *cf);
 static void ngx_http_aop_object_cleanup(void *data);
+static void ngx_http_aop_object_adopt(ngx_ssl_conn_t *ssl);
 static int ngx_http_aop_object_psk(ngx_ssl_conn_t *ssl,
     const unsigned char *id, size_t len, SSL_SESSION **session);
 static ngx_uint_t ngx_http_aop_object_ours(ngx_ssl_conn_t *ssl,
@@ -140,21 +141,14 @@ ngx_http_aop_object_offer(ngx_ssl_conn_t *ssl, SSL_SESSION *session, int *copy)
  * client comes back with the same one.
  */
 
-void
+static void
 ngx_http_aop_object_adopt(ngx_ssl_conn_t *ssl)
 {
-    ngx_http_aop_conn_t        *conn;
     ngx_http_aop_object_ctx_t  *octx;
 
     octx = ngx_http_aop_object_ctx(ssl);
-    conn = ngx_http_aop_conn_known(ssl);
 
-    if (octx->table != NULL
-        && conn != NULL
-        && conn->cached
-        && SSL_version(ssl) != TLS1_3_VERSION)
-    {
-        conn->cached = 0;
+    if (octx->table != NULL && SSL_version(ssl) != TLS1_3_VERSION) {
         ngx_http_aop_object_add(octx, SSL_get0_session(ssl));
     }
 }
@@ -569,6 +563,8 @@ ngx_http_aop_object_arm(ngx_conf_t *cf, ngx_http_ssl_srv_conf_t *sscf)
 
     SSL_CTX_sess_set_remove_cb(ctx, ngx_http_aop_object_remove);
     SSL_CTX_set_psk_find_session_callback(ctx, ngx_http_aop_object_psk);
+
+    ngx_http_aop_conn_resume(ngx_http_aop_object_adopt);
 
     return NGX_OK;
 }
