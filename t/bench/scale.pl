@@ -10,7 +10,7 @@
 # CPU is what the kernel accounts to the process, the least of several turns:
 # seconds of "nginx -t" and of the master's reload, microseconds of the workers
 # for a full handshake, a kept-alive request, a connection that returns (of that
-# the median, stock and module in turn).  Memory is what the master, and what a worker alone, holds after the reload, the zone
+# the median, stock, module, and stock once more in turn).  Memory is what the master, and what a worker alone, holds after the reload, the zone
 # included where it was written to.  "Busy" is the CPU of the longest round of
 # a worker's event loop, in which it serves nobody else.
 
@@ -39,7 +39,7 @@ use constant {
     HANDSHAKES => 200,
     REQUESTS   => 5000,
     RETURNS    => 200,
-    ROUNDS     => 9,
+    ROUNDS     => 15,
     TURNS      => 3,
     MANY       => 1000,
     SETTLE     => 0.5,
@@ -55,6 +55,16 @@ my $PEERS   = $ENV{PEERS} // 1_000_000;
 my $ca   = AOP::Test::Cert->ca('Scale CA', key => 'ec');
 my $leaf = $ca->leaf('scale', key => 'ec');
 
+# a key with which tickets pay on each OpenSSL
+my $dear = AOP::Test::Cert->new(subject => 'server.test', key => 'rsa',
+                                eku => 'serverAuth');
+
+my %KEPT = (
+    'default'  => '',
+    'shared:'  => 'ssl_session_cache shared:scale:10m;',
+    'key file' => 'ssl_session_ticket_key ticket.key;',
+);
+
 $| = 1;
 
 print "servers  nginx    -t s  reload s  handshake us  request us",
@@ -68,12 +78,12 @@ busy($_) for @SERVERS;
 print "\ncertificates  workers  hits %  handshake us  worker MB\n" if @CERTS;
 certificates($_) for @CERTS;
 
-print "\nworkers  cache  TLS   resumed %  stock us  resumed %  module us\n"
-    if @WORKERS;
+print "\nworkers  kept in    TLS  resumed %  stock us  resumed %  module us",
+      "  resumed %  stock again us\n" if @WORKERS;
 
 for my $n (@WORKERS) {
-    for my $cache ('', 'ssl_session_cache shared:scale:10m;') {
-        returns($n, $cache, $_) for '1.3', '1.2';
+    for my $kept (sort keys %KEPT) {
+        returns($n, $kept, $_) for '1.3', '1.2';
     }
 }
 
@@ -236,13 +246,21 @@ sub certificates {
 
 # returns($workers, $cache, $tls): a client that comes back, to any worker.
 sub returns {
-    my ($workers, $cache, $tls) = @_;
+    my ($workers, $kept, $tls) = @_;
 
-    my @kinds = qw(stock module);
+    my @kinds = qw(stock module again);
+    my @order = @kinds;
     my (%origin, %us);
 
     for my $kind (@kinds) {
-        my %new = origin(1, $kind, workers => $workers, more => $cache);
+        my %new = origin(1, $kind eq 'module' ? $kind : 'stock',
+                         workers => $workers, more => $KEPT{$kept});
+
+        if ($kept eq 'key file') {
+            $new{nginx}->write('ticket.key', 'k' x 80);
+            $new{nginx}->write('server.crt', $dear->pem);
+            $new{nginx}->write('server.key', $dear->key_pem);
+        }
 
         $new{nginx}->start;
 
@@ -256,7 +274,7 @@ sub returns {
     }
 
     for (1 .. ROUNDS) {
-        for my $kind (@kinds) {
+        for my $kind (@order) {
             my @pids = $origin{$kind}{nginx}->worker_pids;
             my $cpu  = sum(map { cpu($_) } @pids);
 
@@ -266,12 +284,12 @@ sub returns {
                  1e6 * (sum(map { cpu($_) } @pids) - $cpu) / RETURNS;
         }
 
-        @kinds = reverse @kinds;
+        push @order, shift @order;
     }
 
-    printf "%7d  %-5s  %s", $workers, $cache ? 'yes' : 'no', $tls;
+    printf "%7d  %-9s  %s", $workers, $kept, $tls;
 
-    for my $kind (qw(stock module)) {
+    for my $kind (@kinds) {
         my @sorted = sort { $a <=> $b } @{ $us{$kind} };
 
         printf '  %10.1f  %8.0f',
