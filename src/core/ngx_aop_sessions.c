@@ -84,8 +84,7 @@ ngx_aop_sessions_add(ngx_aop_sessions_t *table, const void *owner,
     slot->session = session;
     slot->owner = owner;
     slot->added = ++table->added;
-    slot->expires = SSL_SESSION_get_time(session)
-                    + SSL_SESSION_get_timeout(session);
+    slot->expires = now + SSL_SESSION_get_timeout(session);
 
     return 1;
 }

@@ -63,7 +63,6 @@ session_new(unsigned int n)
     assert_non_null(session);
 
     assert_true(SSL_SESSION_set1_id(session, id, sizeof(id)));
-    assert_true(SSL_SESSION_set_time(session, NOW));
     assert_true(SSL_SESSION_set_timeout(session, TIMEOUT));
 
     return session;
@@ -178,9 +177,7 @@ removes_that_very_session(void **state)
 static void
 expires(void **state)
 {
-    /* by the time that it was made, not added */
-
-    assert_true(ngx_aop_sessions_add(&table, &alice, session_new(1), NOW + 5));
+    assert_true(ngx_aop_sessions_add(&table, &alice, session_new(1), NOW));
     assert_non_null(session_find(&alice, 1, NOW + TIMEOUT));
     assert_null(session_find(&alice, 1, NOW + TIMEOUT + 1));
 
@@ -222,8 +219,7 @@ needs_an_id(void **state)
 static void
 the_oldest_makes_room(void **state)
 {
-    unsigned int   n, first;
-    SSL_SESSION   *late, *later;
+    unsigned int  n, first;
 
     for (n = 1; ngx_aop_sessions_add(&table, &alice, session_new(n), NOW)
                 && session_find(&alice, 1, NOW) != NULL; n++)
@@ -238,14 +234,9 @@ the_oldest_makes_room(void **state)
         assert_non_null(session_find(&alice, first, NOW));
     }
 
-    late = session_new(n + 1);
-    later = session_new(n + 2);
-
-    assert_true(SSL_SESSION_set_time(late, NOW + 2 * TIMEOUT));
-    assert_true(SSL_SESSION_set_time(later, NOW + 2 * TIMEOUT));
-
-    assert_true(ngx_aop_sessions_add(&table, &alice, late, NOW + 2 * TIMEOUT));
-    assert_true(ngx_aop_sessions_add(&table, &alice, later,
+    assert_true(ngx_aop_sessions_add(&table, &alice, session_new(n + 1),
+                                     NOW + 2 * TIMEOUT));
+    assert_true(ngx_aop_sessions_add(&table, &alice, session_new(n + 2),
                                      NOW + 2 * TIMEOUT));
     assert_non_null(session_find(&alice, n + 1, NOW + 2 * TIMEOUT));
     assert_non_null(session_find(&alice, n + 2, NOW + 2 * TIMEOUT));
