@@ -35,6 +35,7 @@ static ngx_int_t ngx_http_aop_address_init(ngx_conf_t *cf,
     ngx_http_conf_addr_t *addr);
 static ngx_int_t ngx_http_aop_address_arm(ngx_conf_t *cf,
     ngx_http_conf_addr_t *addr, ngx_http_core_srv_conf_t *cscf);
+static ngx_uint_t ngx_http_aop_address_uses(ngx_http_conf_addr_t *addr);
 static ngx_int_t ngx_http_aop_address_sessions(ngx_conf_t *cf,
     ngx_http_conf_addr_t *addr);
 static void ngx_http_aop_servers_warn_shared_ssl_ctx(ngx_conf_t *cf,
@@ -61,7 +62,16 @@ ngx_http_aop_servers_init(ngx_conf_t *cf)
         }
     }
 
-    if (ngx_http_aop_addresses_walk(cf, ngx_http_aop_address_init) != NGX_OK) {
+    /*
+     * sessions first: the context that nginx gives them is made of CA names,
+     * too, and has to be the same in all servers
+     */
+
+    if (ngx_http_aop_addresses_walk(cf, ngx_http_aop_address_sessions)
+           != NGX_OK
+        || ngx_http_aop_addresses_walk(cf, ngx_http_aop_address_init)
+           != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -382,13 +392,12 @@ ngx_http_aop_server_names(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
 static ngx_int_t
 ngx_http_aop_address_init(ngx_conf_t *cf, ngx_http_conf_addr_t *addr)
 {
-    ngx_uint_t                  s, tls, uses;
+    ngx_uint_t                  s, tls;
     ngx_http_aop_srv_conf_t    *ascf;
     ngx_http_core_srv_conf_t  **cscfp;
 
     tls = ngx_http_aop_address_tls(addr);
 
-    uses = 0;
     cscfp = addr->servers.elts;
 
     for (s = 0; s < addr->servers.nelts; s++) {
@@ -409,11 +418,9 @@ ngx_http_aop_address_init(ngx_conf_t *cf, ngx_http_conf_addr_t *addr)
         if (ngx_http_aop_address_arm(cf, addr, cscfp[s]) != NGX_OK) {
             return NGX_ERROR;
         }
-
-        uses = 1;
     }
 
-    return uses ? ngx_http_aop_address_sessions(cf, addr) : NGX_OK;
+    return NGX_OK;
 }
 
 
@@ -462,12 +469,43 @@ ngx_http_aop_address_arm(ngx_conf_t *cf, ngx_http_conf_addr_t *addr,
 }
 
 
+/* Does a server with "aop" listen there with TLS? */
+
+static ngx_uint_t
+ngx_http_aop_address_uses(ngx_http_conf_addr_t *addr)
+{
+    ngx_uint_t                  s;
+    ngx_http_aop_srv_conf_t    *ascf;
+    ngx_http_core_srv_conf_t  **cscfp;
+
+    if (!ngx_http_aop_address_tls(addr)) {
+        return 0;
+    }
+
+    cscfp = addr->servers.elts;
+
+    for (s = 0; s < addr->servers.nelts; s++) {
+        ascf = cscfp[s]->ctx->srv_conf[ngx_http_aop_module.ctx_index];
+
+        if (ascf->policy != NULL) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 /* Sessions are handled by the default server's SSL_CTX, whatever SNI. */
 
 static ngx_int_t
 ngx_http_aop_address_sessions(ngx_conf_t *cf, ngx_http_conf_addr_t *addr)
 {
     ngx_http_ssl_srv_conf_t  *sscf;
+
+    if (!ngx_http_aop_address_uses(addr)) {
+        return NGX_OK;
+    }
 
     sscf = addr->default_server->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
 
